@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading log files: open, step through the pieces, decode blocks. Everything in a file is hostile
+ * input: bounded memory, no crash, no wrong record. A damaged piece is reported with offset and
+ * reason and costs that piece alone; a file cut anywhere reads up to the cut.
+ */
+#ifndef COLLECTOR_FILE_READER_H
+#define COLLECTOR_FILE_READER_H
+
+#include "collector/file/writer.h"
+
+#include <sys/types.h>
+
+struct file_reader;
+
+/* Errors beside errno's, returned negative. */
+#define FILE_ERR_FOREIGN 4101 /* not a shmlog file */
+#define FILE_ERR_VERSION 4102 /* another version of the format */
+#define FILE_ERR_CUT 4103     /* ends in the middle of a piece */
+#define FILE_ERR_DAMAGED 4104 /* a checksum does not fit, or sizes do not add up */
+const char *file_strerror(int error);
+
+int file_reader_open(const char *path, struct file_reader **ret_reader);
+void file_reader_close(struct file_reader *reader);
+const struct file_identity *file_reader_identity(const struct file_reader *reader);
+/* Ledger at the start of the file, and at its end if it is sealed (NULL otherwise). */
+const struct file_ledger_entry *file_reader_start(const struct file_reader *reader,
+                                                  size_t *ret_rings);
+const struct file_ledger_entry *file_reader_end(const struct file_reader *reader,
+                                                size_t *ret_rings);
+bool file_reader_sealed_bad(const struct file_reader *reader);
+
+enum file_piece_kind {
+    FILE_PIECE_END, /* end of the file (a sealed file's seal was read, or it just ends) */
+    FILE_PIECE_BLOCK,
+    FILE_PIECE_GAP,
+    FILE_PIECE_DAMAGED, /* error, offset, size say what and where; go on with the next */
+    FILE_PIECE_OTHER,   /* dictionary and the like, taken in by the reader */
+};
+
+struct file_block_info {
+    uint32_t ring;
+    uint64_t first_seq, first_pos;
+    uint32_t records, slots;
+    uint64_t time_min, time_max;
+    uint32_t levels; /* bit per level present */
+    uint64_t sites;  /* bloom word: bit (site id % 64) */
+    uint32_t stored_size, raw_size;
+    unsigned codec;
+};
+
+struct file_piece {
+    enum file_piece_kind kind;
+    uint64_t offset;
+    uint64_t size;
+    int error; /* DAMAGED: -FILE_ERR_* */
+    const char *reason;
+    struct file_block_info block; /* BLOCK */
+    struct file_gap gap;          /* GAP */
+};
+
+/* Step to the next piece in file order. The dictionary entries passed on the way are in the
+ * reader's tables. Negative only for errors of the system. */
+int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece);
+/* Back to the first piece after the header; the tables are kept. */
+void file_reader_rewind(struct file_reader *reader);
+/* Read all pieces once (headers only, no decoding) into a list, through the index if the file has a
+ * sound one. The list stays with the reader. */
+int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
+                     size_t *ret_count);
+
+struct file_record {
+    uint64_t seq;
+    uint64_t time;
+    uint32_t site;
+    uint32_t producer;
+    const uint8_t
+        *payload; /* from payload offset 0; valid until the block is decoded over or freed */
+    uint32_t payload_size;
+};
+struct file_block {
+    struct file_block_info info;
+    struct file_record *record;
+    size_t records;
+    void *memory;
+    size_t memory_size; /* the decoder's */
+    size_t record_room;
+};
+/* Decode a block piece. `ret_block` is reused: zero it at first, file_block_done() at last.
+ * -FILE_ERR_DAMAGED with nothing decoded. */
+int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
+                       struct file_block *ret_block);
+void file_block_done(struct file_block *block);
+
+const struct file_sites *file_reader_sites(const struct file_reader *reader);
+/* Producer `id` as the file's dictionary has it, NULL unknown. */
+const struct shmlog_producer *file_reader_producer(const struct file_reader *reader, uint32_t id);
+/* Clock pairs of the file, sorted by ticks. */
+const struct shmlog_clock_pair *file_reader_clock(const struct file_reader *reader,
+                                                  size_t *ret_count);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The segment's clock: calibrating ticks against CLOCK_REALTIME, and converting back.
+ *
+ * The collector publishes a pair at start, then twice a second; readers interpolate between the
+ * two pairs around a moment and extrapolate beyond the ends by the nearest known rate.
+ */
+#ifndef SHM_CLOCK_H
+#define SHM_CLOCK_H
+
+#include "shm/segment.h"
+
+/* True if the TSC is invariant (CPUID 0x80000007 EDX bit 8) and in use by the kernel or at least
+ * not marked unstable by it (current_clocksource and available_clocksource under
+ * /sys/devices/system/clocksource). */
+bool shm_clock_tsc_usable(void);
+
+/* Ticks now, of SHMLOG_CLOCK_*. */
+uint64_t shm_clock_now(uint32_t clock);
+
+/* Nominal ticks a second, measured over about 10 ms against CLOCK_MONOTONIC_RAW. */
+uint64_t shm_clock_hz(uint32_t clock);
+
+/* Read ticks and CLOCK_REALTIME together: the tightest of several brackets. */
+void shm_clock_sample(uint32_t clock, struct shmlog_clock_pair *ret_pair);
+
+/* Publish a pair in the segment (collector only). */
+void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_clock_pair *pair);
+
+/* Copy the published pairs, oldest first, at most `max`; returns how many. Pairs that were torn
+ * or make no sense are left out. */
+size_t shm_clock_read(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pairs,
+                      size_t max);
+
+/* CLOCK_REALTIME in ns of `ticks`, by pairs sorted by ticks; with no pair 0, with one, by `hz`.
+ * ret_error_ns (may be NULL): half width of the brackets used. Any input gives some answer without
+ * overflow traps. */
+int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                        uint64_t ticks, uint64_t *ret_error_ns);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading a ring: a cursor that tells records, not yet, overwritten and damaged apart.
+ *
+ * The collector and live tools read through this. Slots are copied out once, and only the
+ * copy is looked at: a record is passed on if its slots say so consistently (slot count, the same
+ * sequence number in all, that number next in line). With the overwrite policy the head is read
+ * again after the copy, and what may have been overwritten meanwhile is counted as lost. Never
+ * writes to the ring; never reads outside it, whatever it holds; each call does a bounded amount of
+ * work.
+ */
+#ifndef SHM_RING_READER_H
+#define SHM_RING_READER_H
+
+#include "shm/segment.h"
+
+struct shm_ring_reader {
+    const struct shmlog_ring *ring;
+    const struct shmlog_slot *slots;
+    uint64_t capacity; /* slots in the ring */
+    bool overwrite;
+    uint64_t pos; /* position of the next slot to read */
+    uint64_t seq; /* number of the next record, 64 bits */
+};
+
+enum shm_read_kind {
+    SHM_READ_NONE,    /* nothing new up to the bound */
+    SHM_READ_RECORDS, /* `records` whole records in `slots` slots of the buffer */
+    SHM_READ_LOST,    /* `lost` records are gone, for `cause`; the cursor is past them */
+};
+
+struct shm_read {
+    enum shm_read_kind kind;
+    size_t slots;
+    size_t records;
+    uint64_t first_pos;
+    uint64_t first_seq;
+    uint64_t lost;
+    uint32_t cause; /* SHMLOG_LOST_OVERWRITTEN or SHMLOG_LOST_DAMAGED */
+};
+
+/* Start at a known place: position and number of the next record (the collector's ledger). */
+void shm_ring_reader_init(struct shm_ring_reader *reader, const struct shm_segment *segment,
+                          uint32_t ring, uint64_t pos, uint64_t seq);
+
+/* Start at the oldest record that can still be read: the tail, or with the overwrite policy the
+ * oldest one not yet overwritten. */
+void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct shm_segment *segment,
+                                 uint32_t ring);
+
+/* Copy up to `max` slots (>= 2 * SHMLOG_RECORD_SLOTS) of whole records from the cursor, not beyond
+ * position `upto` (a head or doorbell read before; it is bounded again here), and move the cursor
+ * past them. One kind of result per call. A `upto` that is wild (behind the cursor, more than a
+ * ring ahead) reads as none; with the overwrite policy more than a ring ahead means overwritten.
+ *
+ * Damage: slots that do not parse are skipped up to the next slot that begins a plausible record;
+ * lost is the step in sequence numbers, or 1 where that makes no sense. */
+void shm_ring_read(struct shm_ring_reader *reader, uint64_t upto, struct shmlog_slot *buffer,
+                   size_t max, struct shm_read *ret_read);
+
+/* The head, with acquire (pairs with the release that commits a record). */
+uint64_t shm_ring_head(const struct shmlog_ring *ring);
+
+/* Number of the newest committed record (0: none yet): from the slot before the head, extended to
+ * 64 bits around `near`, a number known to be at most 2^31 away. Consistent with *ret_head. */
+uint64_t shm_ring_head_seq(const struct shm_segment *segment, uint32_t ring, uint64_t near,
+                           uint64_t *ret_head);
+
+/* The 64-bit number closest to `near` that ends in `low`. */
+uint64_t shm_seq_extend(uint64_t near, uint32_t low);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The control file's tables, read as hostile input: everything is copied once, then bounded.
+ */
+#ifndef SHM_TABLES_H
+#define SHM_TABLES_H
+
+#include "shm/segment.h"
+
+/* Copy site `id` as it lies in the arena: a struct shmlog_site with what follows it, at most
+ * SHMLOG_SITE_MAX bytes; `ret_size` is its size, >= sizeof(struct shmlog_site). What is inside is
+ * not looked at beyond its size and the hash in its word. -ENOENT: no such site (yet); -EBADMSG:
+ * damaged. */
+int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_site,
+                  size_t *ret_size);
+
+/* Copy the entry of producer `id`. -ENOENT if the entry now belongs to another id, or to none. */
+int shm_producer_copy(const struct shm_segment *segment, uint32_t id,
+                      struct shmlog_producer *ret_producer);
+
+/* Copy entry number `index` whoever has it; 0 and a claim of 0 for a free one. */
+int shm_producer_at(const struct shm_segment *segment, uint32_t index,
+                    struct shmlog_producer *ret_producer);
+
+enum shm_alive { SHM_DEAD, SHM_ALIVE, SHM_UNKNOWN };
+
+/* Does the thread of this entry still live? By tid and start time, from /proc. Unknown for other
+ * pid namespaces. */
+enum shm_alive shm_producer_alive(const struct shmlog_producer *producer);
+
+/* Inode of this process's pid namespace, 0 unknown. */
+uint64_t shm_pid_ns(void);
+
+/* Start time of a thread as in struct shmlog_producer; 0 if there is no such thread. */
+uint64_t shm_thread_start(uint32_t pid, uint32_t tid);
+
+/* Number of producer entries worth looking at (bounded copy of producers_used). */
+uint32_t shm_producers_used(const struct shm_segment *segment);
+
+#endif

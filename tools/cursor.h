@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One cursor over log records, wherever they are: live rings of a segment, or files; merged in time
+ * order, resolved to sites, producers and wall-clock time.
+ */
+#ifndef TOOLS_CURSOR_H
+#define TOOLS_CURSOR_H
+
+#include "collector/file/reader.h"
+#include "shm/segment.h"
+
+struct cursor;
+
+struct cursor_record {
+    int64_t time_ns; /* CLOCK_REALTIME */
+    uint64_t ticks;
+    uint64_t seq;
+    uint32_t ring;
+    uint32_t cpu; /* ~0: an owned ring's */
+    uint32_t site_id, producer_id;
+    const struct file_site *site;           /* NULL: unknown */
+    const struct shmlog_producer *producer; /* NULL: unknown */
+    const uint8_t *payload;
+    uint32_t payload_size;
+};
+
+struct cursor_options {
+    int64_t since_ns,
+        until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
+    uint32_t min_level;
+    bool follow; /* segment: wait for more; cursor_next returns 0 only when the segment is gone */
+    void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
+    void (*on_gap)(void *arg, const struct file_gap *gap);
+    void *arg;
+};
+
+/* `paths`: one segment (name or path of its directory with a control file), or files, or
+ * directories of files. */
+int cursor_open(const char *const *paths, size_t count, const struct cursor_options *options,
+                struct cursor **ret_cursor, char *ret_message, size_t message_size);
+void cursor_close(struct cursor *cursor);
+/* 1: a record, valid until the next call; 0: end; negative errno. */
+int cursor_next(struct cursor *cursor, struct cursor_record *ret_record);
+
+#endif
