@@ -406,3 +406,2174 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
 }
 
 #endif /* SHMLOG_LAYOUT_H */
+
+/* ---- Part 2: logging ------------------------------------------------------------------------
+ *
+ *     struct shmlog *log;
+ *     int r = shmlog_open(&log, "trading", NULL);
+ *     if (r < 0)
+ *         fprintf(stderr, "no log: %s\n", shmlog_strerror(r));    // goes on; log is NULL
+ *     shmlog_info(log, "order %lu px %.2f qty %u side %c", id, px, qty, side);
+ *     shmlog_close(log);
+ *
+ * A log call stores the arguments, as they are, into a ring in shared memory: on x86-64 into that of
+ * the core it runs on, inside a restartable sequence (rseq), or else into a ring that its thread
+ * owns. It takes no lock, allocates nothing, and enters the kernel only when a thread logs for the first
+ * time, and under the wait policy while a ring is full (see shmlog-collector(1), --on-full).
+ * It works from any thread, from signal handlers, and in a forked child. A NULL log is a segment
+ * that is not there: calls are counted (shmlog_lost(NULL)) and otherwise do nothing.
+ *
+ * A call evaluates its arguments only if its level is on, each once.
+ */
+#if !defined(SHMLOG_LAYOUT_ONLY) && !defined(SHMLOG_H)
+#define SHMLOG_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+#define SHMLOG_BEGIN_C_ extern "C" {
+#define SHMLOG_END_C_ }
+#else
+#define SHMLOG_BEGIN_C_
+#define SHMLOG_END_C_
+#endif
+
+#define SHMLOG_INLINE_ static inline __attribute__((always_inline, unused))
+#define SHMLOG_LIKELY_(x) __builtin_expect(!!(x), 1)
+#define SHMLOG_UNLIKELY_(x) __builtin_expect(!!(x), 0)
+/* Cold code: one copy for each program or shared object, however many files include this. */
+#define SHMLOG_COLD_ __attribute__((weak, visibility("hidden"), noinline, cold))
+#define SHMLOG_OUTLINE_ __attribute__((weak, visibility("hidden"), noinline))
+/* State: one copy for the process wherever the linker lets it be; where it does not (a plugin
+ * loaded with RTLD_LOCAL), each copy works by itself. */
+#define SHMLOG_SHARED_ __attribute__((weak, visibility("default")))
+
+#if defined(__x86_64__) && defined(__gnu_linux__)
+#define SHMLOG_RSEQ_ 1
+#else
+#define SHMLOG_RSEQ_ 0
+#endif
+#if defined(__GLIBC__)
+#define SHMLOG_TLS_MODEL_ __attribute__((tls_model("initial-exec")))
+#else
+#define SHMLOG_TLS_MODEL_
+#endif
+
+/* Trading categories. A category is a string literal; any other works as well. */
+#define SHMLOG_TRADE "trade"
+#define SHMLOG_ORDER "order"
+#define SHMLOG_MARKET_DATA "market_data"
+#define SHMLOG_RISK "risk"
+#define SHMLOG_PORTFOLIO "portfolio"
+
+/* Errors of shmlog_open() beside errno's, returned negative; shmlog_strerror() has the texts. */
+#define SHMLOG_ERR_FOREIGN 4001
+#define SHMLOG_ERR_OLDER 4002
+#define SHMLOG_ERR_NEWER 4003
+#define SHMLOG_ERR_GEOMETRY 4004
+#define SHMLOG_ERR_UNFINISHED 4005
+#define SHMLOG_ERR_CLOSED 4007
+#define SHMLOG_ERR_NO_RINGS 4008
+#define SHMLOG_ERR_NO_PRODUCERS 4009
+
+struct shmlog_options {
+    int wait_ms;              /* wait so long for the segment to appear; 0 not at all, -1 for ever */
+    uint32_t flags;           /* 0 */
+    const char *process_name; /* up to 31 bytes are kept; NULL: as in /proc/self/comm */
+};
+
+/* A process's attachment to a segment: private pages, then the control file's mapping, so that the
+ * level is one load at a constant offset. Its members are not for users. */
+#define SHMLOG_PAGE_ 65536u /* the largest page size of any machine this runs on */
+struct shmlog_local_ {
+    uint64_t site_key;      /* low 20 bits 0; the others name the segment */
+    uint64_t slot_mask;     /* slots in a ring - 1 */
+    uint64_t doorbell_mask; /* position bits that change when the doorbell is due */
+    uint64_t rseq_offset;   /* of the thread's struct rseq, from the thread pointer */
+    uint32_t cpus;          /* entries of ring_of_cpu; 0: rseq is not to be used */
+    uint32_t clock;
+    uint32_t on_full;
+    uint32_t tls_index;
+    uint64_t wait_ns;
+    uint64_t control_size;
+    uint64_t pid_ns;
+    struct shmlog_control geometry; /* a bounded copy */
+    char process[32];
+    struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
+    struct shmlog_ring *ring[SHMLOG_RINGS_MAX];
+    uint64_t ring_map[SHMLOG_RINGS_MAX]; /* bytes mapped of each */
+    struct shmlog_ring none; /* a ring that is always full */
+};
+struct shmlog {
+    /* A page that the kernel zeroes in a forked child (MADV_WIPEONFORK): the child's threads no
+     * longer find the key that their thread-local state holds, and register anew. */
+    uint64_t key; /* random, never 1; 0 in a fresh child */
+    uint8_t reserved0[SHMLOG_PAGE_ - 8];
+    struct shmlog_local_ local;
+    uint8_t reserved1[SHMLOG_PAGE_ - sizeof(struct shmlog_local_)];
+    struct shmlog_control control; /* shared; the tables follow */
+};
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, local) == SHMLOG_PAGE_, "private page");
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "control page");
+
+/* What a thread knows of an attachment: valid while `key` is the attachment's. A process may have
+ * four attachments at once without threads registering over and over. */
+#define SHMLOG_TLS_ENTRIES_ 4u
+struct shmlog_thread_ {
+    uint64_t key;
+    struct shmlog_ring *owned; /* NULL: per-core rings */
+    uint32_t producer;         /* 0: the table was full */
+};
+
+/* A call site: what is constant, and the cached site id (key bits | id; 0 not registered). */
+struct shmlog_callsite_ {
+    uint64_t id;
+    const char *format, *file, *category;
+    const char *text;         /* the arguments as written, format first; NULL: names */
+    const char *const *names; /* events and raw records */
+    const uint8_t *types;     /* types[1..args] */
+    uint32_t line, record_size;
+    uint16_t flags;
+    uint8_t kind, level, args;
+    const struct shmlog_field_ *fields; /* raw records */
+    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_*, at registration */
+};
+struct shmlog_field_ {
+    const char *name;
+    uint16_t offset, size;
+    uint8_t type;
+};
+#define SHMLOG_HOW_STRING_ 0u    /* the string up to its NUL */
+#define SHMLOG_HOW_POINTER_ 1u   /* %p: its address */
+#define SHMLOG_HOW_PRECISION_ 2u /* %.*s: at most as many bytes as the argument before says */
+#define SHMLOG_HOW_LIMIT_ 3u     /* %.Ns: at most (how - 3) bytes */
+
+/* Counted text or bytes, as a value in shmlog_event(). */
+struct shmlog_text_value {
+    const char *data;
+    size_t size;
+};
+struct shmlog_bytes_value {
+    const void *data;
+    size_t size;
+};
+SHMLOG_INLINE_ struct shmlog_text_value shmlog_text(const char *data, size_t size)
+{
+    struct shmlog_text_value t;
+    t.data = data;
+    t.size = size;
+    return t;
+}
+SHMLOG_INLINE_ struct shmlog_bytes_value shmlog_bytes(const void *data, size_t size)
+{
+    struct shmlog_bytes_value b;
+    b.data = data;
+    b.size = size;
+    return b;
+}
+
+SHMLOG_BEGIN_C_
+
+/* ---- Attaching ---- */
+
+/* Attach to the segment `segment`: a name, looked up in the runtime folder ($SHMLOG_DIR, else
+ * /dev/shm/shmlog-UID, then /dev/shm/shmlog), or a path with a slash. Maps the segment's rings
+ * and registers the calling thread. `options` may be NULL.
+ *
+ * 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL, which the log
+ * calls take: -ENOENT no such segment, -EACCES, -ENOMEM, -EINVAL, or a -SHMLOG_ERR_*.
+ * Thread-safe; not for signal handlers. Cost: system calls, about 10 us for each ring. */
+SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
+                             const struct shmlog_options *options);
+
+/* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. */
+SHMLOG_COLD_ void shmlog_close(struct shmlog *log);
+
+/* A text for an error of shmlog_open(), positive or negative. Static, any thread. */
+SHMLOG_COLD_ const char *shmlog_strerror(int error);
+
+/* Register the calling thread now rather than in its first log call. Async-signal-safe. */
+SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log);
+
+/* Give the calling thread a ring of its own among the segment's spare ones, until it exits: for a
+ * pinned thread that wants the last nanosecond. 0; -EAGAIN: none is free, nothing changes; -EINVAL without a
+ * segment. */
+SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log);
+
+/* Set the level of the whole segment, for all processes. SHMLOG_TRACE .. SHMLOG_OFF; -EINVAL for others. */
+SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level);
+
+/* Records lost so far: of all processes, by all writers of the segment; NULL: calls that this process
+ * made without a segment, in this program or shared object. */
+SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log);
+
+/* ---- State of the process ---- */
+
+extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
+    shmlog_threads_[SHMLOG_TLS_ENTRIES_];
+SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
+    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {
+        {1, NULL, 0}, {1, NULL, 0}, {1, NULL, 0}, {1, NULL, 0}};
+extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
+SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
+extern SHMLOG_SHARED_ uint32_t shmlog_opens_;
+SHMLOG_SHARED_ uint32_t shmlog_opens_ = 0;
+
+#if SHMLOG_RSEQ_
+/* glibc >= 2.35 registers an area for each thread and says where; weak, so that others link. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+#endif
+
+/* Cold paths of the log calls. */
+SHMLOG_COLD_ void shmlog_unattached_call_(void);
+SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                            const char *function);
+SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
+SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
+SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
+
+struct shmlog_value_;
+/* Anything but the straight way: an owned ring, a full ring, an aborted sequence, many slots.
+ * 1 done, 0 lost and counted. */
+SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                         const struct shmlog_slot *image, uint32_t slots,
+                                         int timed);
+/* Longer than a slot, or with strings. */
+SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                      const struct shmlog_callsite_ *site, uint32_t id,
+                                      const struct shmlog_value_ *values, int timed,
+                                      uint64_t time);
+SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                          const struct shmlog_callsite_ *site, uint32_t id,
+                                          const void *data, size_t size, int timed, uint64_t time);
+
+SHMLOG_END_C_
+
+/* Ticks of the segment's clock, for the _at calls. log may be NULL: 0. */
+SHMLOG_INLINE_ uint64_t shmlog_tsc_(void)
+{
+#if defined(__x86_64__)
+    uint32_t lo, hi;
+    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+    return (uint64_t)hi << 32 | lo;
+#else
+    return 0;
+#endif
+}
+SHMLOG_INLINE_ uint64_t shmlog_now(const struct shmlog *log)
+{
+    if (!log)
+        return 0;
+    return SHMLOG_LIKELY_(log->local.clock == SHMLOG_CLOCK_TSC) ? shmlog_tsc_()
+                                                                : shmlog_monotonic_ns_();
+}
+
+/* Is the level on? One load. A NULL log counts the call. */
+SHMLOG_INLINE_ int shmlog_enabled(struct shmlog *log, uint32_t level)
+{
+    if (SHMLOG_UNLIKELY_(!log)) {
+        shmlog_unattached_call_();
+        return 0;
+    }
+    return level >= shmlog_load32_relaxed_(&log->control.level);
+}
+
+/* ---- Committing ---- */
+
+#if SHMLOG_RSEQ_
+/* What a restartable sequence came to. */
+#define SHMLOG_SEQ_DONE_ 0u
+#define SHMLOG_SEQ_FULL_ 1u
+#define SHMLOG_SEQ_ABORTED_ 2u
+#define SHMLOG_SEQ_NO_CPU_ 3u
+
+#ifdef SHMLOG_TEST_NO_RSEQ_CS /* the tests' control: unprotected, it must lose records */
+#define SHMLOG_RSEQ_ARM_ ""
+#else
+#define SHMLOG_RSEQ_ARM_ "movq %[t], %%fs:8(%[rseq])\n"
+#endif
+
+/* Opens a sequence: descriptor, arming, ring of this core. The section is tied to the function's
+ * own ("?"), so that both live and die together when the linker discards copies. cpu_id is at byte 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
+#define SHMLOG_RSEQ_BEGIN_                                                                         \
+    ".pushsection __rseq_cs, \"aw?\"\n\t"                                                          \
+    ".balign 32\n"                                                                                 \
+    "3:\n\t"                                                                                       \
+    ".long 0, 0\n\t"                                                                               \
+    ".quad 1f, 2f - 1f, 4f\n\t"                                                                    \
+    ".popsection\n\t"                                                                              \
+    "xorl %k[status], %k[status]\n\t"                                                              \
+    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_                                                    \
+    "1:\n\t"                                                                                       \
+    "movl %%fs:4(%[rseq]), %k[ring]\n\t"                                                           \
+    "cmpl %c[cpus](%[log]), %k[ring]\n\t"                                                          \
+    "jae 7f\n\t"                                                                                   \
+    "movq %c[table](%[log],%[ring],8), %[ring]\n\t"                                                \
+    "movq 128(%[ring]), %[head]\n\t"
+/* Closes it: 2 is after the commit. The pointer is cleared, since the code may be unloaded. */
+#define SHMLOG_RSEQ_END_                                                                           \
+    "2:\n\t"                                                                                       \
+    "movq $0, %%fs:8(%[rseq])\n"                                                                   \
+    ".pushsection .text.shmlog_rseq, \"ax?\"\n\t"                                                  \
+    ".byte 0x0f, 0xb9, 0x3d\n\t"                                                                   \
+    ".long 0x53053053\n"                                                                           \
+    "4:\n\t"                                                                                       \
+    "movl $2, %k[status]\n\t"                                                                      \
+    "jmp 6f\n"                                                                                     \
+    "5:\n\t"                                                                                       \
+    "movl $1, %k[status]\n\t"                                                                      \
+    "jmp 6f\n"                                                                                     \
+    "7:\n\t"                                                                                       \
+    "movl $3, %k[status]\n\t"                                                                      \
+    "jmp 6f\n\t"                                                                                   \
+    ".popsection\n"                                                                                \
+    "6:\n\t"
+#define SHMLOG_RSEQ_INPUTS_(log_)                                                                  \
+    [log] "r"(log_), [rseq] "r"((log_)->local.rseq_offset),                                        \
+        [cpus] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, cpus)),         \
+        [table] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, ring_of_cpu)), \
+        [mask] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, slot_mask))
+
+/* One slot: room, time, slot address, number (that of the slot before, plus 1), stores, head.
+ * `w` are the slot's eight words; the first is put together here, the second is the time. */
+SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site, const uint64_t *w,
+                                         int timed, struct shmlog_ring **ret_ring,
+                                         uint64_t *ret_head)
+{
+    uint64_t ring, head, t, slot, status;
+
+#define SHMLOG_RSEQ_ONE_BODY_(time_)                                                               \
+    SHMLOG_RSEQ_BEGIN_                                                                             \
+    "cmpq 136(%[ring]), %[head]\n\t"                                                               \
+    "jae 5f\n\t" time_                                                                             \
+    "movq %c[mask](%[log]), %[t]\n\t"                                                              \
+    "leaq -1(%[head]), %[slot]\n\t"                                                                \
+    "andq %[t], %[slot]\n\t"                                                                       \
+    "andq %[head], %[t]\n\t"                                                                       \
+    "shlq $6, %[slot]\n\t"                                                                         \
+    "shlq $6, %[t]\n\t"                                                                            \
+    "movl 4096(%[ring],%[slot]), %k[slot]\n\t"                                                     \
+    "leaq 4096(%[ring],%[t]), %[t]\n\t"                                                            \
+    "incl %k[slot]\n\t"                                                                            \
+    "orq %[site], %[slot]\n\t"                                                                     \
+    "movq %[slot], (%[t])\n\t"                                                                     \
+    "movq %%rax, 8(%[t])\n\t"                                                                      \
+    "movq 16(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 16(%[t])\n\t"                                                                   \
+    "movq 24(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 24(%[t])\n\t"                                                                   \
+    "movq 32(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 32(%[t])\n\t"                                                                   \
+    "movq 40(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 40(%[t])\n\t"                                                                   \
+    "movq 48(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 48(%[t])\n\t"                                                                   \
+    "movq 56(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[slot], 56(%[t])\n\t"                                                                   \
+    "leaq 1(%[head]), %[t]\n\t"                                                                    \
+    "movq %[t], 128(%[ring])\n" SHMLOG_RSEQ_END_
+
+    if (timed) {
+        uint64_t time = w[1];
+        __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("")
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
+                           [slot] "=&r"(slot), [status] "=&r"(status), "+&a"(time)
+                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site),
+                           [w] "r"(w)
+                         : "memory", "cc");
+    } else {
+        __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("rdtsc\n\t"
+                                               "shlq $32, %%rdx\n\t"
+                                               "orq %%rdx, %%rax\n\t")
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
+                           [slot] "=&r"(slot), [status] "=&r"(status)
+                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site),
+                           [w] "r"(w)
+                         : "memory", "cc", "rax", "rdx");
+    }
+    *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
+    *ret_head = head;
+    return (uint32_t)status;
+}
+
+
+/* Several slots: `image` has them whole but for the number, and for the time unless `timed`. */
+SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlog_slot *image,
+                                          uint64_t slots, int timed, struct shmlog_ring **ret_ring,
+                                          uint64_t *ret_head)
+{
+    uint64_t ring, head, t, status, at, seq, src = (uint64_t)(uintptr_t)image, time = 0;
+
+    memcpy(&time, image[0].payload, sizeof(time));
+#define SHMLOG_RSEQ_MANY_BODY_(time_)                                                              \
+    SHMLOG_RSEQ_BEGIN_                                                                             \
+    "leaq (%[head],%[slots]), %[at]\n\t"                                                           \
+    "cmpq 136(%[ring]), %[at]\n\t"                                                                 \
+    "ja 5f\n\t" time_                                                                              \
+    "leaq -1(%[head]), %[t]\n\t"                                                                   \
+    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
+    "shlq $6, %[t]\n\t"                                                                            \
+    "movl 4096(%[ring],%[t]), %k[seq]\n\t"                                                         \
+    "incl %k[seq]\n\t"                                                                             \
+    "movq %[head], %[at]\n"                                                                        \
+    "8:\n\t"                                                                                       \
+    "movq %[at], %[t]\n\t"                                                                         \
+    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
+    "shlq $6, %[t]\n\t"                                                                            \
+    "leaq 4096(%[ring],%[t]), %[t]\n\t"                                                            \
+    "movl %k[seq], (%[t])\n\t"                                                                     \
+    "movl 4(%[src]), %%edx\n\t"                                                                    \
+    "movl %%edx, 4(%[t])\n\t"                                                                      \
+    "movq 8(%[src]), %%rdx\n\t"                                                                    \
+    "movq %%rdx, 8(%[t])\n\t"                                                                      \
+    "movq 16(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 16(%[t])\n\t"                                                                     \
+    "movq 24(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 24(%[t])\n\t"                                                                     \
+    "movq 32(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 32(%[t])\n\t"                                                                     \
+    "movq 40(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 40(%[t])\n\t"                                                                     \
+    "movq 48(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 48(%[t])\n\t"                                                                     \
+    "movq 56(%[src]), %%rdx\n\t"                                                                   \
+    "movq %%rdx, 56(%[t])\n\t"                                                                     \
+    "addq $64, %[src]\n\t"                                                                         \
+    "incq %[at]\n\t"                                                                               \
+    "leaq (%[head],%[slots]), %[t]\n\t"                                                            \
+    "cmpq %[t], %[at]\n\t"                                                                         \
+    "jne 8b\n\t"                                                                                   \
+    "movq %[head], %[t]\n\t"                                                                       \
+    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
+    "shlq $6, %[t]\n\t"                                                                            \
+    "movq %%rax, 4104(%[ring],%[t])\n\t"                                                           \
+    "movq %[at], 128(%[ring])\n" SHMLOG_RSEQ_END_
+
+    if (timed)
+        __asm__ volatile(SHMLOG_RSEQ_MANY_BODY_("")
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
+                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src),
+                           "+&a"(time)
+                         : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
+                         : "memory", "cc", "rdx");
+    else
+        __asm__ volatile(SHMLOG_RSEQ_MANY_BODY_("rdtsc\n\t"
+                                                "shlq $32, %%rdx\n\t"
+                                                "orq %%rdx, %%rax\n\t")
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
+                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src),
+                           "+&a"(time)
+                         : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
+                         : "memory", "cc", "rdx");
+    *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
+    *ret_head = head;
+    return (uint32_t)status;
+}
+#endif /* SHMLOG_RSEQ_ */
+
+SHMLOG_INLINE_ struct shmlog_slot *shmlog_slots_(struct shmlog_ring *ring)
+{
+    return (struct shmlog_slot *)(void *)((uint8_t *)ring + SHMLOG_RING_HEADER);
+}
+
+/* Ring the doorbell when the head has crossed a quarter of the ring: a plain store after the
+ * commit, a hint for the reader. */
+SHMLOG_INLINE_ void shmlog_doorbell_(struct shmlog *log, struct shmlog_ring *ring, uint64_t head,
+                                     uint32_t slots)
+{
+    if (SHMLOG_UNLIKELY_(((head + slots) ^ head) & log->local.doorbell_mask))
+        shmlog_store_relaxed_(&ring->doorbell, head + slots);
+}
+
+/* Commit to the ring that this thread owns. A signal handler of the same thread that comes in between
+ * finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested (counted). */
+SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
+                                 const struct shmlog_slot *image, uint32_t slots, int timed)
+{
+    struct shmlog_slot *const slot = shmlog_slots_(ring);
+    uint64_t head, time;
+    uint32_t seq;
+
+    if (SHMLOG_UNLIKELY_(__atomic_load_n(&ring->busy, __ATOMIC_RELAXED))) {
+        __atomic_fetch_add(&ring->lost[SHMLOG_LOST_NESTED], 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    __atomic_store_n(&ring->busy, 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    head = ring->head;
+    while (SHMLOG_UNLIKELY_(head + slots > shmlog_load_relaxed_(&ring->limit)))
+        if (!shmlog_make_room_(log, ring, slots)) {
+            __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
+            return 0;
+        }
+    seq = slot[(head - 1) & log->local.slot_mask].seq + 1;
+    if (timed)
+        memcpy(&time, image[0].payload, sizeof(time));
+    else
+        time = shmlog_now(log);
+    for (uint32_t i = 0; i < slots; i++) {
+        struct shmlog_slot *const to = &slot[(head + i) & log->local.slot_mask];
+
+        __builtin_memcpy(to->payload, image[i].payload, sizeof(to->payload));
+        to->site = image[i].site;
+        to->seq = seq;
+    }
+    memcpy(slot[head & log->local.slot_mask].payload, &time, sizeof(time));
+    shmlog_store_release_(&ring->head, head + slots); /* pairs with the readers' acquire of head */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
+    shmlog_doorbell_(log, ring, head, slots);
+    return 1;
+}
+
+/* This thread's state for the attachment, registered. */
+SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_state_(struct shmlog *log)
+{
+    struct shmlog_thread_ *const thread = &shmlog_threads_[log->local.tls_index];
+
+    if (SHMLOG_UNLIKELY_(thread->key != log->key))
+        shmlog_register_thread(log);
+    return thread;
+}
+
+#define SHMLOG_ABORTS_MAX_ 100u /* in a row: then somebody is single-stepping; own a ring */
+
+/* Commit one slot: `w` are its words, w[0] and, unless timed, w[1] not filled in. */
+SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                       uint64_t *w, uint32_t site, int timed)
+{
+#if SHMLOG_RSEQ_
+    if (SHMLOG_LIKELY_(!thread->owned)) {
+        struct shmlog_ring *ring;
+        uint64_t head;
+
+        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log,
+                                            (uint64_t)(site | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32,
+                                            w, timed, &ring, &head) == SHMLOG_SEQ_DONE_)) {
+            shmlog_doorbell_(log, ring, head, 1);
+            return;
+        }
+    }
+#endif
+    w[0] = (uint64_t)(site | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32;
+    if (thread->owned)
+        (void)shmlog_owned_(log, thread->owned, (const struct shmlog_slot *)(const void *)w, 1,
+                            timed);
+    else
+        (void)shmlog_commit_slots_(log, thread, (const struct shmlog_slot *)(const void *)w, 1,
+                                   timed);
+}
+
+/* ---- Arguments ---- */
+
+/* A value on its way: the bits of a fixed one, or address and length (~0: to the NUL). */
+struct shmlog_value_ {
+    uint64_t bits;
+    size_t length;
+};
+#define SHMLOG_VALUE_(bits_, length_)                                                              \
+    struct shmlog_value_ v;                                                                        \
+    v.bits = (bits_);                                                                              \
+    v.length = (length_);                                                                          \
+    return v
+#define SHMLOG_VALUE_OF_(name_, type_, bits_)                                                      \
+    SHMLOG_INLINE_ struct shmlog_value_ name_(type_ x)                                             \
+    {                                                                                              \
+        SHMLOG_VALUE_(bits_, 0);                                                                   \
+    }
+SHMLOG_INLINE_ uint64_t shmlog_bits_f32_(float x)
+{
+    uint32_t u;
+    memcpy(&u, &x, sizeof(u));
+    return u;
+}
+SHMLOG_INLINE_ uint64_t shmlog_bits_f64_(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, sizeof(u));
+    return u;
+}
+
+/* X(type, name, code, bits) for every type that a call takes beside pointers and strings */
+#define SHMLOG_PLAIN_TYPES_(X)                                                                     \
+    X(SHMLOG_BOOL_T_, bool, SHMLOG_TYPE_BOOL, (uint64_t)x)                                         \
+    X(char, char, SHMLOG_TYPE_CHAR, (uint8_t)x)                                                    \
+    X(signed char, schar, SHMLOG_TYPE_I8, (uint8_t)x)                                              \
+    X(unsigned char, uchar, SHMLOG_TYPE_U8, x)                                                     \
+    X(short, short, SHMLOG_TYPE_I16, (uint16_t)x)                                                  \
+    X(unsigned short, ushort, SHMLOG_TYPE_U16, x)                                                  \
+    X(int, int, SHMLOG_TYPE_I32, (uint32_t)x)                                                      \
+    X(unsigned int, uint, SHMLOG_TYPE_U32, x)                                                      \
+    X(long, long, SHMLOG_LONG_CODE_(SHMLOG_TYPE_I32, SHMLOG_TYPE_I64), (unsigned long)x)           \
+    X(unsigned long, ulong, SHMLOG_LONG_CODE_(SHMLOG_TYPE_U32, SHMLOG_TYPE_U64), x)                \
+    X(long long, llong, SHMLOG_TYPE_I64, (uint64_t)x)                                              \
+    X(unsigned long long, ullong, SHMLOG_TYPE_U64, x)                                              \
+    X(float, float, SHMLOG_TYPE_F32, shmlog_bits_f32_(x))                                          \
+    X(double, double, SHMLOG_TYPE_F64, shmlog_bits_f64_(x))                                        \
+    X(long double, ldouble, SHMLOG_TYPE_F64, shmlog_bits_f64_((double)x))
+#define SHMLOG_LONG_CODE_(four, eight) (sizeof(long) == 8 ? (eight) : (four))
+
+#ifdef __cplusplus
+#define SHMLOG_BOOL_T_ bool
+/* The code of a type is the size of what an overload, never defined or called, returns. */
+#define SHMLOG_X_(type_, name_, code_, bits_)                                                      \
+    SHMLOG_VALUE_OF_(shmlog_value_of_, type_, bits_)                                               \
+    char(&shmlog_code_of_(type_))[code_];
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(const char *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(const volatile void *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_text_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_bytes_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+char (&shmlog_code_of_(const char *))[SHMLOG_TYPE_STRING];
+char (&shmlog_code_of_(const volatile void *))[SHMLOG_TYPE_POINTER];
+char (&shmlog_code_of_(struct shmlog_text_value))[SHMLOG_TYPE_STRING];
+char (&shmlog_code_of_(struct shmlog_bytes_value))[SHMLOG_TYPE_BYTES];
+#define SHMLOG_CODE_OF_(x) ((uint8_t)sizeof(shmlog_code_of_(x)))
+#define SHMLOG_VALUE_OF_ARG_(x) shmlog_value_of_(x)
+/* A field's type: as above, but a char array is text, and a char * only an address. */
+#define SHMLOG_X_(type_, name_, code_, bits_) char(&shmlog_field_code_(const type_ &))[code_];
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+template <size_t N> char (&shmlog_field_code_(const char (&)[N]))[SHMLOG_TYPE_TEXT];
+template <class T> char (&shmlog_field_code_(T *const &))[SHMLOG_TYPE_POINTER];
+#define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
+    ((uint8_t)sizeof(shmlog_field_code_(((const type_ *)0)->member_)))
+#else
+#define SHMLOG_BOOL_T_ _Bool
+#define SHMLOG_X_(type_, name_, code_, bits_)                                                      \
+    SHMLOG_VALUE_OF_(shmlog_value_of_##name_##_, type_, bits_)
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_string_(const char *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_pointer_(const volatile void *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_text_(struct shmlog_text_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+#define SHMLOG_X_(type_, name_, code_, bits_) type_ : (code_),
+#define SHMLOG_CODE_OF_(x)                                                                         \
+    ((uint8_t)_Generic((x),                                                                        \
+         SHMLOG_PLAIN_TYPES_(SHMLOG_X_) char *: SHMLOG_TYPE_STRING,                                \
+         const char *: SHMLOG_TYPE_STRING,                                                         \
+         struct shmlog_text_value: SHMLOG_TYPE_STRING,                                                   \
+         struct shmlog_bytes_value: SHMLOG_TYPE_BYTES,                                                   \
+         default: SHMLOG_TYPE_POINTER))
+#define SHMLOG_XV_(type_, name_, code_, bits_) type_ : shmlog_value_of_##name_##_,
+#define SHMLOG_VALUE_OF_ARG_(x)                                                                    \
+    _Generic((x),                                                                                  \
+        SHMLOG_PLAIN_TYPES_(SHMLOG_XV_) char *: shmlog_value_of_string_,                           \
+        const char *: shmlog_value_of_string_,                                                     \
+        struct shmlog_text_value: shmlog_value_of_text_,                                                 \
+        struct shmlog_bytes_value: shmlog_value_of_bytes_,                                               \
+        default: shmlog_value_of_pointer_)(x)
+/* A field's type: as above, but a char array is text, and a char * only an address. */
+#define SHMLOG_XF_(type_, name_, code_, bits_) type_ * : (code_),
+#define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
+    ((uint8_t)_Generic(&((type_ *)0)->member_,                                                     \
+         SHMLOG_PLAIN_TYPES_(SHMLOG_XF_) char(*)[sizeof(((type_ *)0)->member_)]                    \
+         : SHMLOG_TYPE_TEXT, default                                                               \
+         : (sizeof(((type_ *)0)->member_) == sizeof(void *) ? SHMLOG_TYPE_POINTER : 0)))
+#endif
+
+/* A record of printf-style or event arguments being put together. All of it folds away where the
+ * types are constants, which they are in every call. */
+struct shmlog_staged_ {
+    uint64_t w[8]; /* the slot, while everything fits into one */
+    struct shmlog_value_ value[SHMLOG_ARGS_MAX + 1];
+    uint32_t args;
+    uint32_t offset; /* slot offset of what comes next */
+    int longer;      /* has strings, or is more than one slot */
+};
+SHMLOG_INLINE_ uint32_t shmlog_width_(uint8_t type)
+{
+    return type <= SHMLOG_TYPE_U8                                ? 1u
+           : type <= SHMLOG_TYPE_U16                             ? 2u
+           : type <= SHMLOG_TYPE_U32 || type == SHMLOG_TYPE_F32  ? 4u
+           : type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES ? 4u
+                                                                 : 8u;
+}
+SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
+                                  struct shmlog_value_ value)
+{
+    const uint32_t width = shmlog_width_(type);
+
+    stage->value[++stage->args] = value;
+    stage->offset = (stage->offset + width - 1) & ~(width - 1);
+    if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES || stage->offset + width > 64)
+        stage->longer = 1;
+    else
+        stage->w[stage->offset / 8] |= value.bits << (stage->offset % 8 * 8);
+    stage->offset += width;
+}
+
+/* The site's id, registering it at its first use; 0: the table is full, and the call is counted. */
+SHMLOG_INLINE_ uint32_t shmlog_site_id_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                        const char *function)
+{
+    /* pairs with the release in shmlog_register_site_(), for how[] */
+    const uint64_t id = shmlog_load_acquire_(&site->id) ^ log->local.site_key;
+
+    if (SHMLOG_LIKELY_(id <= SHMLOG_SITE_ID_MASK))
+        return (uint32_t)id;
+    return shmlog_register_site_(log, site, function);
+}
+
+SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                struct shmlog_staged_ *stage, const char *function, int timed,
+                                uint64_t time)
+{
+    const uint32_t id = shmlog_site_id_(log, site, function);
+    struct shmlog_thread_ *thread;
+
+    if (SHMLOG_UNLIKELY_(!id))
+        return;
+    thread = shmlog_thread_state_(log);
+    if (stage->longer) {
+        shmlog_put_long_(log, thread, site, id, stage->value, timed, time);
+    } else {
+        stage->w[1] = time;
+        stage->w[2] |= thread->producer;
+        shmlog_commit_one_(log, thread, stage->w, id, timed);
+    }
+}
+
+/* ---- The calls ---- */
+
+#define SHMLOG_CAT_(a, b) SHMLOG_CAT_X_(a, b)
+#define SHMLOG_CAT_X_(a, b) a##b
+#define SHMLOG_FIRST_(...) SHMLOG_FIRST_X_(__VA_ARGS__, 0)
+#define SHMLOG_FIRST_X_(first, ...) first
+/* M(x) for each argument after the first. */
+#define SHMLOG_MAP_1_(M, f) 
+#define SHMLOG_MAP_2_(M, f, a1) M(a1)
+#define SHMLOG_MAP_3_(M, f, a1, a2) M(a1) M(a2)
+#define SHMLOG_MAP_4_(M, f, a1, a2, a3) M(a1) M(a2) M(a3)
+#define SHMLOG_MAP_5_(M, f, a1, a2, a3, a4) M(a1) M(a2) M(a3) M(a4)
+#define SHMLOG_MAP_6_(M, f, a1, a2, a3, a4, a5) M(a1) M(a2) M(a3) M(a4) M(a5)
+#define SHMLOG_MAP_7_(M, f, a1, a2, a3, a4, a5, a6) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6)
+#define SHMLOG_MAP_8_(M, f, a1, a2, a3, a4, a5, a6, a7) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7)
+#define SHMLOG_MAP_9_(M, f, a1, a2, a3, a4, a5, a6, a7, a8) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8)
+#define SHMLOG_MAP_10_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9)
+#define SHMLOG_MAP_11_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10)
+#define SHMLOG_MAP_12_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11)
+#define SHMLOG_MAP_13_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12)
+#define SHMLOG_MAP_14_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13)
+#define SHMLOG_MAP_15_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14)
+#define SHMLOG_MAP_16_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14) M(a15)
+#define SHMLOG_MAP_17_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14) M(a15) M(a16)
+/* M(name, value) for each pair after the first argument. */
+#define SHMLOG_PAIRS_1_(M, f) 
+#define SHMLOG_PAIRS_3_(M, f, n1, a1) M(n1, a1)
+#define SHMLOG_PAIRS_5_(M, f, n1, a1, n2, a2) M(n1, a1) M(n2, a2)
+#define SHMLOG_PAIRS_7_(M, f, n1, a1, n2, a2, n3, a3) M(n1, a1) M(n2, a2) M(n3, a3)
+#define SHMLOG_PAIRS_9_(M, f, n1, a1, n2, a2, n3, a3, n4, a4) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4)
+#define SHMLOG_PAIRS_11_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5)
+#define SHMLOG_PAIRS_13_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6)
+#define SHMLOG_PAIRS_15_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7)
+#define SHMLOG_PAIRS_17_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8)
+#define SHMLOG_PAIRS_19_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9)
+#define SHMLOG_PAIRS_21_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10)
+#define SHMLOG_PAIRS_23_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11)
+#define SHMLOG_PAIRS_25_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12)
+#define SHMLOG_PAIRS_27_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13)
+#define SHMLOG_PAIRS_29_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14)
+#define SHMLOG_PAIRS_31_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14) M(n15, a15)
+#define SHMLOG_PAIRS_33_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15, n16, a16) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14) M(n15, a15) M(n16, a16)
+#define SHMLOG_COUNT_(...) SHMLOG_COUNT_X_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define SHMLOG_COUNT_X_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, count, ...) count
+#define SHMLOG_MAP_(M, ...)                                                                        \
+    SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_MAP_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
+#define SHMLOG_PAIRS_(M, ...)                                                                      \
+    SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_PAIRS_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
+
+#define SHMLOG_TYPE_X_(x) , SHMLOG_CODE_OF_(x)
+#define SHMLOG_STAGE_X_(x) shmlog_stage_(&shmlog_s_, SHMLOG_CODE_OF_(x), SHMLOG_VALUE_OF_ARG_(x));
+#define SHMLOG_PAIR_TYPE_X_(n, x) , SHMLOG_CODE_OF_(x)
+#define SHMLOG_PAIR_NAME_X_(n, x) , "" n
+#define SHMLOG_PAIR_STAGE_X_(n, x) SHMLOG_STAGE_X_(x)
+
+SHMLOG_INLINE_ void shmlog_stage_init_(struct shmlog_staged_ *stage)
+{
+    for (int i = 0; i < 8; i++)
+        stage->w[i] = 0;
+    stage->args = 0;
+    stage->offset = 8 + SHMLOG_PAYLOAD_ARGS;
+    stage->longer = 0;
+}
+
+/* Lets the compiler check a format against its arguments; never called. */
+__attribute__((format(printf, 1, 2), unused)) static inline void
+shmlog_check_format_(const char *format, ...)
+{
+    (void)format;
+}
+
+#define SHMLOG_PRINTF_(log_, level_, category_, timed_, time_, text_, ...)                         \
+    do {                                                                                           \
+        struct shmlog *const shmlog_l_ = (log_);                                                   \
+        if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
+            static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)};   \
+            static struct shmlog_callsite_ shmlog_site_ = {                                        \
+                0,                                                                                 \
+                "" SHMLOG_FIRST_(__VA_ARGS__),                                                     \
+                __FILE__,                                                                          \
+                "" category_,                                                                      \
+                text_,                                                                             \
+                NULL,                                                                              \
+                shmlog_types_,                                                                     \
+                __LINE__,                                                                          \
+                0,                                                                                 \
+                0,                                                                                 \
+                SHMLOG_SITE_PRINTF,                                                                \
+                (level_),                                                                          \
+                (uint8_t)(sizeof(shmlog_types_) - 1),                                              \
+                NULL,                                                                              \
+                {0}};                                                                              \
+            struct shmlog_staged_ shmlog_s_;                                                        \
+            if (0)                                                                                 \
+                shmlog_check_format_(__VA_ARGS__);                                                 \
+            shmlog_stage_init_(&shmlog_s_);                                                        \
+            SHMLOG_MAP_(SHMLOG_STAGE_X_, __VA_ARGS__)                                              \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, (timed_), (time_));        \
+        }                                                                                          \
+    } while (0)
+
+#define SHMLOG_EVENT_(log_, level_, category_, timed_, time_, ...)                                 \
+    do {                                                                                           \
+        struct shmlog *const shmlog_l_ = (log_);                                                   \
+        if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
+            static const uint8_t shmlog_types_[] = {                                               \
+                0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                                \
+            static const char *const shmlog_names_[] = {                                           \
+                "" SHMLOG_PAIRS_(SHMLOG_PAIR_NAME_X_, __VA_ARGS__)};                               \
+            static struct shmlog_callsite_ shmlog_site_ = {                                        \
+                0,                                                                                 \
+                "" SHMLOG_FIRST_(__VA_ARGS__),                                                     \
+                __FILE__,                                                                          \
+                "" category_,                                                                      \
+                NULL,                                                                              \
+                shmlog_names_,                                                                     \
+                shmlog_types_,                                                                     \
+                __LINE__,                                                                          \
+                0,                                                                                 \
+                0,                                                                                 \
+                SHMLOG_SITE_EVENT,                                                                 \
+                (level_),                                                                          \
+                (uint8_t)(sizeof(shmlog_types_) - 1),                                              \
+                NULL,                                                                              \
+                {0}};                                                                              \
+            struct shmlog_staged_ shmlog_s_;                                                        \
+            shmlog_stage_init_(&shmlog_s_);                                                        \
+            SHMLOG_PAIRS_(SHMLOG_PAIR_STAGE_X_, __VA_ARGS__)                                       \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, (timed_), (time_));        \
+        }                                                                                          \
+    } while (0)
+
+/* printf-style: (log, "format", up to 16 arguments). The format is a literal, checked by the
+ * compiler. Integers, float, double, bool, char, pointers are stored as they are; a char * is
+ * copied as a string (a NULL one is kept as such), with %.*s or %.Ns as much of it as the
+ * precision says, with %p only its address. A record holds at most 3,572 bytes of arguments; a string that goes beyond is cut and
+ * marked as cut. The arguments' text in the source becomes their names. */
+#define shmlog_trace(log, ...)                                                                     \
+    SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_debug(log, ...)                                                                     \
+    SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_info(log, ...)                                                                      \
+    SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_warn(log, ...)                                                                      \
+    SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_error(log, ...)                                                                     \
+    SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_critical(log, ...)                                                                  \
+    SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+
+/* The same with a time of the caller's own, in ticks as from shmlog_now(). */
+#define shmlog_trace_at(log, ticks, ...)                                                           \
+    SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_debug_at(log, ticks, ...)                                                           \
+    SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_info_at(log, ticks, ...)                                                            \
+    SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_warn_at(log, ticks, ...)                                                            \
+    SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_error_at(log, ticks, ...)                                                           \
+    SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_critical_at(log, ticks, ...)                                                        \
+    SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+
+/* printf-style with level (a constant) and category (a literal). */
+#define shmlog_log(log, level, category, ...)                                                      \
+    SHMLOG_PRINTF_(log, level, category, 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_log_at(log, ticks, level, category, ...)                                            \
+    SHMLOG_PRINTF_(log, level, category, 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+
+/* A structured event: (log, level, category, "name", "field", value, "field", value, ...), up to
+ * 16 fields. Values as above, and shmlog_text(p, n), shmlog_bytes(p, n). */
+#define shmlog_event(log, level, category, ...)                                                    \
+    SHMLOG_EVENT_(log, level, category, 0, 0, __VA_ARGS__)
+#define shmlog_event_at(log, ticks, level, category, ...)                                          \
+    SHMLOG_EVENT_(log, level, category, 1, ticks, __VA_ARGS__)
+
+/* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a constant),
+ * the producer's next record goes on with the same line, and readers put the two together. */
+#define SHMLOG_LINE_MAX (SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4u)
+#define shmlog_line(log, level, more, data, size)                                                  \
+    do {                                                                                           \
+        struct shmlog *const shmlog_l_ = (log);                                                    \
+        if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
+            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
+            static struct shmlog_callsite_ shmlog_site_ = {                                        \
+                0,                                                                                 \
+                "%s",                                                                              \
+                __FILE__,                                                                          \
+                "",                                                                                \
+                "\"%s\", text",                                                                    \
+                NULL,                                                                              \
+                shmlog_types_,                                                                     \
+                __LINE__,                                                                          \
+                0,                                                                                 \
+                (more) ? SHMLOG_SITE_FLAG_MORE : 0,                                                \
+                SHMLOG_SITE_PRINTF,                                                                \
+                (level),                                                                           \
+                1,                                                                                 \
+                NULL,                                                                              \
+                {0}};                                                                              \
+            struct shmlog_staged_ shmlog_s_;                                                        \
+            shmlog_stage_init_(&shmlog_s_);                                                        \
+            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING,                                          \
+                          SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size))));                      \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, 0, 0);                     \
+        }                                                                                          \
+    } while (0)
+
+/* A raw record: a struct of the user's own, copied as it is. Declared once, at file scope:
+ *
+ *     struct fill { uint64_t id; double px; uint32_t qty; char sym[8]; };
+ *     SHMLOG_RECORD(fill_record, struct fill, SHMLOG_INFO, SHMLOG_TRADE, "fill",
+ *                   SHMLOG_FIELD(struct fill, id), SHMLOG_FIELD(struct fill, px),
+ *                   SHMLOG_FIELD(struct fill, qty), SHMLOG_FIELD(struct fill, sym));
+ *
+ * and logged with shmlog_record(log, &fill_record, &fill). Up to 32 fields of plain types, pointers (the
+ * address) and char arrays; up to 3,568 bytes. Bytes in no field are not kept. */
+#define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                    \
+    static const struct shmlog_field_ var##_fields_[] = {__VA_ARGS__};                             \
+    SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                      \
+                              SHMLOG_RAW_FIELDS_MAX,                                               \
+                          "at most 32 fields");                                                    \
+    SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,              \
+                          "at most 3,568 bytes");                                                  \
+    static struct shmlog_callsite_ var __attribute__((unused)) = {                                 \
+        0,                                                                                         \
+        "" name_,                                                                                  \
+        __FILE__,                                                                                  \
+        "" category_,                                                                              \
+        NULL,                                                                                      \
+        NULL,                                                                                      \
+        NULL,                                                                                      \
+        __LINE__,                                                                                  \
+        (uint32_t)sizeof(type),                                                                    \
+        0,                                                                                         \
+        SHMLOG_SITE_RAW,                                                                           \
+        (level_),                                                                                  \
+        (uint8_t)(sizeof(var##_fields_) / sizeof(var##_fields_[0])),                               \
+        var##_fields_,                                                                             \
+        {0}}
+#define SHMLOG_FIELD(type, member)                                                                 \
+    {                                                                                              \
+        #member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member),          \
+            (uint8_t)(sizeof(char[SHMLOG_FIELD_CODE_(type, member) ? 1 : -1]) *                    \
+                      SHMLOG_FIELD_CODE_(type, member))                                            \
+    }
+#define shmlog_record(log, record, data)                                                           \
+    shmlog_put_raw_((log), (record), (data), sizeof(*(data)), 0, 0)
+#define shmlog_record_at(log, ticks, record, data)                                                 \
+    shmlog_put_raw_((log), (record), (data), sizeof(*(data)), 1, (ticks))
+
+SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                    const void *data, size_t size, int timed, uint64_t time)
+{
+    struct shmlog_thread_ *thread;
+    uint32_t id;
+
+    if (!shmlog_enabled(log, site->level))
+        return;
+    id = shmlog_site_id_(log, site, "");
+    if (SHMLOG_UNLIKELY_(!id))
+        return;
+    thread = shmlog_thread_state_(log);
+    if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
+        uint64_t w[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+
+        w[1] = time;
+        w[2] = thread->producer;
+        memcpy(&w[3], data, size);
+        shmlog_commit_one_(log, thread, w, id, timed);
+    } else {
+        shmlog_put_raw_long_(log, thread, site, id, data, size, timed, time);
+    }
+}
+
+/* ---- Cold paths ----
+ *
+ * Only raw system calls and memory: async-signal-safe, and errno is kept. */
+
+SHMLOG_BEGIN_C_
+
+#if !defined(__cplusplus) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) &&                  \
+    !defined(_DEFAULT_SOURCE)
+extern long syscall(long number, ...); /* hidden by -std=c11 */
+#endif
+
+/* A system call; its result or a negative errno. */
+SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long e, long f);
+SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long e, long f)
+{
+    const int saved = errno;
+    const long r = syscall(number, a, b, c, d, e, f);
+    const long result = r == -1 ? -(long)errno : r;
+
+    errno = saved;
+    return result;
+}
+#define SHMLOG_PTR_(p) ((long)(uintptr_t)(p))
+#define SHMLOG_AT_FDCWD_ (-100L)
+#define SHMLOG_O_CLOEXEC_ 02000000L
+#define SHMLOG_MAP_SHARED_ 0x01L
+#define SHMLOG_MAP_PRIVATE_ 0x02L
+#define SHMLOG_MAP_FIXED_ 0x10L
+#define SHMLOG_MAP_ANONYMOUS_ 0x20L
+#define SHMLOG_MAP_NORESERVE_ 0x4000L
+#define SHMLOG_MAP_POPULATE_ 0x8000L
+#define SHMLOG_MADV_WIPEONFORK_ 18L
+#define SHMLOG_PR_GET_NAME_ 16L
+
+SHMLOG_COLD_ void shmlog_unattached_call_(void)
+{
+    __atomic_fetch_add(&shmlog_unattached_, 1, __ATOMIC_RELAXED);
+}
+
+SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void)
+{
+    struct timespec ts;
+
+    ts.tv_sec = 0;
+    ts.tv_nsec = 0;
+#ifdef CLOCK_MONOTONIC
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+#else
+    shmlog_sys_(SYS_clock_gettime, 1, SHMLOG_PTR_(&ts), 0, 0, 0, 0);
+#endif
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A wait of `us` microseconds. */
+SHMLOG_COLD_ void shmlog_nap_(long us);
+SHMLOG_COLD_ void shmlog_nap_(long us)
+{
+    struct timespec ts;
+
+    ts.tv_sec = us / 1000000;
+    ts.tv_nsec = us % 1000000 * 1000;
+    shmlog_sys_(SYS_nanosleep, SHMLOG_PTR_(&ts), 0, 0, 0, 0, 0);
+}
+
+/* All signals off, and back: registration must not be entered again half-way by a handler. */
+SHMLOG_COLD_ uint64_t shmlog_block_signals_(void);
+SHMLOG_COLD_ uint64_t shmlog_block_signals_(void)
+{
+    uint64_t all = ~UINT64_C(0), before = 0;
+
+    shmlog_sys_(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, SHMLOG_PTR_(&all), SHMLOG_PTR_(&before), 8,
+                0, 0);
+    return before;
+}
+SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before);
+SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before)
+{
+    shmlog_sys_(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, SHMLOG_PTR_(&before), 0, 8, 0, 0);
+}
+
+/* A random number that is neither 0 nor 1. */
+SHMLOG_COLD_ uint64_t shmlog_random_(void);
+SHMLOG_COLD_ uint64_t shmlog_random_(void)
+{
+    uint64_t r = 0;
+
+    if (shmlog_sys_(SYS_getrandom, SHMLOG_PTR_(&r), sizeof(r), 0, 0, 0, 0) != (long)sizeof(r)) {
+        r = shmlog_tsc_() ^ shmlog_monotonic_ns_();
+        r = (r ^ (uint64_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0) << 40) *
+            UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return r < 2 ? 2 : r;
+}
+
+/* Read a small file whole; the bytes read or a negative error. */
+SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size);
+SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size)
+{
+    const long fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path),
+                                SHMLOG_O_CLOEXEC_, 0, 0, 0);
+    long n;
+
+    if (fd < 0)
+        return fd;
+    n = shmlog_sys_(SYS_read, fd, SHMLOG_PTR_(buffer), (long)size, 0, 0, 0);
+    shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+    return n;
+}
+
+/* Start time of the calling thread: field 22 of its stat file (proc(5)); the name in field 2 may hold
+ * anything, so count from its closing parenthesis. 0 where there is no /proc. */
+SHMLOG_COLD_ uint64_t shmlog_start_time_(void);
+SHMLOG_COLD_ uint64_t shmlog_start_time_(void)
+{
+    char text[1024];
+    const long n = shmlog_read_file_("/proc/thread-self/stat", text, sizeof(text) - 1);
+    uint64_t value = 0;
+    long i = n - 1;
+    int field = 2;
+
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    while (i > 0 && text[i] != ')')
+        i--;
+    for (; text[i] && field < 22; i++)
+        field += text[i] == ' ';
+    for (; text[i] >= '0' && text[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    return value;
+}
+
+/* ---- Producers ---- */
+
+SHMLOG_INLINE_ void *shmlog_table_(struct shmlog *log, uint64_t offset)
+{
+    return (uint8_t *)&log->control + offset;
+}
+
+/* Fill in a fresh entry of the producer table for the calling thread; its id, 0 if there is none. */
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
+                                           uint32_t tid);
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
+                                           uint32_t tid)
+{
+    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
+        log, log->local.geometry.producers_offset);
+
+    for (uint32_t i = 0; i < log->local.geometry.producers_max; i++) {
+        struct shmlog_producer *const p = &table[i];
+        uint64_t none = 0;
+        uint32_t used;
+
+        if (shmlog_load_relaxed_(&p->claim) ||
+            !__atomic_compare_exchange_n(&p->claim, &none,
+                                         (uint64_t)tid << 32 | SHMLOG_PRODUCER_FILLING, 0,
+                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            continue;
+        p->id = ((p->id >> 16) + 1) << 16 | (i + 1);
+        p->pid = pid;
+        p->tid = tid;
+        p->ring = 0;
+        p->start_time = shmlog_start_time_();
+        p->attachment = key;
+        p->pid_ns = log->local.pid_ns;
+        memcpy(p->process, log->local.process, sizeof(p->process));
+        memset(p->thread, 0, sizeof(p->thread));
+        shmlog_sys_(SYS_prctl, SHMLOG_PR_GET_NAME_, SHMLOG_PTR_(p->thread), 0, 0, 0, 0);
+        /* pairs with the readers' acquire of claim */
+        shmlog_store_release_(&p->claim, (uint64_t)tid << 32 | SHMLOG_PRODUCER_LIVE);
+        used = shmlog_load32_relaxed_(&log->control.producers_used);
+        while (used < i + 1 &&
+               !__atomic_compare_exchange_n(&log->control.producers_used, &used, i + 1, 1,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            ;
+        return p->id;
+    }
+    return 0;
+}
+
+/* The entry that this thread already has for the attachment: another program or shared object of the
+ * process, with thread-local state of its own, may have made it. */
+SHMLOG_COLD_ struct shmlog_producer *shmlog_find_producer_(struct shmlog *log, uint64_t key,
+                                                           uint32_t tid);
+SHMLOG_COLD_ struct shmlog_producer *shmlog_find_producer_(struct shmlog *log, uint64_t key,
+                                                           uint32_t tid)
+{
+    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
+        log, log->local.geometry.producers_offset);
+    uint64_t start = 0;
+
+    for (uint32_t i = 0; i < log->local.geometry.producers_max &&
+                         i < shmlog_load32_relaxed_(&log->control.producers_used);
+         i++) {
+        if (shmlog_load_acquire_(&table[i].claim) !=
+                ((uint64_t)tid << 32 | SHMLOG_PRODUCER_LIVE) ||
+            table[i].attachment != key)
+            continue;
+        if (!start)
+            start = shmlog_start_time_();
+        if (table[i].start_time == start) /* else a dead thread's, whose tid came round again */
+            return &table[i];
+    }
+    return NULL;
+}
+
+SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
+{
+    struct shmlog_thread_ *thread;
+    uint64_t mask, key;
+
+    if (!log)
+        return;
+    thread = &shmlog_threads_[log->local.tls_index];
+    mask = shmlog_block_signals_();
+    key = __atomic_load_n(&log->key, __ATOMIC_RELAXED);
+    if (!key) { /* the first in a forked child */
+        const uint64_t fresh = shmlog_random_();
+
+        if (__atomic_compare_exchange_n(&log->key, &key, fresh, 0, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            key = fresh;
+    }
+    if (thread->key != key) {
+        const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
+        const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
+        struct shmlog_producer *const known = shmlog_find_producer_(log, key, tid);
+
+        thread->owned = NULL;
+        if (known) {
+            thread->producer = known->id;
+            if (known->ring && known->ring <= log->local.geometry.rings)
+                thread->owned = log->local.ring[known->ring - 1];
+        } else {
+            thread->producer = shmlog_new_producer_(log, key, pid, tid);
+        }
+        if (!thread->owned && !log->local.cpus)
+            (void)shmlog_claim_ring_(log, thread);
+        thread->key = key;
+    }
+    shmlog_unblock_signals_(mask);
+}
+
+/* Claim a spare ring. 0, or -EAGAIN. */
+SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
+{
+    const uint64_t mask = shmlog_block_signals_();
+    const uint32_t slot = (thread->producer & 0xffffu) - 1;
+    int result = -EAGAIN;
+
+    /* Without an entry in the producer table nobody could take the ring back. */
+    for (uint32_t i = log->local.geometry.cpu_rings;
+         !thread->owned && thread->producer && i < log->local.geometry.rings; i++) {
+        struct shmlog_ring *const ring = log->local.ring[i];
+        struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
+            log, log->local.geometry.producers_offset);
+        uint32_t none = 0;
+
+        if (ring == &log->local.none ||
+            !__atomic_compare_exchange_n(&ring->owner, &none, thread->producer, 0,
+                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            continue;
+        __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED); /* its last owner may have died in a call */
+        shmlog_store32_release_(&table[slot].ring, i + 1);
+        thread->owned = ring;
+    }
+    if (thread->owned)
+        result = 0;
+    shmlog_unblock_signals_(mask);
+    return result;
+}
+
+SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
+{
+    if (!log)
+        return -EINVAL;
+    return shmlog_claim_ring_(log, shmlog_thread_state_(log));
+}
+
+/* ---- Sites ---- */
+
+/* Go over a format's conversions and note for each char * what becomes of it (how[]). Formats are checked by
+ * the compiler, so this need not be. */
+SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site);
+SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
+{
+    const char *f = site->format;
+    uint32_t arg = 1;
+
+    while (*f) {
+        uint32_t how = SHMLOG_HOW_STRING_;
+
+        if (*f++ != '%')
+            continue;
+        if (*f == '%') {
+            f++;
+            continue;
+        }
+        while (*f && strchr("-+ #0'I", *f))
+            f++;
+        for (; *f == '*' || (*f >= '0' && *f <= '9'); f++)
+            arg += *f == '*';
+        if (*f == '.') {
+            uint32_t limit = 0;
+
+            f++;
+            if (*f == '*') {
+                how = SHMLOG_HOW_PRECISION_;
+                arg++;
+                f++;
+            } else {
+                for (; *f >= '0' && *f <= '9'; f++)
+                    limit = limit < 10000 ? limit * 10 + (uint32_t)(*f - '0') : limit;
+                how = SHMLOG_HOW_LIMIT_ + limit;
+            }
+        }
+        while (*f && strchr("hlqjzZtL", *f))
+            f++;
+        if (*f == 'p')
+            how = SHMLOG_HOW_POINTER_;
+        if (*f && *f != 'm' && arg <= SHMLOG_ARGS_MAX)
+            __atomic_store_n(&site->how[arg - 1], (uint16_t)how, __ATOMIC_RELAXED);
+        if (*f) {
+            arg += *f != 'm';
+            f++;
+        }
+    }
+}
+
+/* Type of argument i (from 1) as it is stored. */
+SHMLOG_INLINE_ uint8_t shmlog_stored_type_(const struct shmlog_callsite_ *site, uint32_t i)
+{
+    return site->types[i] == SHMLOG_TYPE_STRING && site->how[i - 1] == SHMLOG_HOW_POINTER_
+               ? (uint8_t)SHMLOG_TYPE_POINTER
+               : site->types[i];
+}
+
+/* Appends to a site's bytes; what does not fit is left out, but for a terminator. */
+struct shmlog_blob_ {
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    uint32_t size, limit;
+};
+SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size);
+SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size)
+{
+    const size_t room = blob->limit > blob->size + 1 ? blob->limit - blob->size - 1 : 0;
+
+    size = size < room ? size : room;
+    if (size)
+        memcpy(blob->bytes + blob->size, text, size);
+    blob->size += (uint32_t)size;
+    blob->bytes[blob->size++] = 0;
+}
+
+/* The end of one argument in a call's text: the next comma that is in no bracket or quotes. */
+SHMLOG_COLD_ const char *shmlog_argument_end_(const char *p);
+SHMLOG_COLD_ const char *shmlog_argument_end_(const char *p)
+{
+    int depth = 0;
+    char quote = 0;
+
+    for (; *p; p++) {
+        if (quote) {
+            if (*p == '\\' && p[1])
+                p++;
+            else if (*p == quote)
+                quote = 0;
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (strchr("([{", *p)) {
+            depth++;
+        } else if (strchr(")]}", *p)) {
+            depth--;
+        } else if (*p == ',' && depth == 0) {
+            break;
+        }
+    }
+    return p;
+}
+
+SHMLOG_COLD_ void shmlog_add_names_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site);
+SHMLOG_COLD_ void shmlog_add_names_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site)
+{
+    const char *p = site->text ? shmlog_argument_end_(site->text) : NULL;
+
+    for (uint32_t i = 1; i <= site->args; i++) {
+        /* keep room for the terminators of those that follow */
+        blob->limit = SHMLOG_SITE_MAX - (site->args - i);
+        if (site->fields) {
+            shmlog_blob_add_(blob, site->fields[i - 1].name, strlen(site->fields[i - 1].name));
+        } else if (site->names) {
+            shmlog_blob_add_(blob, site->names[i], strlen(site->names[i]));
+        } else {
+            const char *from = p && *p == ',' ? p + 1 : "";
+            const char *to;
+
+            while (*from == ' ' || *from == '\t' || *from == '\n')
+                from++;
+            p = to = shmlog_argument_end_(from);
+            while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n'))
+                to--;
+            shmlog_blob_add_(blob, from, (size_t)(to - from));
+        }
+    }
+}
+
+/* Put together a site as it lies in the arena. */
+SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site,
+                                     const char *function);
+SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site,
+                                     const char *function)
+{
+    const char *const strings[] = {site->format, site->file, function, site->category};
+    /* what the strings may take, so that a long one leaves room for the rest */
+    const uint32_t limits[] = {900, 1200, 1400, 1460};
+    uint32_t offset = SHMLOG_PAYLOAD_ARGS;
+    struct shmlog_site head;
+
+    memset(&head, 0, sizeof(head));
+    head.kind = site->kind;
+    head.level = site->level;
+    head.flags = site->flags;
+    head.args = site->args;
+    head.line = site->line;
+    head.record_size = site->record_size;
+    blob->size = sizeof(head);
+    for (uint32_t i = 1; i <= site->args; i++) {
+        struct shmlog_site_arg arg;
+
+        memset(&arg, 0, sizeof(arg));
+        if (site->fields) {
+            arg.type = site->fields[i - 1].type;
+            arg.offset = site->fields[i - 1].offset;
+            arg.size = site->fields[i - 1].size;
+        } else {
+            const uint32_t width = shmlog_width_(shmlog_stored_type_(site, i));
+
+            arg.type = shmlog_stored_type_(site, i);
+            offset = (offset + width - 1) & ~(width - 1);
+            arg.offset = (uint16_t)offset;
+            arg.size = (uint16_t)width;
+            offset += width;
+        }
+        memcpy(blob->bytes + blob->size, &arg, sizeof(arg));
+        blob->size += (uint32_t)sizeof(arg);
+    }
+    for (int i = 0; i < 4; i++) {
+        blob->limit = limits[i];
+        shmlog_blob_add_(blob, strings[i], strlen(strings[i]));
+    }
+    shmlog_add_names_(blob, site);
+    head.size = (uint16_t)blob->size;
+    memcpy(blob->bytes, &head, sizeof(head));
+}
+
+/* Find or add the site in the segment's table. Its word is stored, by compare-and-swap, when its bytes are
+ * complete; whoever loses the race to another thread or process with the same site takes theirs. 0: full. */
+SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob);
+SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob)
+{
+    const struct shmlog_control *const g = &log->local.geometry;
+    uint64_t *const words = (uint64_t *)shmlog_table_(log, g->sites_offset);
+    uint8_t *const arena = (uint8_t *)shmlog_table_(log, g->arena_offset);
+    const uint32_t hash = shmlog_site_hash_(blob->bytes, blob->size);
+    const uint64_t room = (blob->size + 7u) & ~UINT64_C(7);
+    uint64_t fresh = 0; /* our copy in the arena, once made */
+
+    for (uint32_t probe = 0, i = hash; probe < g->sites_max; probe++, i++) {
+        const uint32_t id = i & (g->sites_max - 1);
+        uint64_t word;
+
+        if (!id)
+            continue;
+        word = shmlog_load_acquire_(&words[id]);
+        if (!word) {
+            if (!fresh) {
+                uint64_t at = shmlog_load_relaxed_(&log->control.arena_used);
+
+                do {
+                    if (at > g->arena_size || g->arena_size - at < room)
+                        return 0;
+                } while (!__atomic_compare_exchange_n(&log->control.arena_used, &at, at + room, 1,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+                memcpy(arena + at, blob->bytes, blob->size);
+                fresh = (uint64_t)hash << 32 | at / 8;
+            }
+            /* release: pairs with every reader's acquire of the word */
+            if (__atomic_compare_exchange_n(&words[id], &word, fresh, 0, __ATOMIC_ACQ_REL,
+                                            __ATOMIC_ACQUIRE))
+                return id;
+        }
+        if (word >> 32 == hash) {
+            const uint64_t at = (word & 0xffffffffu) * 8;
+
+            if (at < g->arena_size && g->arena_size - at >= blob->size &&
+                memcmp(arena + at, blob->bytes, blob->size) == 0)
+                return id;
+        }
+    }
+    return 0;
+}
+
+SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                            const char *function)
+{
+    struct shmlog_blob_ blob;
+    uint32_t id;
+
+    if (site->kind == SHMLOG_SITE_PRINTF)
+        shmlog_parse_format_(site);
+    shmlog_build_site_(&blob, site, function);
+    id = shmlog_publish_site_(log, &blob);
+    if (id)
+        shmlog_store_release_(&site->id, log->local.site_key | id); /* how[] before it */
+    else
+        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
+    return id;
+}
+
+/* ---- Full rings, long records ---- */
+
+/* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out is remembered by
+ * its tail, so that a reader that is gone costs one wait, not one for each call. */
+SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
+SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+{
+    const uint64_t capacity = log->local.slot_mask + 1;
+    uint64_t since = shmlog_monotonic_ns_();
+    uint64_t seen = shmlog_load_acquire_(&ring->tail);
+
+    for (uint32_t turn = 0;; turn++) {
+        const uint64_t tail = shmlog_load_acquire_(&ring->tail);
+
+        if (shmlog_load_relaxed_(&ring->head) + slots - tail <= capacity)
+            return 1;
+        if (tail != seen) {
+            seen = tail;
+            since = shmlog_monotonic_ns_();
+        }
+        if (shmlog_load_relaxed_(&ring->gave_up_tail) == tail)
+            return 0;
+        if (turn < 200) {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        } else if (turn < 220) {
+            shmlog_sys_(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        } else {
+            shmlog_nap_(50);
+        }
+        if (turn >= 200 && log->local.wait_ns != UINT64_MAX &&
+            shmlog_monotonic_ns_() - since > log->local.wait_ns) {
+            shmlog_store_relaxed_(&ring->gave_up_tail, tail);
+            return 0;
+        }
+    }
+}
+
+/* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and counted. */
+SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+{
+    const uint64_t capacity = log->local.slot_mask + 1;
+    uint64_t tail;
+
+    if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE) {
+        shmlog_store_relaxed_(&ring->limit, UINT64_MAX);
+        return 1;
+    }
+    tail = shmlog_load_acquire_(&ring->tail); /* pairs with the reader's release: it is done with them */
+    if (shmlog_load_relaxed_(&ring->head) + slots - tail > capacity) {
+        if (log->local.on_full != SHMLOG_ON_FULL_WAIT) {
+            __atomic_fetch_add(&ring->lost[SHMLOG_LOST_FULL], 1, __ATOMIC_RELAXED);
+            return 0;
+        }
+        if (!shmlog_wait_room_(log, ring, slots)) {
+            __atomic_fetch_add(&ring->lost[SHMLOG_LOST_WAITED], 1, __ATOMIC_RELAXED);
+            return 0;
+        }
+        tail = shmlog_load_acquire_(&ring->tail);
+    }
+    /* Another thread may store an older tail's limit over this one: too low, never too high. */
+    shmlog_store_relaxed_(&ring->limit, tail + capacity);
+    return 1;
+}
+
+SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                         const struct shmlog_slot *image, uint32_t slots,
+                                         int timed)
+{
+#if SHMLOG_RSEQ_
+    uint32_t aborts = 0;
+
+    while (!thread->owned) {
+        struct shmlog_ring *ring;
+        uint64_t head;
+        const uint32_t status = shmlog_rseq_many_(log, image, slots, timed, &ring, &head);
+
+        if (status == SHMLOG_SEQ_DONE_) {
+            shmlog_doorbell_(log, ring, head, slots);
+            return 1;
+        }
+        if (status == SHMLOG_SEQ_FULL_ && ring != &log->local.none) {
+            if (!shmlog_make_room_(log, ring, slots))
+                return 0;
+        } else if (status != SHMLOG_SEQ_ABORTED_ || ++aborts > SHMLOG_ABORTS_MAX_) {
+            if (shmlog_claim_ring_(log, thread) < 0)
+                break;
+        }
+    }
+#endif
+    if (!thread->owned && shmlog_claim_ring_(log, thread) < 0) {
+        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    return shmlog_owned_(log, thread->owned, image, slots, timed);
+}
+
+/* Copy into the payload of an image, over its slots' boundaries. */
+SHMLOG_INLINE_ void shmlog_image_put_(struct shmlog_slot *image, uint32_t offset, const void *data,
+                                      size_t size)
+{
+    const uint8_t *from = (const uint8_t *)data;
+
+    while (size) {
+        const uint32_t at = offset % SHMLOG_SLOT_PAYLOAD;
+        const size_t part = size < SHMLOG_SLOT_PAYLOAD - at ? size : SHMLOG_SLOT_PAYLOAD - at;
+
+        memcpy(&image[offset / SHMLOG_SLOT_PAYLOAD].payload[at], from, part);
+        offset += (uint32_t)part;
+        from += part;
+        size -= part;
+    }
+}
+
+SHMLOG_INLINE_ void shmlog_image_zero_(struct shmlog_slot *image, uint32_t from, uint32_t to)
+{
+    for (; from < to; from++)
+        image[from / SHMLOG_SLOT_PAYLOAD].payload[from % SHMLOG_SLOT_PAYLOAD] = 0;
+}
+
+/* Fill in the heads of an image's slots and commit it. `end`: payload bytes used. */
+SHMLOG_INLINE_ void shmlog_image_commit_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                         struct shmlog_slot *image, uint32_t end, uint32_t id,
+                                         int timed, uint64_t time)
+{
+    const uint32_t slots = (end + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+
+    shmlog_image_zero_(image, end, slots * SHMLOG_SLOT_PAYLOAD);
+    for (uint32_t i = 0; i < slots; i++) {
+        image[i].seq = 0;
+        image[i].site = id;
+    }
+    image[0].site |= slots << SHMLOG_SITE_SLOTS_SHIFT;
+    memcpy(image[0].payload + SHMLOG_PAYLOAD_TIME, &time, sizeof(time));
+    memcpy(image[0].payload + SHMLOG_PAYLOAD_PRODUCER, &thread->producer, sizeof(uint32_t));
+    (void)shmlog_commit_slots_(log, thread, image, slots, timed);
+}
+
+/* Bytes of a string that are to be kept, at most `limit` + 1 (then it is cut). */
+SHMLOG_INLINE_ size_t shmlog_string_size_(const struct shmlog_callsite_ *site,
+                                          const struct shmlog_value_ *values, uint32_t i,
+                                          size_t limit)
+{
+    const char *const s = (const char *)(uintptr_t)values[i].bits;
+    const uint32_t how = site->kind == SHMLOG_SITE_PRINTF ? site->how[i - 1] : SHMLOG_HOW_STRING_;
+    size_t most = limit + 1;
+    const void *end;
+
+    if (values[i].length != ~(size_t)0)
+        return values[i].length < most ? values[i].length : most;
+    if (how == SHMLOG_HOW_PRECISION_ && i > 1 && (int32_t)(uint32_t)values[i - 1].bits >= 0)
+        most = (uint32_t)values[i - 1].bits < most ? (uint32_t)values[i - 1].bits : most;
+    else if (how >= SHMLOG_HOW_LIMIT_)
+        most = how - SHMLOG_HOW_LIMIT_ < most ? how - SHMLOG_HOW_LIMIT_ : most;
+    end = memchr(s, 0, most);
+    return end ? (size_t)((const char *)end - s) : most;
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                      const struct shmlog_callsite_ *site, uint32_t id,
+                                      const struct shmlog_value_ *values, int timed, uint64_t time)
+{
+    struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
+    uint32_t offset = SHMLOG_PAYLOAD_ARGS, end = SHMLOG_PAYLOAD_ARGS;
+
+    for (uint32_t i = 1; i <= site->args; i++) {
+        const uint32_t width = shmlog_width_(shmlog_stored_type_(site, i));
+
+        end = ((end + width - 1) & ~(width - 1)) + width;
+    }
+    for (uint32_t i = 1; i <= site->args; i++) {
+        const uint8_t type = shmlog_stored_type_(site, i);
+        const uint32_t width = shmlog_width_(type);
+        const uint32_t aligned = (offset + width - 1) & ~(width - 1);
+
+        shmlog_image_zero_(image, offset, aligned);
+        offset = aligned;
+        if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES) {
+            uint32_t word = SHMLOG_LENGTH_NULL;
+
+            if (values[i].bits) {
+                const size_t room = SHMLOG_RECORD_PAYLOAD - end;
+                size_t size = shmlog_string_size_(site, values, i, room);
+
+                word = 0;
+                if (size > room) {
+                    size = room;
+                    word = SHMLOG_LENGTH_CUT;
+                }
+                word |= (uint32_t)size;
+                shmlog_image_put_(image, end, (const void *)(uintptr_t)values[i].bits, size);
+                end += (uint32_t)size;
+            }
+            shmlog_image_put_(image, offset, &word, sizeof(word));
+        } else {
+            shmlog_image_put_(image, offset, &values[i].bits, width); /* little-endian */
+        }
+        offset += width;
+    }
+    shmlog_image_commit_(log, thread, image, end, id, timed, time);
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                          const struct shmlog_callsite_ *site, uint32_t id,
+                                          const void *data, size_t size, int timed, uint64_t time)
+{
+    struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
+    const uint32_t end = SHMLOG_PAYLOAD_RAW + site->record_size;
+
+    size = size < site->record_size ? size : site->record_size; /* not the declared struct */
+    shmlog_image_zero_(image, SHMLOG_PAYLOAD_ARGS, SHMLOG_PAYLOAD_RAW);
+    shmlog_image_put_(image, SHMLOG_PAYLOAD_RAW, data, size);
+    shmlog_image_zero_(image, SHMLOG_PAYLOAD_RAW + (uint32_t)size, end);
+    shmlog_image_commit_(log, thread, image, end, id, timed, time);
+}
+
+/* ---- Attaching ---- */
+
+SHMLOG_COLD_ const char *shmlog_strerror(int error)
+{
+    switch (error < 0 ? -error : error) {
+    case 0:
+        return "success";
+    case ENOENT:
+        return "no such segment: is shmlog-collector running, and $SHMLOG_DIR the same?";
+    case EACCES:
+    case EPERM:
+        return "permission denied: the segment belongs to another user or group";
+    case ENOMEM:
+        return "out of memory or address space";
+    case EINVAL:
+        return "not a segment's name: letters, digits, '.', '_', '-', or a path with a slash";
+    case ENAMETOOLONG:
+        return "the segment's path is too long";
+    case SHMLOG_ERR_FOREIGN:
+        return "not a shmlog segment";
+    case SHMLOG_ERR_OLDER:
+        return "the segment is of an older layout version: restart its collector";
+    case SHMLOG_ERR_NEWER:
+        return "the segment is of a newer layout version: rebuild this program";
+    case SHMLOG_ERR_GEOMETRY:
+        return "the segment is damaged: its sizes do not add up";
+    case SHMLOG_ERR_UNFINISHED:
+        return "the segment is not finished: its collector is starting, or died doing so";
+    case SHMLOG_ERR_CLOSED:
+        return "the segment is being removed by its collector";
+    case SHMLOG_ERR_NO_RINGS:
+        return "none of the segment's rings can be mapped";
+    default:
+        return strerror(error < 0 ? -error : error);
+    }
+}
+
+/* Append to a path; 0 or -ENAMETOOLONG. */
+SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text);
+SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text)
+{
+    const size_t have = strlen(path), more = strlen(text);
+
+    if (have + more + 1 > size)
+        return -ENAMETOOLONG;
+    memcpy(path + have, text, more + 1);
+    return 0;
+}
+
+/* Append a number of at least `width` digits. */
+SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width);
+SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width)
+{
+    char text[24];
+    char *p = text + sizeof(text);
+
+    *--p = 0;
+    do {
+        *--p = (char)('0' + number % 10);
+        number /= 10;
+    } while (number || --width > 0);
+    return shmlog_path_add_(path, size, p);
+}
+
+/* The segment's directory: see shm/path.h, which has the same rules for the tools. */
+SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size);
+SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size)
+{
+    const char *const folder = getenv("SHMLOG_DIR");
+    int r = 0;
+
+    ret_path[0] = 0;
+    if (!name || !*name)
+        return -EINVAL;
+    if (strchr(name, '/'))
+        return shmlog_path_add_(ret_path, size, name);
+    if (*name == '.' || strlen(name) > 63)
+        return -EINVAL;
+    for (const char *p = name; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+              strchr("._-", *p)))
+            return -EINVAL;
+    for (int system = 0; system < 2; system++) {
+        struct stat st;
+
+        ret_path[0] = 0;
+        if (folder && *folder) {
+            r = shmlog_path_add_(ret_path, size, folder);
+        } else {
+            r = shmlog_path_add_(ret_path, size, "/dev/shm/shmlog");
+            if (r == 0 && !system)
+                r = shmlog_path_add_(ret_path, size, "-");
+            if (r == 0 && !system)
+                r = shmlog_path_add_number_(
+                    ret_path, size, (uint64_t)shmlog_sys_(SYS_geteuid, 0, 0, 0, 0, 0, 0), 1);
+        }
+        if (r == 0)
+            r = shmlog_path_add_(ret_path, size, "/");
+        if (r == 0)
+            r = shmlog_path_add_(ret_path, size, name);
+        if (r < 0 || (folder && *folder) || stat(ret_path, &st) == 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Is [offset, offset + count * width) inside the control file, after its header? */
+SHMLOG_COLD_ int shmlog_table_fits_(const struct shmlog_control *g, uint64_t offset, uint64_t count,
+                                    uint64_t width);
+SHMLOG_COLD_ int shmlog_table_fits_(const struct shmlog_control *g, uint64_t offset, uint64_t count,
+                                    uint64_t width)
+{
+    return offset >= SHMLOG_CONTROL_HEADER && offset % 64 == 0 && offset <= g->file_size &&
+           count <= (g->file_size - offset) / width;
+}
+
+/* Is this copy of a control file's header one that we can work with? */
+SHMLOG_COLD_ int shmlog_check_control_(const struct shmlog_control *g, uint64_t file_size);
+SHMLOG_COLD_ int shmlog_check_control_(const struct shmlog_control *g, uint64_t file_size)
+{
+    if (!g->magic)
+        return -SHMLOG_ERR_UNFINISHED;
+    if (g->magic != SHMLOG_CONTROL_MAGIC)
+        return -SHMLOG_ERR_FOREIGN;
+    if (g->version < SHMLOG_LAYOUT_VERSION)
+        return -SHMLOG_ERR_OLDER;
+    if (g->version > SHMLOG_LAYOUT_VERSION || g->incompatible)
+        return -SHMLOG_ERR_NEWER;
+    if (g->header_size != SHMLOG_CONTROL_HEADER || g->slot_size != SHMLOG_SLOT_SIZE ||
+        g->ring_header != SHMLOG_RING_HEADER || g->file_size != file_size ||
+        g->file_size > (UINT64_C(1) << 36) || g->on_full < SHMLOG_ON_FULL_DROP ||
+        g->on_full > SHMLOG_ON_FULL_WAIT || g->clock < SHMLOG_CLOCK_TSC ||
+        g->clock > SHMLOG_CLOCK_MONOTONIC || g->ring_slots < SHMLOG_RING_SLOTS_MIN ||
+        g->ring_slots > SHMLOG_RING_SLOTS_MAX || (g->ring_slots & (g->ring_slots - 1)) ||
+        g->rings > SHMLOG_RINGS_MAX || g->cpu_rings > g->rings || g->sites_max < 2 ||
+        g->sites_max > SHMLOG_SITE_ID_MASK || (g->sites_max & (g->sites_max - 1)) ||
+        !g->producers_max || g->producers_max > SHMLOG_PRODUCERS_MAX ||
+        !shmlog_table_fits_(g, g->rings_offset, g->rings, sizeof(struct shmlog_ring_entry)) ||
+        !shmlog_table_fits_(g, g->producers_offset, g->producers_max,
+                            sizeof(struct shmlog_producer)) ||
+        !shmlog_table_fits_(g, g->sites_offset, g->sites_max, sizeof(uint64_t)) ||
+        !shmlog_table_fits_(g, g->arena_offset, g->arena_size, 1))
+        return -SHMLOG_ERR_GEOMETRY;
+    return 0;
+}
+
+/* Reserve the attachment's addresses, make its private pages, map the control file behind them. */
+SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log);
+SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log)
+{
+    struct shmlog_control geometry;
+    struct shmlog *log;
+    struct stat st;
+    long fd, at;
+    uint64_t size;
+    int r;
+
+    fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), 2 | SHMLOG_O_CLOEXEC_, 0, 0,
+                     0);
+    if (fd < 0)
+        return (int)fd;
+    if (fstat((int)fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        r = -SHMLOG_ERR_FOREIGN;
+        goto out;
+    }
+    memset(&geometry, 0, sizeof(geometry));
+    r = (int)shmlog_sys_(SYS_pread64, fd, SHMLOG_PTR_(&geometry), sizeof(geometry), 0, 0, 0);
+    if (r >= 0)
+        r = r && r < (int)sizeof(geometry) ? -SHMLOG_ERR_FOREIGN
+                                           : shmlog_check_control_(&geometry, (uint64_t)st.st_size);
+    if (r < 0)
+        goto out;
+    size = (geometry.file_size + SHMLOG_PAGE_ - 1) & ~(uint64_t)(SHMLOG_PAGE_ - 1);
+    at = shmlog_sys_(SYS_mmap, 0, (long)(2 * SHMLOG_PAGE_ + size), 3 /* read, write */,
+                     SHMLOG_MAP_PRIVATE_ | SHMLOG_MAP_ANONYMOUS_ | SHMLOG_MAP_NORESERVE_, -1, 0);
+    if (at < 0 && at > -4096) {
+        r = (int)at;
+        goto out;
+    }
+    log = (struct shmlog *)(uintptr_t)at;
+    at = shmlog_sys_(SYS_mmap, SHMLOG_PTR_(&log->control), (long)geometry.file_size, 3,
+                     SHMLOG_MAP_SHARED_ | SHMLOG_MAP_FIXED_ | SHMLOG_MAP_POPULATE_, fd, 0);
+    if (at < 0 && at > -4096) {
+        r = (int)at;
+        shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + size), 0, 0, 0, 0);
+        goto out;
+    }
+    log->local.geometry = geometry;
+    log->local.control_size = size;
+    *ret_log = log;
+    r = 0;
+out:
+    shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+    return r;
+}
+
+/* Map ring `index`, if its file is what the control file says; else it stays the ring that is always full. */
+SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uint32_t index);
+SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uint32_t index)
+{
+    const struct shmlog_control *const g = &log->local.geometry;
+    const uint64_t size = SHMLOG_RING_HEADER + g->ring_slots * SHMLOG_SLOT_SIZE;
+    struct shmlog_ring *ring;
+    struct stat st;
+    char path[4096];
+    uint64_t map_size;
+    long fd, at;
+
+    path[0] = 0;
+    if (shmlog_path_add_(path, sizeof(path), directory) < 0 ||
+        shmlog_path_add_(path, sizeof(path), "/ring-") < 0 ||
+        shmlog_path_add_number_(path, sizeof(path), index, 3) < 0)
+        return -ENAMETOOLONG;
+    fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), 2 | SHMLOG_O_CLOEXEC_, 0, 0,
+                     0);
+    if (fd < 0)
+        return (int)fd;
+    if (fstat((int)fd, &st) < 0 || (uint64_t)st.st_size < size) {
+        shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+        return -SHMLOG_ERR_GEOMETRY;
+    }
+    map_size = (uint64_t)st.st_size; /* whole, since huge pages are mapped and unmapped whole */
+    at = shmlog_sys_(SYS_mmap, 0, (long)map_size, 3, SHMLOG_MAP_SHARED_ | SHMLOG_MAP_POPULATE_, fd,
+                     0);
+    shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (at < 0 && at > -4096)
+        return (int)at;
+    ring = (struct shmlog_ring *)(uintptr_t)at;
+    if (ring->magic != SHMLOG_RING_MAGIC || ring->version != SHMLOG_LAYOUT_VERSION ||
+        ring->header_size != SHMLOG_RING_HEADER || ring->index != index ||
+        ring->slots != g->ring_slots || ring->file_size != map_size ||
+        memcmp(ring->segment_uuid, g->uuid, sizeof(g->uuid)) != 0) {
+        shmlog_sys_(SYS_munmap, at, (long)map_size, 0, 0, 0, 0);
+        return -SHMLOG_ERR_GEOMETRY;
+    }
+    log->local.ring[index] = ring;
+    log->local.ring_map[index] = map_size;
+    if (index < g->cpu_rings && ring->cpu < SHMLOG_CPUS_MAX)
+        log->local.ring_of_cpu[ring->cpu] = ring;
+    return 0;
+}
+
+SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options);
+SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options)
+{
+    struct shmlog_local_ *const local = &log->local;
+    uint64_t uuid;
+    struct stat st;
+
+    memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
+    /* never 0 above the id bits, so that an unregistered site (0) does not look registered */
+    local->site_key = (uuid | UINT64_C(1) << 63) & ~(uint64_t)SHMLOG_SITE_ID_MASK;
+    local->slot_mask = local->geometry.ring_slots - 1;
+    local->doorbell_mask = ~((local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1);
+    local->clock = local->geometry.clock;
+    local->on_full = local->geometry.on_full;
+    local->wait_ns = local->geometry.wait_ns;
+    local->tls_index =
+        __atomic_fetch_add(&shmlog_opens_, 1, __ATOMIC_RELAXED) % SHMLOG_TLS_ENTRIES_;
+    local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+    for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
+        local->ring_of_cpu[i] = &local->none;
+    for (uint32_t i = 0; i < SHMLOG_RINGS_MAX; i++)
+        local->ring[i] = &local->none;
+#if SHMLOG_RSEQ_
+    if (&__rseq_size != NULL && &__rseq_offset != NULL && __rseq_size > 0 &&
+        local->clock == SHMLOG_CLOCK_TSC) {
+        local->rseq_offset = (uint64_t)__rseq_offset;
+        local->cpus = SHMLOG_CPUS_MAX;
+    }
+#endif
+    if (options && options->process_name) {
+        const size_t n = strlen(options->process_name);
+
+        memcpy(local->process, options->process_name, n < 31 ? n : 31);
+    } else {
+        const long n = shmlog_read_file_("/proc/self/comm", local->process, 31);
+
+        if (n > 0 && local->process[n - 1] == '\n')
+            local->process[n - 1] = 0;
+    }
+}
+
+SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
+                                struct shmlog **ret_log);
+SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
+                                struct shmlog **ret_log)
+{
+    struct shmlog *log = NULL;
+    uint32_t mapped = 0;
+    char path[4096];
+    int r;
+
+    path[0] = 0;
+    r = shmlog_path_add_(path, sizeof(path), directory);
+    if (r == 0)
+        r = shmlog_path_add_(path, sizeof(path), "/control");
+    if (r == 0)
+        r = shmlog_map_control_(path, &log);
+    if (r < 0)
+        return r;
+    shmlog_init_local_(log, options);
+    for (uint32_t i = 0; i < log->local.geometry.rings; i++)
+        mapped += shmlog_map_ring_(log, directory, i) == 0;
+    if (!mapped && log->local.geometry.rings) {
+        shmlog_close(log);
+        return -SHMLOG_ERR_NO_RINGS;
+    }
+    shmlog_sys_(SYS_madvise, SHMLOG_PTR_(log), SHMLOG_PAGE_, SHMLOG_MADV_WIPEONFORK_, 0, 0, 0);
+    log->key = shmlog_random_();
+    shmlog_register_thread(log);
+    /* Registered, then looked at the state: the collector closes, then looks for producers. One of the two
+     * sees the other. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (shmlog_load32_relaxed_(&log->control.state) != SHMLOG_SEGMENT_LIVE) {
+        shmlog_close(log);
+        return -SHMLOG_ERR_CLOSED;
+    }
+    *ret_log = log;
+    return 0;
+}
+
+SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
+                             const struct shmlog_options *options)
+{
+    const int wait_ms = options ? options->wait_ms : 0;
+    const uint64_t since = shmlog_monotonic_ns_();
+    char directory[4096];
+    int r;
+
+    *ret_log = NULL;
+    if (options && options->flags)
+        return -EINVAL;
+    for (;;) {
+        r = shmlog_find_segment_(segment, directory, sizeof(directory));
+        if (r == 0)
+            r = shmlog_attach_(directory, options, ret_log);
+        if (r != -ENOENT && r != -SHMLOG_ERR_UNFINISHED && r != -SHMLOG_ERR_CLOSED)
+            return r;
+        if (wait_ms == 0 || (wait_ms > 0 && shmlog_monotonic_ns_() - since >=
+                                                (uint64_t)wait_ms * 1000000u))
+            return r;
+        shmlog_nap_(1000);
+    }
+}
+
+SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
+{
+    struct shmlog_producer *table;
+    const uint64_t key = log ? log->key : 0;
+
+    if (!log)
+        return;
+    table = (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    for (uint32_t i = 0; key && i < log->local.geometry.producers_max &&
+                         i < shmlog_load32_relaxed_(&log->control.producers_used);
+         i++) {
+        const uint64_t claim = shmlog_load_acquire_(&table[i].claim);
+
+        if ((claim & 0xffffffffu) == SHMLOG_PRODUCER_LIVE && table[i].attachment == key)
+            shmlog_store_release_(&table[i].claim,
+                                  (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
+    }
+    for (uint32_t i = 0; i < log->local.geometry.rings; i++)
+        if (log->local.ring[i] != &log->local.none)
+            shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
+                        0, 0, 0, 0);
+    shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
+                0, 0, 0);
+}
+
+SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level)
+{
+    if (!log || level > SHMLOG_OFF)
+        return -EINVAL;
+    __atomic_store_n(&log->control.level, level, __ATOMIC_RELAXED);
+    return 0;
+}
+
+SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
+{
+    uint64_t sum = 0;
+
+    if (!log)
+        return __atomic_load_n(&shmlog_unattached_, __ATOMIC_RELAXED);
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++) {
+        sum += shmlog_load_relaxed_(&log->control.lost[cause]);
+        for (uint32_t i = 0; i < log->local.geometry.rings; i++)
+            sum += shmlog_load_relaxed_(&log->local.ring[i]->lost[cause]);
+    }
+    return sum;
+}
+
+SHMLOG_END_C_
+
+#endif /* SHMLOG_H */
