@@ -531,6 +531,7 @@ struct shmlog_thread_ {
     uint64_t key;
     struct shmlog_ring *owned; /* NULL: per-core rings */
     uint32_t producer;         /* 0: the table was full */
+    uint64_t lost;             /* records of this thread that were not committed */
 };
 
 /* A call site: what is constant, and the cached site id (key bits | id; 0 not registered). */
@@ -615,13 +616,16 @@ SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level);
  * made without a segment, in this program or shared object. */
 SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log);
 
+/* Calls of this thread that were lost, in this program or shared object. Async-signal-safe. */
+SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
+
 /* ---- State of the process ---- */
 
 extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
     shmlog_threads_[SHMLOG_TLS_ENTRIES_];
 SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
     shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {
-        {1, NULL, 0}, {1, NULL, 0}, {1, NULL, 0}, {1, NULL, 0}};
+        {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
 extern SHMLOG_SHARED_ uint32_t shmlog_opens_;
@@ -891,7 +895,7 @@ SHMLOG_INLINE_ void shmlog_doorbell_(struct shmlog *log, struct shmlog_ring *rin
                                      uint32_t slots)
 {
     if (SHMLOG_UNLIKELY_(((head + slots) ^ head) & log->local.doorbell_mask))
-        shmlog_store_relaxed_(&ring->doorbell, head + slots);
+        shmlog_store_release_(&ring->doorbell, head + slots); /* pairs with the drain's acquire */
 }
 
 /* Commit to the ring that this thread owns. A signal handler of the same thread that comes in between
@@ -965,12 +969,12 @@ SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_thread_
     }
 #endif
     w[0] = (uint64_t)(site | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32;
-    if (thread->owned)
-        (void)shmlog_owned_(log, thread->owned, (const struct shmlog_slot *)(const void *)w, 1,
-                            timed);
-    else
-        (void)shmlog_commit_slots_(log, thread, (const struct shmlog_slot *)(const void *)w, 1,
-                                   timed);
+    if (!(thread->owned
+              ? shmlog_owned_(log, thread->owned, (const struct shmlog_slot *)(const void *)w, 1,
+                              timed)
+              : shmlog_commit_slots_(log, thread, (const struct shmlog_slot *)(const void *)w, 1,
+                                     timed)))
+        thread->lost++;
 }
 
 /* ---- Arguments ---- */
@@ -1957,10 +1961,12 @@ SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, function);
     id = shmlog_publish_site_(log, &blob);
-    if (id)
+    if (id) {
         shmlog_store_release_(&site->id, log->local.site_key | id); /* how[] before it */
-    else
+    } else {
         __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
+        shmlog_threads_[log->local.tls_index].lost++;
+    }
     return id;
 }
 
@@ -2100,7 +2106,8 @@ SHMLOG_INLINE_ void shmlog_image_commit_(struct shmlog *log, struct shmlog_threa
     image[0].site |= slots << SHMLOG_SITE_SLOTS_SHIFT;
     memcpy(image[0].payload + SHMLOG_PAYLOAD_TIME, &time, sizeof(time));
     memcpy(image[0].payload + SHMLOG_PAYLOAD_PRODUCER, &thread->producer, sizeof(uint32_t));
-    (void)shmlog_commit_slots_(log, thread, image, slots, timed);
+    if (!shmlog_commit_slots_(log, thread, image, slots, timed))
+        thread->lost++;
 }
 
 /* Bytes of a string that are to be kept, at most `limit` + 1 (then it is cut). */
@@ -2572,6 +2579,11 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
             sum += shmlog_load_relaxed_(&log->local.ring[i]->lost[cause]);
     }
     return sum;
+}
+
+SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
+{
+    return log ? shmlog_threads_[log->local.tls_index].lost : 0;
 }
 
 SHMLOG_END_C_

@@ -33,9 +33,25 @@ struct shm_placed {
     uint64_t rungs;   /* SHMLOG_RUNG_* that were taken on the way */
 };
 
-/* -ENOSPC, -ENOMEM or errno's when not even 4 KiB pages could be had. Never leaves a file behind on
- * error. */
+/* -ENOSPC, -ENOMEM or errno's when not even 4 KiB pages could be had; -EEXIST when the file is
+ * there. Never leaves a file behind on error, nor, when killed, one that shm_place_remove() does
+ * not find: a link to a hugetlbfs is made before the file it points to. */
 int shm_place(const struct shm_place_params *params, struct shm_placed *ret_placed);
+
+/* "shmlog-<uuid>-<file>", the name to use on a hugetlbfs. -ENAMETOOLONG */
+#define SHM_UNIQUE_NAME_MAX 80
+int shm_place_unique(const uint8_t uuid[16], const char *file,
+                     char ret_unique[SHM_UNIQUE_NAME_MAX]);
+
+/* Open a placed file again: a plain file in the directory, or a link of exactly that unique name
+ * into a hugetlbfs. No other link is followed. -ENOENT, -SHM_ERR_FOREIGN, errno's. `ret_page_kib`
+ * (may be NULL) is the size of the pages that its mapping will have. */
+int shm_place_open(int directory, const char *file, const char *unique, bool writable, int *ret_fd,
+                   uint64_t *ret_page_kib);
+
+/* Remove a placed file and what its link points to, if that has the unique name (NULL: any that
+ * ends in `file`) on a hugetlbfs. A file that is not there is no error. */
+int shm_place_remove(int directory, const char *file, const char *unique);
 
 /* Node of a CPU, -1 if unknown or the machine has no NUMA. */
 int shm_node_of_cpu(unsigned cpu);

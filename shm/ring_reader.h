@@ -19,8 +19,14 @@ struct shm_ring_reader {
     const struct shmlog_slot *slots;
     uint64_t capacity; /* slots in the ring */
     bool overwrite;
-    uint64_t pos; /* position of the next slot to read */
-    uint64_t seq; /* number of the next record, 64 bits */
+    bool follows;  /* somebody else moves the tail: slots may be written while they are read */
+    bool anchored; /* see `anchor` */
+    uint64_t pos;  /* position of the next slot to read */
+    uint64_t seq;  /* number of the next record, 64 bits */
+    /* After damage, until the next sound record: */
+    uint64_t unsettled; /* slots passed whose records may not be counted as lost yet */
+    uint32_t anchor;    /* what the next record's number ends in, if what was last passed over was
+                           a sound record after all */
 };
 
 enum shm_read_kind {
@@ -39,27 +45,36 @@ struct shm_read {
     uint32_t cause; /* SHMLOG_LOST_OVERWRITTEN or SHMLOG_LOST_DAMAGED */
 };
 
-/* Start at a known place: position and number of the next record (the collector's ledger). */
+/* Start at a known place: position and number of the next record (the collector's ledger). This is
+ * the reader that moves the tail. */
 void shm_ring_reader_init(struct shm_ring_reader *reader, const struct shm_segment *segment,
                           uint32_t ring, uint64_t pos, uint64_t seq);
 
 /* Start at the oldest record that can still be read: the tail, or with the overwrite policy the
- * oldest one not yet overwritten. */
+ * oldest one not yet overwritten. For all readers beside the collector; with any policy they may
+ * be overtaken, and then read SHMLOG_LOST_OVERWRITTEN. */
 void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct shm_segment *segment,
                                  uint32_t ring);
 
 /* Copy up to `max` slots (>= 2 * SHMLOG_RECORD_SLOTS) of whole records from the cursor, not beyond
- * position `upto` (a head or doorbell read before; it is bounded again here), and move the cursor
- * past them. One kind of result per call. A `upto` that is wild (behind the cursor, more than a
- * ring ahead) reads as none; with the overwrite policy more than a ring ahead means overwritten.
+ * position `upto` (from shm_ring_head() or shm_ring_doorbell(), both acquire; it is bounded again
+ * here), and move the cursor past them. One kind of result per call; ret_read->kind NONE ends a
+ * drain. An `upto` that is wild (behind the cursor, more than a ring ahead) reads as none; where the
+ * reader may be overtaken, more than a ring ahead means overwritten.
  *
- * Damage: slots that do not parse are skipped up to the next slot that begins a plausible record;
- * lost is the step in sequence numbers, or 1 where that makes no sense. */
+ * Damage: slots that do not parse are skipped up to the next slot that begins a plausible record,
+ * one whose number is ahead of the expected one by no more than the slots passed. Lost is that step
+ * in numbers. Where nothing plausible follows within the copy, 1 is lost for now and the rest when
+ * it does; where the numbering itself was damaged, 1 is lost and reader->seq goes on with the next
+ * number that ends as the slots say. For the collector's reader, the head is not touched. */
 void shm_ring_read(struct shm_ring_reader *reader, uint64_t upto, struct shmlog_slot *buffer,
                    size_t max, struct shm_read *ret_read);
 
 /* The head, with acquire (pairs with the release that commits a record). */
 uint64_t shm_ring_head(const struct shmlog_ring *ring);
+
+/* The doorbell, with acquire: a head some thousand records ago, behind the head or equal. */
+uint64_t shm_ring_doorbell(const struct shmlog_ring *ring);
 
 /* Number of the newest committed record (0: none yet): from the slot before the head, extended to
  * 64 bits around `near`, a number known to be at most 2^31 away. Consistent with *ret_head. */

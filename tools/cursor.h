@@ -2,6 +2,13 @@
  *
  * One cursor over log records, wherever they are: live rings of a segment, or files; merged in time
  * order, resolved to sites, producers and wall-clock time.
+ *
+ * Order: the rings of a segment are merged by ticks, then ring, then sequence number; within a ring
+ * the order is that of the sequence numbers, whatever the times say. Several segments are merged by
+ * wall-clock time. A record that is in the files more than once comes out once.
+ *
+ * Memory: one decoded block for each ring that has records at the current moment, and a few dozen
+ * bytes for each block of the files. A live segment is read without consuming anything.
  */
 #ifndef TOOLS_CURSOR_H
 #define TOOLS_CURSOR_H
@@ -16,7 +23,8 @@ struct cursor_record {
     uint64_t ticks;
     uint64_t seq;
     uint32_t ring;
-    uint32_t cpu; /* ~0: an owned ring's */
+    uint32_t cpu;     /* ~0: an owned ring's */
+    uint32_t segment; /* number within the cursor: producer and site ids are a segment's own */
     uint32_t site_id, producer_id;
     const struct file_site *site;           /* NULL: unknown */
     const struct shmlog_producer *producer; /* NULL: unknown */
@@ -31,6 +39,8 @@ struct cursor_options {
     bool follow; /* segment: wait for more; cursor_next returns 0 only when the segment is gone */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
     void (*on_gap)(void *arg, const struct file_gap *gap);
+    /* Before each pause of `follow`; true ends it as if the segment were gone. May be NULL. */
+    bool (*on_idle)(void *arg);
     void *arg;
 };
 

@@ -74,9 +74,10 @@ struct file_record {
     uint64_t time;
     uint32_t site;
     uint32_t producer;
-    const uint8_t
-        *payload; /* from payload offset 0; valid until the block is decoded over or freed */
+    const uint8_t *payload; /* from payload offset 0, the time; valid until the block is decoded
+                               over or freed */
     uint32_t payload_size;
+    uint32_t slots; /* that it took in its ring */
 };
 struct file_block {
     struct file_block_info info;

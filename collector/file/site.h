@@ -19,15 +19,19 @@ struct file_site {
     uint32_t record_size; /* RAW */
     unsigned args;
     struct shmlog_site_arg arg[FILE_SITE_ARGS_MAX];
-    uint32_t fixed_size; /* bytes of the fixed area from payload offset SHMLOG_PAYLOAD_ARGS, or RAW:
-                            + record_size */
+    uint32_t fixed_size; /* payload bytes from SHMLOG_PAYLOAD_ARGS to the end of the last value in
+                            the fixed area, or to the end of the RAW struct; strings begin there */
     bool strings;        /* has STRING or BYTES arguments */
     /* into `bytes` */
     const char *format, *file, *function, *category;
     const char *name[FILE_SITE_ARGS_MAX];
-    uint8_t bytes[SHMLOG_SITE_MAX];
     size_t size;
+    uint8_t bytes[SHMLOG_SITE_MAX]; /* last: tables allocate only the first `size` of them, so
+                                       never copy a whole struct file_site */
 };
+
+/* Bytes of a value of this SHMLOG_TYPE_* in the fixed area; 0: unknown, or TEXT, which varies. */
+unsigned file_type_size(unsigned type);
 
 /* Parse and check a site's bytes: sizes, types, offsets (aligned, inside the payload, in order, not
  * overlapping for other kinds than RAW), strings terminated. -EBADMSG if anything is off. */
@@ -38,7 +42,11 @@ struct file_sites {
     struct file_site **site; /* by id, NULL unknown */
     uint32_t count;
 };
+
+/* NULL: unknown. The pointer is good until file_sites_done(). */
 const struct file_site *file_sites_get(const struct file_sites *sites, uint32_t id);
+/* Add a site. 0 also if it is there already; -EEXIST if the id has another one, which is kept;
+ * -EBADMSG if the bytes are not a site's. */
 int file_sites_put(struct file_sites *sites, uint32_t id, const uint8_t *bytes, size_t size);
 void file_sites_done(struct file_sites *sites);
 

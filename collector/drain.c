@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The drain: see drain.h.
+ */
+#include "collector/drain.h"
+
+#include "shm/ring_reader.h"
+#include "shm/stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_SLOTS_MAX 16384u /* 1 MiB: good blocks without holding up the other rings */
+#define GAPS_MAX 32u
+
+/* Records that writers dropped, and where in the ring that was. */
+struct pending_gap {
+    uint64_t pos;
+    uint32_t cause;
+    uint64_t count;
+};
+
+struct drained_ring {
+    struct shm_ring_reader reader;
+    const struct shmlog_ring *header;   /* NULL: no ring, left out */
+    uint64_t *tail, *tail_seq;          /* to be written */
+    uint64_t stop_at;                   /* head when stopping began */
+    uint64_t checked_ns;                /* when everything up to the head was last taken */
+    uint64_t noted[SHMLOG_LOST_CAUSES]; /* losses that are in the ledger or in `gap` */
+    struct pending_gap gap[GAPS_MAX];
+    uint32_t gaps;
+    uint64_t last_time; /* ticks of the newest record taken */
+};
+
+struct drain {
+    struct drain_params p;
+    struct drained_ring *ring;
+    uint32_t rings;
+    uint64_t capacity;
+    struct shmlog_slot *batch;
+    size_t batch_slots;
+    uint64_t noted[SHMLOG_LOST_CAUSES]; /* of the segment's own line */
+};
+
+int drain_open(const struct drain_params *params, struct drain **ret_drain)
+{
+    const struct shm_segment *const segment = params->segment;
+    struct drain *const d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return -ENOMEM;
+    d->p = *params;
+    d->rings = segment->geometry.rings;
+    d->capacity = segment->geometry.ring_slots;
+    d->batch_slots = d->capacity / 2 < BATCH_SLOTS_MAX ? d->capacity / 2 : BATCH_SLOTS_MAX;
+    d->ring = calloc(d->rings, sizeof(*d->ring));
+    d->batch = aligned_alloc(64, d->batch_slots * sizeof(*d->batch));
+    if (!d->ring || !d->batch) {
+        drain_close(d);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < d->rings; i++) {
+        const struct file_ledger_entry *const line = outbox_ledger(params->outbox, i);
+        struct drained_ring *const ring = &d->ring[i];
+
+        ring->header = segment->rings[i].header;
+        if (!ring->header)
+            continue;
+        ring->tail = &segment->rings[i].header->tail;
+        ring->tail_seq = &segment->rings[i].header->tail_seq;
+        shm_ring_reader_init(&ring->reader, segment, i, line->next_pos, line->next_seq);
+        memcpy(ring->noted, line->lost, sizeof(ring->noted));
+    }
+    memcpy(d->noted, outbox_ledger(params->outbox, d->rings)->lost, sizeof(d->noted));
+    *ret_drain = d;
+    return 0;
+}
+
+void drain_close(struct drain *d)
+{
+    if (!d)
+        return;
+    free(d->ring);
+    free(d->batch);
+    free(d);
+}
+
+/* Let the writers have the slots before the cursor. */
+static void release(struct drained_ring *ring)
+{
+    if (shmlog_load_relaxed_(ring->tail) == ring->reader.pos)
+        return;
+    shmlog_store_relaxed_(ring->tail_seq, ring->reader.seq);
+    shmlog_store_release_(ring->tail, ring->reader.pos); /* pairs with the writers' acquire */
+}
+
+void drain_release_all(struct drain *d)
+{
+    for (uint32_t i = 0; i < d->rings; i++)
+        if (d->ring[i].header)
+            release(&d->ring[i]);
+}
+
+/* Queue what the writers of a ring have dropped since the last look, as of position `pos`. */
+static void note_losses(struct drained_ring *ring, uint64_t pos)
+{
+    for (uint32_t cause = 0; cause <= SHMLOG_LOST_DETACHED; cause++) {
+        const uint64_t lost = shmlog_load_relaxed_(&ring->header->lost[cause]);
+        struct pending_gap *gap = ring->gaps ? &ring->gap[ring->gaps - 1] : NULL;
+
+        if (lost <= ring->noted[cause])
+            continue;
+        if (!gap || gap->cause != cause || (gap->pos != pos && ring->gaps < GAPS_MAX)) {
+            if (ring->gaps ==
+                GAPS_MAX) /* more than a ring's worth of gaps: later, counted in one */
+                continue;
+            gap = &ring->gap[ring->gaps++];
+            *gap = (struct pending_gap){.pos = pos, .cause = cause};
+        }
+        gap->count += lost - ring->noted[cause];
+        ring->noted[cause] = lost;
+    }
+}
+
+static uint64_t record_time(const struct shmlog_slot *slot)
+{
+    uint64_t time;
+
+    memcpy(&time, slot->payload + SHMLOG_PAYLOAD_TIME, sizeof(time));
+    return time;
+}
+
+/* Write a gap into the file and its count into the ledger. `line` is the ring's ledger as it is to
+ * be. */
+static int put_gap(struct drain *d, uint32_t index, uint32_t cause, uint64_t count, uint64_t pos,
+                   uint64_t seq, uint64_t time_after)
+{
+    struct file_ledger_entry line = *outbox_ledger(d->p.outbox, index);
+    struct file_gap gap = {
+        .ring = index < d->rings ? index : UINT32_MAX,
+        .cause = cause,
+        .count = count,
+        .seq = seq,
+        .pos = pos,
+        .time_before = index < d->rings ? d->ring[index].last_time : 0,
+        .time_after = time_after,
+    };
+
+    line.lost[cause] += count;
+    line.next_seq = seq;
+    line.next_pos = pos;
+    return journal_gap(d->p.journal, &gap, &line);
+}
+
+/* Write the queued gaps at or before `pos`, where the cursor's committed part is. */
+static int put_gaps(struct drain *d, uint32_t index, uint64_t upto, uint64_t time_after)
+{
+    struct drained_ring *const ring = &d->ring[index];
+    const struct file_ledger_entry *line = outbox_ledger(d->p.outbox, index);
+
+    while (ring->gaps && ring->gap[0].pos <= upto) {
+        const int r = put_gap(d, index, ring->gap[0].cause, ring->gap[0].count, line->next_pos,
+                              line->next_seq, time_after);
+
+        if (r < 0)
+            return r;
+        memmove(&ring->gap[0], &ring->gap[1], --ring->gaps * sizeof(ring->gap[0]));
+        line = outbox_ledger(d->p.outbox, index);
+    }
+    return 0;
+}
+
+/* How many slots, and records, of the batch lie before position `pos`. */
+static size_t records_before(const struct shmlog_slot *slots, size_t count, uint64_t first_pos,
+                             uint64_t pos, size_t *ret_records)
+{
+    size_t at = 0, records = 0;
+
+    while (at < count && first_pos + at < pos) {
+        const uint32_t n = slots[at].site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
+
+        at += n ? n : 1;
+        records++;
+    }
+    *ret_records = records;
+    return at;
+}
+
+/* A batch into the journal, in parts where gaps lie inside it. -EAGAIN: as much as there was room
+ * for. */
+static int put_batch(struct drain *d, uint32_t index, const struct shm_read *read)
+{
+    struct drained_ring *const ring = &d->ring[index];
+    size_t at = 0;
+
+    while (at < read->slots) {
+        const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
+        struct file_ledger_entry after = *line;
+        struct journal_batch part = {
+            .ring = index,
+            .first_pos = line->next_pos,
+            .first_seq = line->next_seq,
+            .slots = d->batch + at,
+        };
+        int r = put_gaps(d, index, part.first_pos, record_time(part.slots));
+
+        if (r < 0)
+            return r;
+        part.slot_count = records_before(part.slots, read->slots - at, part.first_pos,
+                                         ring->gaps ? ring->gap[0].pos : UINT64_MAX, &part.records);
+        after = *outbox_ledger(d->p.outbox, index);
+        after.next_pos += part.slot_count;
+        after.next_seq += part.records;
+        after.written += part.records;
+        r = journal_block(d->p.journal, &part, &after);
+        if (r < 0)
+            return r;
+        ring->last_time = record_time(part.slots);
+        at += part.slot_count;
+    }
+    return 0;
+}
+
+/* Take one batch, up to `upto`. The slots taken. */
+static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
+{
+    struct drained_ring *const ring = &d->ring[index];
+    const struct file_ledger_entry *line;
+    struct shm_read read;
+    int r = 0;
+
+    shm_ring_read(&ring->reader, upto, d->batch, d->batch_slots, &read);
+    if (read.kind == SHM_READ_NONE)
+        return 0;
+    if (read.kind == SHM_READ_LOST) {
+        r = put_gap(d, index, read.cause, read.lost, ring->reader.pos, ring->reader.seq, 0);
+        read.slots = 1; /* work was done */
+    } else {
+        r = put_batch(d, index, &read);
+    }
+    if (r == -EAGAIN) { /* the outbox is full: back to what is committed */
+        line = outbox_ledger(d->p.outbox, index);
+        ring->reader.pos = line->next_pos;
+        ring->reader.seq = line->next_seq;
+        read.slots = 0;
+    } else if (r < 0) {
+        return r;
+    }
+    note_losses(ring, shmlog_load_relaxed_(ring->tail) + d->capacity);
+    release(ring);
+    return (int64_t)read.slots;
+}
+
+/* Everything of the ring was taken: what was dropped meanwhile goes here. */
+static int settle(struct drain *d, uint32_t index)
+{
+    struct drained_ring *const ring = &d->ring[index];
+    int r;
+
+    note_losses(ring, ring->reader.pos);
+    r = put_gaps(d, index, UINT64_MAX, 0);
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* Losses of records that never got to a ring. 1: not all could be written yet. */
+static int put_segment_losses(struct drain *d)
+{
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++) {
+        const uint64_t lost = shmlog_load_relaxed_(&d->p.segment->control->lost[cause]);
+        int r;
+
+        if (lost <= d->noted[cause])
+            continue;
+        r = put_gap(d, d->rings, cause, lost - d->noted[cause], 0, 1, 0);
+        if (r < 0)
+            return r == -EAGAIN ? 1 : r;
+        d->noted[cause] = lost;
+    }
+    return 0;
+}
+
+int64_t drain_work(struct drain *d, uint64_t now_ns)
+{
+    int64_t work = 0;
+    int r;
+
+    for (uint32_t i = 0; i < d->rings; i++) {
+        struct drained_ring *const ring = &d->ring[i];
+        uint64_t bell;
+        int64_t n = 0;
+
+        if (!ring->header)
+            continue;
+        bell = shmlog_load_relaxed_(&ring->header->doorbell);
+        if (bell - ring->reader.pos - 1 < d->capacity) { /* ahead of the cursor, and sane */
+            /* acquire: the slots before the bell were committed before it was rung */
+            n = take(d, i, shmlog_load_acquire_(&ring->header->doorbell));
+        } else if (now_ns - ring->checked_ns >= d->p.flush_ns) {
+            const uint64_t head = shm_ring_head(ring->header);
+
+            n = take(d, i, head);
+            if (n >= 0 && ring->reader.pos == head) {
+                ring->checked_ns = now_ns;
+                r = settle(d, i);
+                n = r < 0 ? r : n;
+            }
+        }
+        if (n < 0)
+            return n;
+        work += n;
+    }
+    r = put_segment_losses(d);
+    return r < 0 ? r : work;
+}
+
+void drain_begin_stop(struct drain *d)
+{
+    for (uint32_t i = 0; i < d->rings; i++)
+        if (d->ring[i].header)
+            d->ring[i].stop_at = shm_ring_head(d->ring[i].header);
+}
+
+int drain_stop(struct drain *d)
+{
+    bool more = false;
+    int r;
+
+    for (uint32_t i = 0; i < d->rings; i++) {
+        struct drained_ring *const ring = &d->ring[i];
+        int64_t n;
+
+        if (!ring->header)
+            continue;
+        n = take(d, i, ring->stop_at);
+        if (n < 0)
+            return (int)n;
+        if ((int64_t)(ring->stop_at - ring->reader.pos) > 0) {
+            more = true;
+            continue;
+        }
+        r = settle(d, i);
+        if (r < 0)
+            return r;
+        more |= ring->gaps > 0;
+    }
+    r = put_segment_losses(d);
+    return r < 0 ? r : r || more;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a block's content back to records.
+ *
+ * The content is hostile. Memory is bounded by the header's slot count, which was bounded before:
+ * a record's payload has at most 56 bytes for each of its slots, and the slots of all records are
+ * checked to be as many as the header says before any payload is written.
+ */
+#include "collector/file/column.h"
+#include "collector/file/decoder.h"
+#include "collector/file/format.h"
+#include "collector/file/shape.h"
+
+#include <errno.h>
+
+bool file_block_info_valid(const struct file_block_info *info)
+{
+    return info->records && info->records <= info->slots && info->slots <= FILE_BLOCK_SLOTS_MAX &&
+           info->slots <= info->records * (uint64_t)SHMLOG_RECORD_SLOTS &&
+           info->time_min <= info->time_max && info->raw_size <= FILE_BLOCK_RAW_MAX &&
+           info->stored_size <= FILE_STORED_MAX && info->codec == FILE_CODEC_COLUMNS;
+}
+
+/* What one call works on. */
+struct decode {
+    struct file_block_decoder *decoder;
+    struct file_block *block;
+    uint8_t *payloads;
+    struct bytes_in in;
+    uint32_t records;
+    uint32_t slots; /* of the records placed so far */
+};
+
+static int get(struct decode *d, size_t count, unsigned width)
+{
+    return file_columns_get(&d->in, count, width, d->decoder->value, d->decoder->scratch);
+}
+
+static struct file_shape group_shape(const struct decode *d, const struct decode_group *group)
+{
+    struct bytes_in in = {group->shape, d->in.end, false};
+    struct file_shape shape;
+
+    /* Got once before, with the group table. */
+    if (file_shape_get(&in, &shape) < 0)
+        shape = (struct file_shape){.kind = SHAPE_OPAQUE};
+    return shape;
+}
+
+/* ---- The parts of the content, in their order ---- */
+
+static int get_group_table(struct decode *d)
+{
+    struct file_block_decoder *decoder = d->decoder;
+    uint64_t count = bytes_varint(&d->in);
+
+    if (!count || count > d->records)
+        return -EBADMSG;
+    if (file_decoder_reserve_groups(decoder, count) < 0)
+        return -ENOMEM;
+    decoder->group_count = count;
+    for (size_t g = 0; g < count; g++) {
+        uint64_t id = bytes_varint(&d->in);
+        const uint8_t *at = d->in.at;
+        struct file_shape shape;
+        int r = file_shape_get(&d->in, &shape);
+
+        if (r < 0)
+            return r;
+        if (id > SHMLOG_SITE_ID_MASK)
+            return -EBADMSG;
+        decoder->groups[g] = (struct decode_group){.site_id = (uint32_t)id, .shape = at};
+    }
+    return 0;
+}
+
+static int get_groups(struct decode *d)
+{
+    struct file_block_decoder *decoder = d->decoder;
+    uint32_t first = 0;
+    int r = get(d, d->records, 4);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < d->records; i++) {
+        uint32_t g = (uint32_t)decoder->value[i];
+
+        if (g >= decoder->group_count)
+            return -EBADMSG;
+        decoder->group[i] = g;
+        decoder->groups[g].count++;
+    }
+    for (size_t g = 0; g < decoder->group_count; g++) {
+        decoder->groups[g].first = first;
+        first += decoder->groups[g].count;
+        decoder->groups[g].count = 0;
+    }
+    for (uint32_t i = 0; i < d->records; i++) {
+        struct decode_group *group = &decoder->groups[decoder->group[i]];
+
+        decoder->order[group->first + group->count++] = i;
+    }
+    return 0;
+}
+
+static int get_record_columns(struct decode *d)
+{
+    struct file_record *record = d->block->record;
+    const uint64_t *value = d->decoder->value;
+    int r = get(d, d->records, 4);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < d->records; i++)
+        record[i].producer = (uint32_t)value[i];
+    r = get(d, d->records, 8);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < d->records; i++) {
+        record[i].time = value[i];
+        record[i].seq = d->block->info.first_seq + i;
+        record[i].site = d->decoder->groups[d->decoder->group[i]].site_id;
+    }
+    return 0;
+}
+
+/* Give a record of so many slots its place in memory. */
+static int place_record(struct decode *d, uint32_t i, uint32_t size, uint64_t slots)
+{
+    if (slots > SHMLOG_RECORD_SLOTS || size > slots * SHMLOG_SLOT_PAYLOAD ||
+        slots > d->block->info.slots - d->slots)
+        return -EBADMSG;
+    d->block->record[i].slots = (uint32_t)slots;
+    d->block->record[i].payload_size = size;
+    d->decoder->place[i] = d->slots * SHMLOG_SLOT_PAYLOAD;
+    d->slots += (uint32_t)slots;
+    return 0;
+}
+
+static int get_opaque_sizes(struct decode *d, struct decode_group *group)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+    int r = get(d, group->count, 1);
+
+    for (size_t i = 0; r == 0 && i < group->count; i++) {
+        uint32_t slots = (uint8_t)d->decoder->value[i];
+
+        r = slots ? place_record(d, order[i], slots * SHMLOG_SLOT_PAYLOAD, slots) : -EBADMSG;
+    }
+    if (r == 0)
+        r = get(d, group->count, 2);
+    for (size_t i = 0; r == 0 && i < group->count; i++) {
+        uint32_t size = (uint16_t)d->decoder->value[i];
+
+        if (size + SHMLOG_PAYLOAD_ARGS > d->block->record[order[i]].payload_size)
+            r = -EBADMSG;
+        d->decoder->fill[order[i]] = size;
+    }
+    return r;
+}
+
+static uint32_t string_size(uint32_t word)
+{
+    return word == SHMLOG_LENGTH_NULL ? 0 : word & ~SHMLOG_LENGTH_CUT;
+}
+
+/* Add the lengths of a string argument to the sizes of its records. */
+static int add_lengths(struct decode *d, const struct decode_group *group)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+    int r = get(d, group->count, 4);
+
+    for (size_t i = 0; r == 0 && i < group->count; i++) {
+        uint32_t size = string_size((uint32_t)d->decoder->value[i]);
+
+        if (size > SHMLOG_RECORD_PAYLOAD - d->decoder->fill[order[i]])
+            return -EBADMSG;
+        d->decoder->fill[order[i]] += size;
+    }
+    return r;
+}
+
+static int get_sizes(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+    uint32_t *fill = d->decoder->fill;
+    int r;
+
+    if (shape->kind == SHAPE_OPAQUE)
+        return get_opaque_sizes(d, group);
+    r = get(d, group->count, 1);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < group->count; i++) {
+        d->block->record[order[i]].slots = (uint8_t)d->decoder->value[i];
+        fill[order[i]] = shape->end;
+    }
+    group->sizes = d->in.at;
+    for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
+        if (shape_is_string(&shape->field[f]))
+            r = add_lengths(d, group);
+    }
+    for (size_t i = 0; r == 0 && i < group->count; i++) {
+        uint32_t size = fill[order[i]];
+        uint32_t needed = (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+
+        r = place_record(d, order[i], size, needed + d->block->record[order[i]].slots);
+        fill[order[i]] = shape->end; /* from now on: where the next string goes */
+    }
+    return r;
+}
+
+static uint8_t *payload_of(const struct decode *d, uint32_t i)
+{
+    return d->payloads + d->decoder->place[i];
+}
+
+/* All sizes are known and fit: payloads begin with time and producer, and zeros after. */
+static int begin_payloads(struct decode *d)
+{
+    if (d->slots != d->block->info.slots)
+        return -EBADMSG;
+    memset(d->payloads, 0, (size_t)d->slots * SHMLOG_SLOT_PAYLOAD);
+    for (uint32_t i = 0; i < d->records; i++) {
+        struct file_record *record = &d->block->record[i];
+        uint8_t *payload = payload_of(d, i);
+
+        memcpy(payload + SHMLOG_PAYLOAD_TIME, &record->time, 8);
+        memcpy(payload + SHMLOG_PAYLOAD_PRODUCER, &record->producer, 4);
+        record->payload = payload;
+    }
+    return 0;
+}
+
+/* Put the column in `value` into the payloads of a group. Bytes are or-ed in for texts, since
+ * these may overlap with other fields and have only what is before their NUL. */
+static void scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
+                    unsigned width, bool text)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+    const uint64_t *value = d->decoder->value;
+
+    if (text) {
+        for (size_t i = 0; i < group->count; i++) {
+            for (unsigned b = 0; b < width; b++)
+                payload_of(d, order[i])[offset + b] |= (uint8_t)(value[i] >> (8 * b));
+        }
+    } else if (width == 8) {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(payload_of(d, order[i]) + offset, &value[i], 8);
+    } else if (width == 4) {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(payload_of(d, order[i]) + offset, &value[i], 4);
+    } else {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(payload_of(d, order[i]) + offset, &value[i], width);
+    }
+}
+
+static int get_lengths(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    struct bytes_in in = d->in;
+    int r = 0;
+
+    d->in.at = group->sizes;
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        if (!shape_is_string(&shape->field[f]))
+            continue;
+        r = get(d, group->count, 4);
+        if (r == 0)
+            scatter(d, group, shape->field[f].offset, 4, false);
+    }
+    d->in = in;
+    return r;
+}
+
+static int get_text(struct decode *d, const struct decode_group *group,
+                    const struct file_shape_field *field)
+{
+    int r = 0;
+
+    for (uint32_t at = 0; r == 0 && at < field->size; at += 8) {
+        unsigned width = field->size - at < 8 ? field->size - at : 8;
+
+        r = get(d, group->count, width);
+        if (r == 0)
+            scatter(d, group, field->offset + at, width, true);
+    }
+    return r;
+}
+
+static int get_fields(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    int r = shape->strings ? get_lengths(d, group, shape) : 0;
+
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        const struct file_shape_field *field = &shape->field[f];
+
+        if (shape_is_string(field) || shape_is_long_text(field))
+            continue;
+        if (field->type == SHMLOG_TYPE_TEXT) {
+            r = get_text(d, group, field);
+            continue;
+        }
+        r = get(d, group->count, field->size);
+        if (r == 0)
+            scatter(d, group, field->offset, field->size, false);
+    }
+    return r;
+}
+
+static int get_opaque_bytes(struct decode *d, const struct decode_group *group)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint32_t size = d->decoder->fill[order[i]];
+        const uint8_t *from = bytes_take(&d->in, size);
+
+        if (!from)
+            return -EBADMSG;
+        memcpy(payload_of(d, order[i]) + SHMLOG_PAYLOAD_ARGS, from, size);
+    }
+    return 0;
+}
+
+static int get_string(struct decode *d, const struct decode_group *group,
+                      const struct file_shape_field *field)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint8_t *payload = payload_of(d, order[i]);
+        const uint8_t *from;
+        uint32_t word;
+
+        /* Put there by get_lengths(): the sum of them was checked. */
+        memcpy(&word, payload + field->offset, sizeof(word));
+        from = bytes_take(&d->in, string_size(word));
+        if (!from)
+            return -EBADMSG;
+        memcpy(payload + d->decoder->fill[order[i]], from, string_size(word));
+        d->decoder->fill[order[i]] += string_size(word);
+    }
+    return 0;
+}
+
+static int get_long_text(struct decode *d, const struct decode_group *group,
+                         const struct file_shape_field *field)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint8_t *payload = payload_of(d, order[i]) + field->offset;
+        const uint8_t *from = bytes_take(&d->in, field->size);
+
+        if (!from)
+            return -EBADMSG;
+        for (size_t b = 0; b < field->size && from[b]; b++)
+            payload[b] = from[b];
+    }
+    return 0;
+}
+
+static int get_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    int r = 0;
+
+    if (shape->kind == SHAPE_OPAQUE)
+        return get_opaque_bytes(d, group);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        if (shape_is_string(&shape->field[f]))
+            r = get_string(d, group, &shape->field[f]);
+        else if (shape_is_long_text(&shape->field[f]))
+            r = get_long_text(d, group, &shape->field[f]);
+    }
+    return r;
+}
+
+typedef int (*group_part)(struct decode *d, struct decode_group *group,
+                          const struct file_shape *shape);
+
+static int get_part(struct decode *d, group_part part)
+{
+    int r = 0;
+
+    for (size_t g = 0; r == 0 && g < d->decoder->group_count; g++) {
+        struct decode_group *group = &d->decoder->groups[g];
+        struct file_shape shape = group_shape(d, group);
+
+        r = part(d, group, &shape);
+    }
+    return r;
+}
+
+static int get_content(struct decode *d)
+{
+    int r = get_group_table(d);
+
+    if (r == 0)
+        r = get_groups(d);
+    if (r == 0)
+        r = get_record_columns(d);
+    if (r == 0)
+        r = get_part(d, get_sizes);
+    if (r == 0)
+        r = begin_payloads(d);
+    if (r == 0)
+        r = get_part(d, get_fields);
+    if (r == 0)
+        r = get_part(d, get_bytes);
+    if (r == 0 && d->in.at != d->in.end)
+        r = -EBADMSG;
+    return r;
+}
+
+int file_block_decode(struct file_block_decoder *decoder, const struct file_block_info *info,
+                      const uint8_t *content, size_t size, struct file_block *ret_block)
+{
+    struct decode d = {
+        .decoder = decoder,
+        .block = ret_block,
+        .in = {content, content + size, false},
+        .records = info->records,
+    };
+    int r;
+
+    ret_block->records = 0;
+    ret_block->info = *info;
+    r = file_decoder_reserve(decoder, info->records);
+    if (r == 0)
+        r = file_decoder_reserve_block(ret_block, info->records,
+                                       (size_t)info->slots * SHMLOG_SLOT_PAYLOAD);
+    if (r < 0)
+        return r;
+    d.payloads = ret_block->memory;
+    r = get_content(&d);
+    if (r == 0)
+        ret_block->records = info->records;
+    return r;
+}

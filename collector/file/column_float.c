@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Columns of floating-point values. Prices are decimals: k / 10^e for an integer k. A column is
+ * then the integers k, and what is left between the bits of each value and those of the nearest
+ * floating-point value of k / 10^e: zero nearly everywhere, so that NaN, infinities, -0.0 and the
+ * results of sloppy arithmetic fit in and come back bit for bit.
+ */
+#include "collector/file/column.h"
+
+#include <errno.h>
+#include <math.h>
+
+static const double power[COLUMN_EXPONENT_MAX + 1] = {
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+};
+
+/* 1 / power, rounded: what a tick size of 0.01 is in a program. */
+static const double fraction[COLUMN_EXPONENT_MAX + 1] = {
+    1e0,  1e-1, 1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,
+    1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15,
+};
+
+static double value_of(uint64_t bits, unsigned width)
+{
+    double d;
+
+    if (width == 4) {
+        uint32_t low = (uint32_t)bits;
+        float f;
+
+        memcpy(&f, &low, sizeof(f));
+        return (double)f;
+    }
+    memcpy(&d, &bits, sizeof(d));
+    return d;
+}
+
+uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsigned width)
+{
+    double d =
+        codec == COLUMN_DECIMAL ? (double)k / power[exponent] : (double)k * fraction[exponent];
+    uint64_t bits;
+
+    if (width == 4) {
+        float f = (float)d;
+        uint32_t low;
+
+        memcpy(&low, &f, sizeof(low));
+        return low;
+    }
+    memcpy(&bits, &d, sizeof(bits));
+    return bits;
+}
+
+/* The integer nearest to value * 10^exponent; 0 where there is none that a double can hold. */
+static int64_t scaled(double value, unsigned exponent)
+{
+    double k = value * power[exponent];
+
+    if (!(k > -9007199254740992.0 && k < 9007199254740992.0))
+        return 0;
+    return (int64_t)(k < 0 ? k - 0.5 : k + 0.5);
+}
+
+struct choice {
+    unsigned codec;
+    unsigned exponent;
+};
+
+/* How far off values may be, in units in the last place, and how large their integers: an integer
+ * of nearly as many bits as a double comes close to any value, and wins nothing. */
+struct slack {
+    uint64_t units;
+    int64_t most;
+};
+static const struct slack slacks[] = {
+    {0, INT64_C(1) << 44},
+    {1, INT64_C(1) << 42},
+    {4096, INT64_C(1) << 31},
+};
+
+/* How many values of a sample fit this codec and exponent. */
+static unsigned score(const uint64_t *v, size_t count, size_t sample, struct choice choice,
+                      unsigned width, const struct slack *slack)
+{
+    unsigned fit = 0;
+
+    for (size_t i = 0; i < sample; i++) {
+        uint64_t bits = v[i * count / sample];
+        int64_t k = scaled(value_of(bits, width), choice.exponent);
+        uint64_t off = bits - file_column_decimal(k, choice.codec, choice.exponent, width);
+
+        fit += off + slack->units <= 2 * slack->units && k < slack->most && k > -slack->most;
+    }
+    return fit;
+}
+
+/* The smallest exponent with which 9 of 10 values of a sample are decimals. Sums of decimals are
+ * some units in the last place off. */
+static bool choose(const uint64_t *v, size_t count, unsigned width, struct choice *ret_choice)
+{
+    size_t sample = count < 64 ? count : 64;
+    size_t few = sample < 8 ? sample : 8; /* most choices fail at the first values */
+    unsigned exponents = width == 4 ? 7 : COLUMN_EXPONENT_MAX - 2;
+    unsigned kinds = width == 4 ? 2 : 3; /* a float has no bits to spare */
+
+    for (unsigned s = 0; s < kinds; s++) {
+        for (unsigned i = 0; i < 2 * exponents; i++) {
+            struct choice choice = {i & 1 ? COLUMN_DECIMAL_MUL : COLUMN_DECIMAL, i / 2};
+
+            if (score(v, count, few, choice, width, &slacks[s]) < few / 2 ||
+                score(v, count, sample, choice, width, &slacks[s]) * 10 < sample * 9)
+                continue;
+            *ret_choice = choice;
+            return true;
+        }
+    }
+    return false;
+}
+
+int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
+                             const uint64_t *v, size_t count, unsigned width,
+                             struct file_buffer *out)
+{
+    int r = file_columns_reserve(columns, count);
+
+    if (exponent > COLUMN_EXPONENT_MAX || (width != 4 && width != 8))
+        return -EINVAL;
+    if (r == 0)
+        r = file_buffer_reserve(out, 1);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++) {
+        int64_t k = scaled(value_of(v[i], width), exponent);
+
+        columns->work[i] = (uint64_t)k;
+        columns->work2[i] = v[i] - file_column_decimal(k, codec, exponent, width);
+    }
+    out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
+    r = file_columns_put(columns, columns->work, count, 8, out);
+    return r < 0 ? r : file_columns_put(columns, columns->work2, count, 8, out);
+}
+
+static bool all_equal(const uint64_t *v, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (v[i] != v[0])
+            return false;
+    }
+    return true;
+}
+
+int file_columns_put_float(struct file_columns *columns, const uint64_t *v, size_t count,
+                           unsigned width, struct file_buffer *out)
+{
+    struct choice choice;
+
+    if (count < 4 || all_equal(v, count) || !choose(v, count, width, &choice))
+        return file_columns_put(columns, v, count, width, out);
+    return file_columns_put_decimal(columns, choice.codec, choice.exponent, v, count, width, out);
+}

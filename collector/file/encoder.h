@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an encoder keeps between pieces: scratch that only grows.
+ */
+#ifndef COLLECTOR_FILE_ENCODER_H
+#define COLLECTOR_FILE_ENCODER_H
+
+#include "collector/file/column.h"
+#include "collector/file/format.h"
+
+#include <zstd.h>
+#include <zstd_errors.h>
+
+/* The records of one site within a block that are taken apart in the same way. */
+struct encode_group {
+    uint32_t site_id;
+    const struct file_site *site; /* NULL: kept as opaque bytes */
+    uint32_t count;
+    uint32_t first; /* in `order` */
+};
+
+struct file_encoder {
+    ZSTD_CCtx *zstd;
+    struct file_columns columns;
+    struct file_buffer content;
+
+    /* Per record of the block: */
+    size_t room;
+    uint32_t *start; /* index of its first slot */
+    uint32_t *group; /* index of its group */
+    uint32_t *order; /* records sorted by group, in their order within it: their start */
+    uint64_t *value; /* the column under work */
+
+    struct encode_group *groups;
+    size_t group_count, group_room;
+    /* 1 + index of the group of a site's records, 0 none yet; [0] understood, [1] opaque */
+    uint32_t *group_of[2];
+    uint32_t sites_room;
+};
+
+/* group.c */
+
+/* Room for the records of a block; -ENOMEM. */
+int file_encode_reserve(struct file_encoder *encoder, size_t records);
+/* Find the records in the slots, and the group of each. -EINVAL if they are not whole records. */
+int file_encode_find_records(struct file_encoder *encoder, const struct file_block_params *params);
+void file_encode_sort_groups(struct file_encoder *encoder, size_t records);
+void file_encode_forget_groups(struct file_encoder *encoder);
+/* Payload bytes of a record that mean something; 0 if it does not fit its site. */
+uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
+                                unsigned slots);
+
+/* encoder.c */
+
+/* Append one zstd frame of the encoder's content, with a checksum and its size in it, and new zstd
+ * blocks at the columns' cuts. Takes cuts and content back to empty. */
+int file_encoder_compress(struct file_encoder *encoder, struct file_buffer *out);
+
+#endif

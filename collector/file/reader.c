@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading log files: opening, and decoding blocks.
+ */
+#include "collector/file/reader_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define RECOVER (1u << 20) /* how far a file without a sound header is searched for frames */
+
+const char *file_strerror(int error)
+{
+    switch (error < 0 ? -error : error) {
+    case FILE_ERR_FOREIGN:
+        return "not a shmlog file";
+    case FILE_ERR_VERSION:
+        return "made by another version of shmlog";
+    case FILE_ERR_CUT:
+        return "ends in the middle of a piece";
+    case FILE_ERR_DAMAGED:
+        return "damaged";
+    default:
+        return strerror(error < 0 ? -error : error);
+    }
+}
+
+/* ---- Identity ---- */
+
+static void take_text(char *to, const char *from, size_t size)
+{
+    memcpy(to, from, size - 1);
+    to[size - 1] = 0;
+}
+
+static void take_identity(const struct frame_identity *frame, struct file_identity *identity)
+{
+    *identity = (struct file_identity){
+        .file_number = frame->file_number,
+        .created_ns = frame->created_ns,
+        .clock_hz = frame->clock_hz,
+        .clock = frame->clock,
+        .on_full = frame->on_full,
+        .ring_slots = frame->ring_slots,
+    };
+    memcpy(identity->file_uuid, frame->head.file_uuid, 16);
+    memcpy(identity->segment_uuid, frame->segment_uuid, 16);
+    take_text(identity->host, frame->host, sizeof(identity->host));
+    take_text(identity->segment, frame->segment, sizeof(identity->segment));
+    take_text(identity->segment_path, frame->segment_path, sizeof(identity->segment_path));
+}
+
+int file_reader_take_ledger(const uint8_t *frame, size_t size, struct file_identity *ret_identity,
+                            struct ledger *ret_ledger, uint32_t *ret_flags)
+{
+    struct frame_identity head;
+    struct ledger ledger;
+
+    if (size < sizeof(head) + sizeof(uint64_t))
+        return -EBADMSG;
+    memcpy(&head, frame, sizeof(head));
+    ledger.rings = head.rings;
+    if (ledger.rings > FILE_LEDGER_MAX ||
+        size != sizeof(head) + ledger.rings * sizeof(*ledger.entry) + sizeof(uint64_t))
+        return -EBADMSG;
+    /* One more: no rings is not the same as no ledger. */
+    ledger.entry = calloc(ledger.rings + 1, sizeof(*ledger.entry));
+    if (!ledger.entry)
+        return -ENOMEM;
+    memcpy(ledger.entry, frame + sizeof(head), ledger.rings * sizeof(*ledger.entry));
+    take_identity(&head, ret_identity);
+    *ret_ledger = ledger;
+    *ret_flags = head.flags;
+    return 0;
+}
+
+/* The version stands in the head of every frame, and features in the HEADER: both are looked at
+ * only when the frame's checksum is right. */
+static int check_version(const struct found *found)
+{
+    struct frame_identity frame;
+
+    if (found->head.version != FILE_VERSION)
+        return -FILE_ERR_VERSION;
+    if (found->head.kind != FILE_KIND_HEADER || found->size < sizeof(frame))
+        return -FILE_ERR_DAMAGED;
+    memcpy(&frame, found->frame, sizeof(frame));
+    return frame.incompatible & ~FILE_INCOMPATIBLE ? -FILE_ERR_VERSION : 0;
+}
+
+static int read_header(struct file_reader *reader)
+{
+    struct found found;
+    uint32_t flags;
+    int r = file_scan_frame(&reader->source, 0, NULL, &found);
+
+    if (r == 0)
+        r = check_version(&found);
+    if (r == 0)
+        r = file_reader_take_ledger(found.frame, found.size, &reader->identity, &reader->start,
+                                    &flags);
+    if (r == 0)
+        reader->begin = found.size;
+    return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
+}
+
+/* The trailer, and the ledger that it points to. No error if there is none. */
+static int read_seal(struct file_reader *reader, const uint8_t *uuid)
+{
+    struct frame_trailer trailer;
+    struct file_identity identity;
+    struct found found;
+    uint32_t flags;
+    int r;
+
+    if (reader->source.size < sizeof(trailer))
+        return 0;
+    r = file_scan_frame(&reader->source, reader->source.size - sizeof(trailer), uuid, &found);
+    if (r == 0 && found.head.kind == FILE_KIND_TRAILER && found.head.version == FILE_VERSION) {
+        memcpy(&trailer, found.frame, sizeof(trailer));
+        if (trailer.file_size == reader->source.size)
+            r = file_scan_frame(&reader->source, trailer.ledger_offset, trailer.head.file_uuid,
+                                &found);
+        else
+            r = -FILE_ERR_DAMAGED;
+        if (r == 0 && found.head.kind == FILE_KIND_LEDGER)
+            r = file_reader_take_ledger(found.frame, found.size, &identity, &reader->end, &flags);
+        else if (r == 0)
+            r = -FILE_ERR_DAMAGED;
+        if (r == 0) {
+            if (!uuid)
+                reader->identity = identity;
+            reader->bad = (flags | trailer.flags) & FILE_SEAL_BAD;
+            reader->sealed = true;
+            reader->seal_begin = trailer.ledger_offset;
+            reader->index_offset = trailer.index_offset;
+        }
+    }
+    return r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED || r == -EBADMSG ? 0 : r;
+}
+
+/* No sound frame anywhere: do the first bytes, as far as there are any, look like ours? */
+static int judge_start(struct file_reader *reader, int error)
+{
+    struct frame_head head = {.magic = FILE_MAGIC, .tag = FILE_TAG};
+    size_t have = reader->source.size < sizeof(head) ? (size_t)reader->source.size : sizeof(head);
+    static const uint8_t zeros[sizeof(struct frame_head)];
+    const uint8_t *bytes;
+    int r = file_source_get(&reader->source, 0, have, &bytes);
+
+    if (r < 0)
+        return r;
+    if (!memcmp(bytes, zeros, have))
+        return -FILE_ERR_CUT; /* space that nothing was written to yet */
+    memcpy(&head, bytes, have);
+    return head.magic == FILE_MAGIC && head.tag == FILE_TAG ? error : -FILE_ERR_FOREIGN;
+}
+
+/* A file whose header is not sound: the seal has all that was in it; else the first sound frame
+ * tells at least the file's UUID. `error` is what was wrong with the header. */
+static int recover(struct file_reader *reader, int error)
+{
+    struct found found;
+    uint64_t next;
+    int r = read_seal(reader, NULL);
+
+    if (r < 0 || reader->sealed)
+        return r;
+    r = file_scan_next(&reader->source, 1, RECOVER, NULL, &next);
+    if (r > 0)
+        r = file_scan_frame(&reader->source, next, NULL, &found);
+    else if (r == 0)
+        r = -FILE_ERR_FOREIGN;
+    if (r == 0) {
+        if (found.head.version != FILE_VERSION)
+            return -FILE_ERR_VERSION;
+        memcpy(reader->identity.file_uuid, found.head.file_uuid, 16);
+        return 0;
+    }
+    if (r != -FILE_ERR_FOREIGN)
+        return r;
+    return judge_start(reader, error);
+}
+
+/* ---- Opening ---- */
+
+static int open_pieces(struct file_reader *reader)
+{
+    int r = read_header(reader);
+
+    if (r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED)
+        r = recover(reader, r);
+    else if (r == 0)
+        r = read_seal(reader, reader->identity.file_uuid);
+    reader->at = reader->begin;
+    return r;
+}
+
+int file_reader_open(const char *path, struct file_reader **ret_reader)
+{
+    struct file_reader *reader = calloc(1, sizeof(*reader));
+    int r;
+
+    if (!reader)
+        return -ENOMEM;
+    reader->dictionary.clock_sorted = true;
+    r = file_source_open(path, &reader->source);
+    if (r == 0)
+        r = file_block_decoder_open(&reader->decoder);
+    if (r == 0) {
+        reader->zstd = ZSTD_createDCtx();
+        r = reader->zstd ? open_pieces(reader) : -ENOMEM;
+    }
+    if (r < 0) {
+        file_reader_close(reader);
+        return r;
+    }
+    *ret_reader = reader;
+    return 0;
+}
+
+void file_reader_close(struct file_reader *reader)
+{
+    if (!reader)
+        return;
+    file_source_done(&reader->source);
+    file_dictionary_done(&reader->dictionary);
+    file_block_decoder_close(reader->decoder);
+    ZSTD_freeDCtx(reader->zstd);
+    file_buffer_done(&reader->stored);
+    file_buffer_done(&reader->content);
+    free(reader->start.entry);
+    free(reader->end.entry);
+    free(reader->list);
+    free(reader);
+}
+
+const struct file_identity *file_reader_identity(const struct file_reader *reader)
+{
+    return &reader->identity;
+}
+
+const struct file_ledger_entry *file_reader_start(const struct file_reader *reader,
+                                                  size_t *ret_rings)
+{
+    *ret_rings = reader->start.rings;
+    return reader->start.entry;
+}
+
+const struct file_ledger_entry *file_reader_end(const struct file_reader *reader, size_t *ret_rings)
+{
+    *ret_rings = reader->end.rings;
+    return reader->end.entry;
+}
+
+bool file_reader_sealed_bad(const struct file_reader *reader)
+{
+    return reader->bad;
+}
+
+/* ---- Pieces ---- */
+
+int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece)
+{
+    return file_scan_step(reader, &reader->at, ret_piece);
+}
+
+void file_reader_rewind(struct file_reader *reader)
+{
+    reader->at = reader->begin;
+}
+
+int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t stored, size_t raw,
+                       uint64_t hash)
+{
+    size_t size;
+    int r;
+
+    if (offset > reader->source.size || stored > reader->source.size - offset)
+        return -FILE_ERR_CUT;
+    reader->stored.size = reader->content.size = 0;
+    r = file_buffer_reserve(&reader->stored, stored);
+    if (r == 0)
+        r = file_source_read(&reader->source, offset, reader->stored.data, stored);
+    if (r < 0)
+        return r;
+    if (XXH64(reader->stored.data, stored, 0) != hash ||
+        ZSTD_getFrameContentSize(reader->stored.data, stored) != raw ||
+        ZSTD_findFrameCompressedSize(reader->stored.data, stored) != stored)
+        return -FILE_ERR_DAMAGED;
+    r = file_buffer_reserve(&reader->content, raw);
+    if (r < 0)
+        return r;
+    size =
+        ZSTD_decompressDCtx(reader->zstd, reader->content.data, raw, reader->stored.data, stored);
+    if (ZSTD_isError(size) || size != raw)
+        return -FILE_ERR_DAMAGED;
+    reader->content.size = raw;
+    return 0;
+}
+
+int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
+                       struct file_block *ret_block)
+{
+    struct file_block_info info;
+    struct frame_block frame;
+    struct found found;
+    int r;
+
+    ret_block->records = 0;
+    if (piece->kind != FILE_PIECE_BLOCK)
+        return -EINVAL;
+    r = file_scan_frame(&reader->source, piece->offset, reader->identity.file_uuid, &found);
+    if (r < 0)
+        return r == -FILE_ERR_CUT ? -FILE_ERR_DAMAGED : r;
+    if (found.head.kind != FILE_KIND_BLOCK)
+        return -FILE_ERR_DAMAGED;
+    memcpy(&frame, found.frame, sizeof(frame));
+    file_block_info_of(&frame, &info);
+    if (!file_block_info_valid(&info))
+        return -FILE_ERR_DAMAGED;
+    r = file_reader_unpack(reader, piece->offset + sizeof(frame), info.stored_size, info.raw_size,
+                           frame.data_hash);
+    if (r == 0)
+        r = file_block_decode(reader->decoder, &info, reader->content.data, info.raw_size,
+                              ret_block);
+    return r == -EBADMSG || r == -FILE_ERR_CUT ? -FILE_ERR_DAMAGED : r;
+}

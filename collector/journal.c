@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The journal: see journal.h. Every piece is put together in `buffer` and committed as one entry of
+ * the outbox; nothing of it exists before that commit, so a full outbox only means "later".
+ */
+#include "collector/journal.h"
+
+#include "collector/file/reader.h"
+#include "shm/clock.h"
+#include "shm/ring_reader.h"
+#include "shm/stats.h"
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CLOCK_PENDING 16u
+#define INDEX_ENTRY_MAX 128u         /* bytes of a piece in the index, at most */
+#define DICTIONARY_ROOM (64u * 1024) /* left for sites and producers that a batch may bring along \
+                                      */
+
+struct journal {
+    struct journal_params p;
+    struct file_encoder *encoder;
+    struct file_index *index;
+    struct file_buffer buffer;
+    struct file_identity identity;
+    struct outbox_file file;
+    struct file_sites sites;    /* parsed, for the encoder; ids never change their meaning */
+    uint64_t *site_in_file;     /* bit set: is in this file's dictionary */
+    uint32_t *producer_in_file; /* by entry index: the id that is in this file's dictionary */
+    struct shmlog_clock_pair pending[CLOCK_PENDING];
+    uint32_t pending_count;
+    bool has_records;
+    uint64_t pieces;                  /* committed to this file: its index grows with them */
+    struct file_ledger_entry *ledger; /* scratch: all rings and the segment's own line */
+    uint32_t last_site, last_producer;
+};
+
+static uint64_t realtime_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    const size_t n = strnlen(from, size - 1);
+
+    memcpy(to, from, n);
+    memset(to + n, 0, size - n);
+}
+
+int journal_open(const struct journal_params *params, struct journal **ret_journal)
+{
+    const struct shmlog_control *const g = &params->segment->geometry;
+    struct journal *const j = calloc(1, sizeof(*j));
+    int r = -ENOMEM;
+
+    if (!j)
+        return -ENOMEM;
+    j->p = *params;
+    j->site_in_file = calloc(g->sites_max / 64 + 1, sizeof(uint64_t));
+    j->producer_in_file = calloc(g->producers_max, sizeof(uint32_t));
+    j->ledger = calloc(g->rings + 1, sizeof(*j->ledger));
+    if (j->site_in_file && j->producer_in_file && j->ledger)
+        r = file_encoder_open(&j->encoder, params->zstd_level);
+    if (r == 0)
+        r = file_index_open(&j->index);
+    if (r < 0) {
+        journal_close(j);
+        return r;
+    }
+    j->file = *outbox_file(params->outbox);
+    memcpy(j->identity.segment_uuid, g->uuid, 16);
+    j->identity.clock_hz = g->clock_hz;
+    j->identity.clock = g->clock;
+    j->identity.on_full = g->on_full;
+    j->identity.ring_slots = g->ring_slots;
+    j->identity.file_number = j->file.number;
+    j->identity.created_ns = j->file.created_ns;
+    memcpy(j->identity.file_uuid, j->file.uuid, 16);
+    gethostname(j->identity.host, sizeof(j->identity.host) - 1);
+    copy_text(j->identity.segment, sizeof(j->identity.segment), params->segment_name);
+    copy_text(j->identity.segment_path, sizeof(j->identity.segment_path), params->segment->path);
+    *ret_journal = j;
+    return 0;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j)
+        return;
+    file_encoder_close(j->encoder);
+    file_index_close(j->index);
+    file_buffer_done(&j->buffer);
+    file_sites_done(&j->sites);
+    free(j->site_in_file);
+    free(j->producer_in_file);
+    free(j->ledger);
+    free(j);
+}
+
+bool journal_is_open(const struct journal *j)
+{
+    return j->file.open;
+}
+
+bool journal_due(const struct journal *j, uint64_t now_realtime_ns)
+{
+    if (!j->file.open || !j->has_records)
+        return false;
+    /* the index must fit into the outbox, whatever the size of the file */
+    return j->pieces * INDEX_ENTRY_MAX > outbox_max(j->p.outbox) / 2 ||
+           (j->p.rotate_bytes && j->file.offset >= j->p.rotate_bytes) ||
+           (j->p.rotate_ns && now_realtime_ns - j->file.created_ns >= j->p.rotate_ns);
+}
+
+/* The ledger as committed, with what the rings say was produced. */
+static const struct file_ledger_entry *draw_up_ledger(struct journal *j)
+{
+    const struct shm_segment *const segment = j->p.segment;
+    const uint32_t rings = segment->geometry.rings;
+
+    for (uint32_t i = 0; i <= rings; i++) {
+        struct file_ledger_entry *const line = &j->ledger[i];
+        const uint64_t *lost = segment->control->lost;
+
+        *line = *outbox_ledger(j->p.outbox, i);
+        if (i == rings) {
+            line->ring = UINT32_MAX;
+            line->node = line->node_wanted = -1;
+            line->produced = 0;
+        } else {
+            const struct shm_ring *const ring = &segment->rings[i];
+
+            line->ring = i;
+            line->cpu = ring->entry.cpu;
+            line->kind = ring->entry.kind;
+            line->page_kib = ring->entry.page_kib;
+            line->node = ring->entry.node;
+            line->node_wanted = ring->entry.node_wanted;
+            if (!ring->header) { /* refused: nothing more can be said of it */
+                line->produced = line->next_seq - 1;
+                for (uint32_t cause = 0; cause <= SHMLOG_LOST_DETACHED; cause++)
+                    line->produced += line->lost[cause];
+                continue;
+            }
+            line->produced = shm_ring_head_seq(segment, i, line->next_seq, &(uint64_t){0});
+            lost = ring->header->lost;
+        }
+        for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+            line->produced += shmlog_load_relaxed_(&lost[cause]);
+    }
+    return j->ledger;
+}
+
+/* Commit what is in the buffer as one entry of the file. */
+static int commit(struct journal *j, uint32_t kind, uint32_t ring,
+                  const struct file_ledger_entry *line)
+{
+    struct outbox_entry entry = {
+        .kind = kind,
+        .size = j->buffer.size,
+        .file_number = j->file.number,
+        .file_created_ns = j->file.created_ns,
+        .file_offset = j->file.offset,
+    };
+    struct outbox_file file = j->file;
+    int r;
+
+    if (!outbox_has_room(j->p.outbox, j->buffer.size)) {
+        j->p.stats[SHM_STAT_outbox_waits]++;
+        return -EAGAIN;
+    }
+    file.offset += j->buffer.size;
+    if (kind == OUTBOX_ENTRY_SEAL) {
+        file.open = 0;
+    } else {
+        r = file_index_add(j->index, j->file.offset, j->buffer.data, j->buffer.size);
+        if (r < 0)
+            return r;
+    }
+    outbox_commit(j->p.outbox, &entry, j->buffer.data, ring, line, &file);
+    j->file = file;
+    j->pieces++;
+    return 0;
+}
+
+static void forget_dictionary(struct journal *j)
+{
+    memset(j->site_in_file, 0, (j->p.segment->geometry.sites_max / 64 + 1) * sizeof(uint64_t));
+    memset(j->producer_in_file, 0, j->p.segment->geometry.producers_max * sizeof(uint32_t));
+    j->last_site = 0;
+    j->last_producer = 0;
+}
+
+int journal_begin(struct journal *j)
+{
+    const uint32_t rings = j->p.segment->geometry.rings;
+    struct shmlog_clock_pair pairs[64];
+    const struct outbox_file before = j->file;
+    size_t count;
+    int r;
+
+    if (j->file.open)
+        return 0;
+    j->file =
+        (struct outbox_file){.number = before.number + 1, .created_ns = realtime_ns(), .open = 1};
+    if (getrandom(j->file.uuid, 16, 0) != 16)
+        return -EIO;
+    j->identity.file_number = j->file.number;
+    j->identity.created_ns = j->file.created_ns;
+    memcpy(j->identity.file_uuid, j->file.uuid, 16);
+    j->buffer.size = 0;
+    file_index_clear(j->index);
+    r = file_put_header(j->encoder, &j->identity, draw_up_ledger(j), rings + 1, &j->buffer);
+    count = shm_clock_read(j->p.segment, pairs, 64);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = file_put_clock(j->encoder, j->file.uuid, &pairs[i], &j->buffer);
+    if (r == 0)
+        r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+    if (r < 0) {
+        j->file = before;
+        return r;
+    }
+    forget_dictionary(j);
+    j->pending_count = 0;
+    j->has_records = false;
+    j->pieces = 1;
+    j->p.stats[SHM_STAT_files]++;
+    j->p.stats[SHM_STAT_file_number] = j->file.number;
+    return 0;
+}
+
+static int put_pending_clock(struct journal *j)
+{
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < j->pending_count; i++)
+        r = file_put_clock(j->encoder, j->file.uuid, &j->pending[i], &j->buffer);
+    return r;
+}
+
+void journal_clock(struct journal *j, const struct shmlog_clock_pair *pair)
+{
+    if (j->pending_count == CLOCK_PENDING) { /* a quiet file: keep every other one */
+        for (uint32_t i = 0; i < CLOCK_PENDING / 2; i++)
+            j->pending[i] = j->pending[2 * i + 1];
+        j->pending_count = CLOCK_PENDING / 2;
+    }
+    j->pending[j->pending_count++] = *pair;
+}
+
+/* Put a site into the file, if it is one: damaged records may carry any number. */
+static int put_site(struct journal *j, uint32_t id)
+{
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    size_t size;
+    int r = 0;
+
+    if (id >= j->p.segment->geometry.sites_max ||
+        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64) ||
+        shm_site_copy(j->p.segment, id, bytes, &size) < 0)
+        return 0;
+    if (!file_sites_get(&j->sites, id))
+        r = file_sites_put(&j->sites, id, bytes, size);
+    if (r == 0)
+        r = file_put_site(j->encoder, j->file.uuid, id, bytes, size, &j->buffer);
+    return r == -EBADMSG ? 0 : r;
+}
+
+static int put_producer(struct journal *j, uint32_t id)
+{
+    const uint32_t index = (id & 0xffff) - 1;
+    struct shmlog_producer producer;
+
+    if (!id || index >= j->p.segment->geometry.producers_max || j->producer_in_file[index] == id ||
+        shm_producer_copy(j->p.segment, id, &producer) < 0)
+        return 0;
+    return file_put_producer(j->encoder, j->file.uuid, &producer, &j->buffer);
+}
+
+static void mark(struct journal *j, uint32_t site, uint32_t producer)
+{
+    const uint32_t index = (producer & 0xffff) - 1;
+
+    if (site < j->p.segment->geometry.sites_max)
+        j->site_in_file[site / 64] |= UINT64_C(1) << site % 64;
+    if (producer && index < j->p.segment->geometry.producers_max)
+        j->producer_in_file[index] = producer;
+}
+
+/* Dictionary entries for what the batch mentions and the file has not. They are marked only once
+ * the entry is committed; so a batch names a new site once for each run of records, which is rare
+ * enough to mark at once and take back (forget) on failure. */
+static int put_dictionary(struct journal *j, const struct journal_batch *batch)
+{
+    for (size_t i = 0; i < batch->slot_count;) {
+        const struct shmlog_slot *const slot = &batch->slots[i];
+        const uint32_t site = slot->site & SHMLOG_SITE_ID_MASK;
+        const uint32_t slots = (slot->site >> SHMLOG_SITE_SLOTS_SHIFT) & SHMLOG_SITE_SLOTS_MASK;
+        uint32_t producer;
+
+        memcpy(&producer, slot->payload + SHMLOG_PAYLOAD_PRODUCER, sizeof(producer));
+        if (site != j->last_site || producer != j->last_producer) {
+            int r = put_site(j, site);
+
+            if (r == 0)
+                r = put_producer(j, producer);
+            if (r < 0)
+                return r;
+            mark(j, site, producer);
+            j->last_site = site;
+            j->last_producer = producer;
+        }
+        i += slots ? slots : 1;
+    }
+    return 0;
+}
+
+int journal_block(struct journal *j, const struct journal_batch *batch,
+                  const struct file_ledger_entry *line)
+{
+    struct file_block_params params = {
+        .ring = batch->ring,
+        .first_seq = batch->first_seq,
+        .first_pos = batch->first_pos,
+        .slots = batch->slots,
+        .slot_count = batch->slot_count,
+        .records = batch->records,
+        .sites = &j->sites,
+    };
+    struct file_block_summary summary;
+    int r = journal_begin(j);
+
+    if (r < 0)
+        return r;
+    if (!outbox_has_room(j->p.outbox, batch->slot_count * SHMLOG_SLOT_SIZE + DICTIONARY_ROOM)) {
+        j->p.stats[SHM_STAT_outbox_waits]++;
+        return -EAGAIN; /* before the work of encoding it */
+    }
+    j->buffer.size = 0;
+    memcpy(params.file_uuid, j->file.uuid, 16);
+    r = put_pending_clock(j);
+    if (r == 0)
+        r = put_dictionary(j, batch);
+    if (r == 0)
+        r = file_put_block(j->encoder, &params, &j->buffer, &summary);
+    if (r == 0)
+        r = commit(j, OUTBOX_ENTRY_DATA, batch->ring, line);
+    if (r < 0) {
+        forget_dictionary(j); /* entries twice in a file do no harm, missing ones would */
+        return r;
+    }
+    j->pending_count = 0;
+    j->has_records = true;
+    j->p.stats[SHM_STAT_blocks]++;
+    j->p.stats[SHM_STAT_records] += batch->records;
+    j->p.stats[SHM_STAT_slot_bytes] += batch->slot_count * SHMLOG_SLOT_SIZE;
+    return 0;
+}
+
+int journal_gap(struct journal *j, struct file_gap *gap, const struct file_ledger_entry *line)
+{
+    int r = journal_begin(j);
+
+    if (r < 0)
+        return r;
+    j->buffer.size = 0;
+    memcpy(gap->file_uuid, j->file.uuid, 16);
+    r = file_put_gap(j->encoder, gap, &j->buffer);
+    if (r == 0)
+        r = commit(j, OUTBOX_ENTRY_DATA,
+                   gap->ring == UINT32_MAX ? j->p.segment->geometry.rings : gap->ring, line);
+    if (r < 0)
+        return r;
+    j->has_records = true;
+    j->p.stats[SHM_STAT_gaps]++;
+    j->p.stats[SHM_STAT_dropped] += gap->count;
+    return 0;
+}
+
+int journal_seal(struct journal *j)
+{
+    int r;
+
+    if (!j->file.open)
+        return 0;
+    if (j->pending_count) { /* the last word on the clock, an entry of its own: the index covers it
+                             */
+        j->buffer.size = 0;
+        r = put_pending_clock(j);
+        if (r == 0)
+            r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+        if (r < 0)
+            return r;
+        j->pending_count = 0;
+    }
+    j->buffer.size = 0;
+    r = file_put_seal(j->encoder, &j->identity, draw_up_ledger(j), j->p.segment->geometry.rings + 1,
+                      j->index, j->file.offset, false, realtime_ns(), &j->buffer);
+    if (r == 0)
+        r = commit(j, OUTBOX_ENTRY_SEAL, 0, NULL);
+    return r;
+}
+
+/* Add the pieces of the file at `path` to the index. */
+static int index_file(struct journal *j, const char *path)
+{
+    struct file_reader *reader = NULL;
+    struct file_buffer bytes = {0};
+    struct file_piece piece;
+    int fd, r;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return -errno;
+    r = file_reader_open(path, &reader);
+    while (r >= 0 && (r = file_reader_next(reader, &piece)) >= 0 && piece.kind != FILE_PIECE_END) {
+        if (piece.kind == FILE_PIECE_DAMAGED)
+            continue;
+        bytes.size = 0;
+        r = file_buffer_reserve(&bytes, piece.size);
+        if (r == 0 && pread(fd, bytes.data, piece.size, (off_t)piece.offset) != (ssize_t)piece.size)
+            r = -EIO;
+        if (r == 0)
+            r = file_index_add(j->index, piece.offset, bytes.data, piece.size);
+    }
+    file_buffer_done(&bytes);
+    file_reader_close(reader);
+    close(fd);
+    return r;
+}
+
+int journal_seal_left(struct journal *j, const char *path)
+{
+    if (!j->file.open)
+        return 0;
+    file_index_clear(j->index);
+    if (index_file(j, path) < 0)
+        file_index_clear(j->index); /* readers do without an index */
+    return journal_seal(j);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The journal: turns batches of records, gaps and clock pairs into pieces of log files, and commits
+ * them to the outbox together with the ledger. Decides when a file begins and when it is sealed.
+ *
+ * A file begins with its header and the clock pairs at hand; sites and producers go into it before
+ * the first block that mentions them.
+ */
+#ifndef COLLECTOR_JOURNAL_H
+#define COLLECTOR_JOURNAL_H
+
+#include "collector/outbox.h"
+#include "shm/segment.h"
+
+struct journal;
+
+struct journal_params {
+    const struct shm_segment *segment;
+    struct outbox *outbox;
+    const char *segment_name;
+    int zstd_level;
+    uint64_t rotate_bytes; /* 0: never by size */
+    uint64_t rotate_ns;    /* 0: never by time */
+    uint64_t *stats;
+};
+
+int journal_open(const struct journal_params *params, struct journal **ret_journal);
+void journal_close(struct journal *journal);
+
+/* Whole records of one ring, as shm_ring_read() gives them. `line` is the ring's ledger once they
+ * are in. -EAGAIN: the outbox is full, nothing happened. */
+struct journal_batch {
+    uint32_t ring;
+    uint64_t first_pos, first_seq;
+    const struct shmlog_slot *slots;
+    size_t slot_count, records;
+};
+int journal_block(struct journal *journal, const struct journal_batch *batch,
+                  const struct file_ledger_entry *line);
+
+/* A gap; `line` as above. `gap->file_uuid` is filled in here. */
+int journal_gap(struct journal *journal, struct file_gap *gap,
+                const struct file_ledger_entry *line);
+
+/* A clock pair, to go into the file with the next piece. */
+void journal_clock(struct journal *journal, const struct shmlog_clock_pair *pair);
+
+/* Begin a file now rather than with the first piece. -EAGAIN. */
+int journal_begin(struct journal *journal);
+
+/* Seal the file; the next piece begins another. 0 also if none is open. -EAGAIN. */
+int journal_seal(struct journal *journal);
+
+/* Seal the file that a collector before this one left open, with an index made from what is in it
+ * at `path`. */
+int journal_seal_left(struct journal *journal, const char *path);
+
+/* Is the file due for rotation by size or time? One without records is not. */
+bool journal_due(const struct journal *journal, uint64_t now_realtime_ns);
+bool journal_is_open(const struct journal *journal);
+
+#endif

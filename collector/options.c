@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The collector's options: see options.h.
+ */
+#include "collector/options.h"
+
+#define SHMLOG_LAYOUT_ONLY
+#include "producer/shmlog.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind { TEXT, FLAG, NUMBER, BYTES, FOREVER, CPUS, CPU, CHOICE };
+
+struct choice {
+    const char *name;
+    uint64_t value;
+};
+
+struct definition {
+    const char *name, *argument, *help;
+    enum kind kind;
+    size_t offset, size;
+    uint64_t min, max;
+    const struct choice *choices;
+};
+
+static const struct choice on_full[] = {{"drop", SHMLOG_ON_FULL_DROP},
+                                        {"overwrite", SHMLOG_ON_FULL_OVERWRITE},
+                                        {"wait", SHMLOG_ON_FULL_WAIT},
+                                        {0}};
+static const struct choice levels[] = {{"trace", SHMLOG_TRACE}, {"debug", SHMLOG_DEBUG},
+                                       {"info", SHMLOG_INFO},   {"warn", SHMLOG_WARN},
+                                       {"error", SHMLOG_ERROR}, {"critical", SHMLOG_CRITICAL},
+                                       {"off", SHMLOG_OFF},     {0}};
+static const struct choice pages[] = {{"auto", 0}, {"1G", 1048576}, {"2M", 2048}, {"4K", 4}, {0}};
+static const struct choice ios[] = {{"auto", IO_AUTO},
+                                    {"uring", IO_URING},
+                                    {"plain", IO_PLAIN},
+                                    {0}};
+static const struct choice idles[] = {{"spin", IDLE_SPIN},
+                                      {"pause", IDLE_PAUSE},
+                                      {"sleep", IDLE_SLEEP},
+                                      {0}};
+
+#define AT(member) offsetof(struct options, member), sizeof(((struct options *)0)->member)
+
+static const struct definition definitions[] = {
+    {"segment", "NAME", "segment to create or take over: a name, or a path with a slash", TEXT,
+     AT(segment), 0, 0, NULL},
+    {"output", "DIR", "directory for the log files; made if it is missing", TEXT, AT(output), 0, 0,
+     NULL},
+    {"cpus", "LIST", "cores that get a ring, like 0-3,8 (default: all that are online)", CPUS,
+     AT(cpus), 0, 0, NULL},
+    {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", BYTES,
+     AT(ring_bytes), UINT64_C(1) << 16, UINT64_C(1) << 36, NULL},
+    {"spare-rings", "N", "rings for threads that own one (default 8)", NUMBER, AT(spare_rings), 0,
+     1024, NULL},
+    {"page-size", "SIZE", "largest page to try: auto, 1G, 2M, 4K (default auto)", CHOICE,
+     AT(page_kib), 0, 0, pages},
+    {"on-full", "POLICY", "when a ring is full: drop, overwrite, wait (default drop)", CHOICE,
+     AT(on_full), 0, 0, on_full},
+    {"wait-ms", "N", "wait policy: longest wait without progress, or 'forever' (default 10000)",
+     FOREVER, AT(wait_ms), 0, UINT64_C(86400000), NULL},
+    {"level", "LEVEL", "lowest level that is logged: trace ... critical, off (default trace)",
+     CHOICE, AT(level), 0, 0, levels},
+    {"group", "NAME", "group whose members may attach (default: that of the collector)", TEXT,
+     AT(group), 0, 0, NULL},
+    {"rotate-size", "BYTES", "begin a new file at this size, 0 never (default 256m)", BYTES,
+     AT(rotate_bytes), 0, UINT64_C(1) << 50, NULL},
+    {"rotate-time", "SECONDS", "begin a new file at this age, 0 never (default 3600)", NUMBER,
+     AT(rotate_s), 0, UINT32_MAX, NULL},
+    {"retain-count", "N", "keep at most N sealed files, 0 all (default 0)", NUMBER,
+     AT(retain_count), 0, UINT32_MAX, NULL},
+    {"retain-size", "BYTES", "keep at most so much in sealed files, 0 all (default 0)", BYTES,
+     AT(retain_bytes), 0, UINT64_C(1) << 60, NULL},
+    {"retain-age", "SECONDS", "remove sealed files older than this, 0 never (default 0)", NUMBER,
+     AT(retain_s), 0, UINT32_MAX, NULL},
+    {"flush-ms", "N", "oldest that a record gets before it goes to a file (default 100)", NUMBER,
+     AT(flush_ms), 1, 60000, NULL},
+    {"outbox-size", "BYTES", "shared memory for blocks on their way to disk (default 16m)", BYTES,
+     AT(outbox_bytes), UINT64_C(1) << 22, UINT64_C(1) << 34, NULL},
+    {"zstd-level", "N", "compression level, 1 to 19 (default 1)", NUMBER, AT(zstd_level), 1, 19,
+     NULL},
+    {"durable", NULL, "free a block only when fdatasync says that it is on the disk", FLAG,
+     AT(durable), 0, 0, NULL},
+    {"io", "BACKEND", "auto, uring, plain (default auto: io_uring where it works)", CHOICE, AT(io),
+     0, 0, ios},
+    {"pin", "CPU", "run on this core alone (default: not pinned)", CPU, AT(pin), 0, 0, NULL},
+    {"realtime", "PRIORITY", "SCHED_FIFO with this priority, 1 to 99 (default: not)", NUMBER,
+     AT(realtime), 0, 99, NULL},
+    {"mlock", NULL, "lock the collector's memory", FLAG, AT(mlock), 0, 0, NULL},
+    {"idle", "STRATEGY", "when there is nothing to do: spin, pause, sleep (default sleep)", CHOICE,
+     AT(idle), 0, 0, idles},
+    {"quiet", NULL, "no report at start", FLAG, AT(quiet), 0, 0, NULL},
+};
+#define DEFINITIONS (sizeof(definitions) / sizeof(definitions[0]))
+
+int options_cpu_list(const char *text, uint32_t *ret_cpus)
+{
+    bool seen[OPTIONS_CPUS_MAX] = {false};
+    int count = 0;
+
+    do {
+        unsigned long from, to;
+        char *end;
+
+        if (!isdigit((unsigned char)*text))
+            return -EINVAL;
+        from = to = strtoul(text, &end, 10);
+        if (*end == '-') {
+            if (!isdigit((unsigned char)end[1]))
+                return -EINVAL;
+            to = strtoul(end + 1, &end, 10);
+        }
+        if (from > to || to >= OPTIONS_CPUS_MAX || (*end && *end != ','))
+            return -EINVAL;
+        for (; from <= to; from++) {
+            if (seen[from])
+                return -EINVAL;
+            seen[from] = true;
+            ret_cpus[count++] = (uint32_t)from;
+        }
+        text = end;
+    } while (*text++ == ',');
+    return count;
+}
+
+static int parse_number(const char *text, bool suffix, uint64_t *ret_value)
+{
+    unsigned shift = 0;
+    uint64_t value;
+    char *end;
+
+    if (!isdigit((unsigned char)*text))
+        return -EINVAL;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno)
+        return -EINVAL;
+    if (suffix && *end) {
+        static const char units[] = "kmgt";
+        const char *const unit = strchr(units, tolower((unsigned char)*end));
+
+        if (!unit)
+            return -EINVAL;
+        shift = 10 * (unsigned)(unit - units + 1);
+        end++;
+    }
+    if (*end || value > UINT64_MAX >> shift)
+        return -EINVAL;
+    *ret_value = value << shift;
+    return 0;
+}
+
+static void store(struct options *options, const struct definition *d, uint64_t value)
+{
+    memcpy((char *)options + d->offset, &value, d->size); /* little-endian */
+}
+
+/* Parse one option's argument; 0, or -EINVAL with what would be right in `ret_expected`. */
+static int parse_argument(struct options *options, const struct definition *d, const char *text,
+                          char *ret_expected, size_t size)
+{
+    uint64_t value = 0;
+
+    switch (d->kind) {
+    case TEXT:
+        if (*text) {
+            memcpy((char *)options + d->offset, &text, sizeof(text));
+            return 0;
+        }
+        snprintf(ret_expected, size, "must not be empty");
+        return -EINVAL;
+    case FLAG:
+        store(options, d, 1);
+        return 0;
+    case CPUS: {
+        const int n = options_cpu_list(text, options->cpus);
+
+        if (n > 0) {
+            options->cpu_count = (uint32_t)n;
+            return 0;
+        }
+        snprintf(ret_expected, size, "must be a list of cores like 0-3,8");
+        return -EINVAL;
+    }
+    case CPU:
+        if (parse_number(text, false, &value) == 0 && value < CPU_SETSIZE) {
+            store(options, d, value);
+            return 0;
+        }
+        snprintf(ret_expected, size, "must be the number of a core");
+        return -EINVAL;
+    case CHOICE: {
+        size_t n = (size_t)snprintf(ret_expected, size, "must be one of");
+
+        for (const struct choice *c = d->choices; c->name; c++) {
+            if (strcmp(c->name, text) == 0) {
+                store(options, d, c->value);
+                return 0;
+            }
+            if (n < size)
+                n += (size_t)snprintf(ret_expected + n, size - n, " %s", c->name);
+        }
+        return -EINVAL;
+    }
+    case FOREVER:
+        if (strcmp(text, "forever") == 0) {
+            store(options, d, UINT64_MAX);
+            return 0;
+        }
+        /* fall through */
+    case NUMBER:
+    case BYTES:
+        if (parse_number(text, d->kind == BYTES, &value) == 0 && value >= d->min &&
+            value <= d->max) {
+            store(options, d, value);
+            return 0;
+        }
+        snprintf(ret_expected, size, "must be a number from %llu to %llu",
+                 (unsigned long long)d->min, (unsigned long long)d->max);
+        return -EINVAL;
+    }
+    return -EINVAL;
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: shmlog-collector --segment NAME --output DIR [options]\n\n"
+                 "Drains the rings of a segment into compressed log files. SIGTERM drains, seals\n"
+                 "and exits; SIGHUP begins a new file.\n\n");
+    for (size_t i = 0; i < DEFINITIONS; i++) {
+        const struct definition *const d = &definitions[i];
+        char left[64];
+
+        snprintf(left, sizeof(left), "--%s%s%s", d->name, d->argument ? " " : "",
+                 d->argument ? d->argument : "");
+        fprintf(out, "  %-24s %s\n", left, d->help);
+    }
+    fprintf(out, "  %-24s %s\n  %-24s %s\n", "--help", "this text", "--version", "the version");
+}
+
+static const struct definition *find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < DEFINITIONS; i++)
+        if (strlen(definitions[i].name) == n && strncmp(definitions[i].name, name, n) == 0)
+            return &definitions[i];
+    return NULL;
+}
+
+static uint32_t online_cpus(uint32_t *ret_cpus)
+{
+    char text[4096] = "";
+    FILE *const f = fopen("/sys/devices/system/cpu/online", "re");
+    uint32_t count = 0;
+    int n = -EINVAL;
+
+    if (f && fgets(text, sizeof(text), f)) {
+        text[strcspn(text, "\n")] = 0;
+        n = options_cpu_list(text, ret_cpus);
+    }
+    if (f)
+        fclose(f);
+    if (n > 0)
+        return (uint32_t)n;
+    for (long i = sysconf(_SC_NPROCESSORS_CONF); i > 0 && count < OPTIONS_CPUS_MAX; i--, count++)
+        ret_cpus[count] = count;
+    return count;
+}
+
+static enum options_result check(struct options *o, FILE *err)
+{
+    static const char tool[] = "shmlog-collector";
+
+    if (!o->segment || !o->output) {
+        fprintf(err, "%s: --%s is missing; see --help\n", tool, o->segment ? "output" : "segment");
+        return OPTIONS_WRONG;
+    }
+    if (o->ring_bytes & (o->ring_bytes - 1)) {
+        fprintf(err, "%s: --ring-size %llu: must be a power of two\n", tool,
+                (unsigned long long)o->ring_bytes);
+        return OPTIONS_WRONG;
+    }
+    if (o->outbox_bytes & (o->outbox_bytes - 1)) {
+        fprintf(err, "%s: --outbox-size %llu: must be a power of two\n", tool,
+                (unsigned long long)o->outbox_bytes);
+        return OPTIONS_WRONG;
+    }
+    if (!o->cpu_count)
+        o->cpu_count = online_cpus(o->cpus);
+    return OPTIONS_RUN;
+}
+
+enum options_result options_parse(int argc, char *const *argv, struct options *ret_options,
+                                  FILE *out, FILE *err)
+{
+    static const char tool[] = "shmlog-collector";
+    struct options o = {
+        .ring_bytes = UINT64_C(1) << 20,
+        .spare_rings = 8,
+        .on_full = SHMLOG_ON_FULL_DROP,
+        .wait_ms = 10000,
+        .rotate_bytes = UINT64_C(256) << 20,
+        .rotate_s = 3600,
+        .flush_ms = 100,
+        .outbox_bytes = UINT64_C(16) << 20,
+        .zstd_level = 1,
+        .pin = -1,
+        .idle = IDLE_SLEEP,
+    };
+    enum options_result result;
+
+    for (int i = 1; i < argc; i++) {
+        const char *const name = argv[i] + 2;
+        const char *argument = NULL;
+        const struct definition *d;
+        char expected[256] = "";
+        size_t n;
+
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help(out);
+            return OPTIONS_DONE;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            fprintf(out, "%s %s\n", tool, SHMLOG_VERSION_STRING);
+            return OPTIONS_DONE;
+        }
+        if (strncmp(argv[i], "--", 2) != 0 || !*name) {
+            fprintf(err, "%s: %s: not an option; see --help\n", tool, argv[i]);
+            return OPTIONS_WRONG;
+        }
+        n = strcspn(name, "=");
+        d = find(name, n);
+        if (!d) {
+            fprintf(err, "%s: %s: no such option; see --help\n", tool, argv[i]);
+            return OPTIONS_WRONG;
+        }
+        if (name[n] == '=')
+            argument = name + n + 1;
+        else if (d->argument && i + 1 < argc)
+            argument = argv[++i];
+        if (!!argument != !!d->argument) {
+            fprintf(err, "%s: --%s %s; see --help\n", tool, d->name,
+                    d->argument ? "needs a value" : "takes no value");
+            return OPTIONS_WRONG;
+        }
+        if (parse_argument(&o, d, argument, expected, sizeof(expected)) < 0) {
+            fprintf(err, "%s: --%s %s: %s\n", tool, d->name, argument, expected);
+            return OPTIONS_WRONG;
+        }
+    }
+    result = check(&o, err);
+    if (result == OPTIONS_RUN)
+        *ret_options = o;
+    return result;
+}

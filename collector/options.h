@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The collector's options: one table makes parsing, --help and the checks.
+ */
+#ifndef COLLECTOR_OPTIONS_H
+#define COLLECTOR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_CPUS_MAX 1024
+
+enum io_choice { IO_AUTO, IO_URING, IO_PLAIN };
+enum idle_choice { IDLE_SPIN, IDLE_PAUSE, IDLE_SLEEP };
+
+struct options {
+    const char *segment;
+    const char *output;
+    uint32_t cpus[OPTIONS_CPUS_MAX]; /* that get a ring */
+    uint32_t cpu_count;
+    uint64_t ring_bytes;
+    uint32_t spare_rings;
+    uint64_t page_kib; /* 0: auto */
+    uint32_t on_full;
+    uint64_t wait_ms; /* UINT64_MAX: for ever */
+    uint32_t level;
+    const char *group;
+    uint64_t rotate_bytes, rotate_s;
+    uint64_t retain_count, retain_bytes, retain_s;
+    uint64_t flush_ms;
+    uint64_t outbox_bytes;
+    uint64_t zstd_level;
+    bool durable;
+    enum io_choice io;
+    int64_t pin;       /* -1: not pinned */
+    uint64_t realtime; /* SCHED_FIFO priority, 0: none */
+    bool mlock;
+    enum idle_choice idle;
+    bool quiet;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
+
+/* Parse; --help and --version print to `out` (OPTIONS_DONE), a mistake gives one line on `err`
+ * (OPTIONS_WRONG). */
+enum options_result options_parse(int argc, char *const *argv, struct options *ret_options,
+                                  FILE *out, FILE *err);
+
+/* "0-3,8": ascending or not, no number twice; all < OPTIONS_CPUS_MAX. How many, or -EINVAL. */
+int options_cpu_list(const char *text, uint32_t *ret_cpus);
+
+#endif

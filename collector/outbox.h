@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The outbox: where bytes for files wait, in shared memory, until they are written.
+ *
+ * A file `outbox` in the segment's directory (mode 0600): a ring of entries, and beside it the
+ * ledger that says up to where each ring has been taken over. An entry is a piece of a log file,
+ * with the file and the offset that it goes to; so writing it again after a crash changes nothing.
+ * Records leave a ring in four steps, each safe to die after:
+ *
+ *     1  the entry's bytes and the ring's new ledger line are put in place, both not yet valid
+ *     2  head moves past the entry: the one store that makes both valid
+ *     3  the ring's tail is released, up to the ledger line
+ *     4  the entry is written to its file, then tail moves past it
+ *
+ * A ledger line exists twice, each copy stamped with the head that makes it valid; the newer valid
+ * one counts, and the other one is written next.
+ *
+ * Owned by the collector alone; after a crash the next collector trusts it only after checking
+ * every size.
+ */
+#ifndef COLLECTOR_OUTBOX_H
+#define COLLECTOR_OUTBOX_H
+
+#include "collector/file/writer.h"
+
+#include <limits.h>
+
+#define OUTBOX_ENTRY_DATA 1u
+#define OUTBOX_ENTRY_SEAL 2u /* the last of its file */
+#define OUTBOX_ENTRY_PAD 3u  /* up to the end of the ring's memory */
+
+/* Head of an entry; its bytes follow. Entries begin at multiples of 64. */
+struct outbox_entry {
+    uint32_t kind;
+    uint32_t checksum; /* of the bytes, low half of XXH3 */
+    uint64_t size;     /* bytes that follow */
+    uint64_t file_number;
+    uint64_t file_created_ns;
+    uint64_t file_offset;
+    uint8_t reserved0[24];
+};
+
+/* The file that is being filled. */
+struct outbox_file {
+    uint64_t number; /* of the newest file, 0 none yet */
+    uint64_t created_ns;
+    uint64_t offset; /* bytes placed so far */
+    uint64_t open;   /* not yet sealed */
+    uint8_t uuid[16];
+};
+
+struct outbox;
+
+/* Create the outbox in a new segment. `size`: bytes, a power of two from 1 MiB. -ENOSPC, errno's.
+ */
+int outbox_create(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
+                  uint64_t size, struct outbox **ret_outbox);
+/* Open that of an adopted segment. -EBADMSG: damaged, or of another segment. */
+int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
+                struct outbox **ret_outbox);
+void outbox_close(struct outbox *outbox);
+
+/* True if the outbox in the directory holds no entry, or if there is none. */
+bool outbox_is_empty(const char *segment_path);
+
+/* The log directory that the entries are for: an absolute path, kept since creation or the last
+ * time it was empty. */
+const char *outbox_directory(const struct outbox *outbox);
+int outbox_set_directory(struct outbox *outbox, const char *directory);
+
+/* Ledger line of ring `ring` (the segment's own line: `rings`), and the file, as committed. */
+const struct file_ledger_entry *outbox_ledger(const struct outbox *outbox, uint32_t ring);
+const struct outbox_file *outbox_file(const struct outbox *outbox);
+
+/* Room for an entry of `size` bytes now? It never has for more than outbox_max(). */
+bool outbox_has_room(const struct outbox *outbox, uint64_t size);
+uint64_t outbox_max(const struct outbox *outbox);
+
+/* Commit an entry with the ledger line (NULL: none changes) and the file state that go with it.
+ * There must be room. */
+void outbox_commit(struct outbox *outbox, const struct outbox_entry *entry, const uint8_t *bytes,
+                   uint32_t ring, const struct file_ledger_entry *line,
+                   const struct outbox_file *file);
+
+/* Step over entries from position `*pos` (outbox_tail() at first): 1 and the entry with its bytes,
+ * 0 at the head, -EBADMSG if the entry is damaged. */
+int outbox_next(const struct outbox *outbox, uint64_t *pos, const struct outbox_entry **ret_entry,
+                const uint8_t **ret_bytes);
+uint64_t outbox_tail(const struct outbox *outbox);
+uint64_t outbox_head(const struct outbox *outbox);
+/* Entries before `pos` are in their files: free them. */
+void outbox_release(struct outbox *outbox, uint64_t pos);
+
+/* Memory of all entries, for io_uring's fixed buffers. */
+void outbox_memory(const struct outbox *outbox, void **ret_memory, size_t *ret_size);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The report at start: see report.h.
+ */
+#include "collector/report.h"
+
+#include "shm/rungs.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *human(uint64_t bytes, char *buffer, size_t size)
+{
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    unsigned i = 0;
+
+    while (i < 4 && bytes >= 1024 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        i++;
+    }
+    snprintf(buffer, size, "%" PRIu64 " %s", bytes, unit[i]);
+    return buffer;
+}
+
+static bool same_place(const struct shmlog_ring_entry *a, const struct shmlog_ring_entry *b)
+{
+    return a->kind == b->kind && a->page_kib == b->page_kib && a->flags == b->flags &&
+           a->node == b->node && a->node_wanted == b->node_wanted;
+}
+
+/* One line for each run of rings that got the same. */
+static void print_rings(const struct shm_segment *segment, FILE *out)
+{
+    const uint32_t rings = segment->geometry.rings;
+
+    for (uint32_t i = 0, next; i < rings; i = next) {
+        const struct shmlog_ring_entry *const e = &segment->rings[i].entry;
+        char name[32], page[32], node[48];
+
+        for (next = i + 1; next < rings && same_place(e, &segment->rings[next].entry) &&
+                           !segment->rings[next].error == !segment->rings[i].error;
+             next++)
+            ;
+        if (next - i > 1)
+            snprintf(name, sizeof(name), "%u-%u", i, next - 1);
+        else
+            snprintf(name, sizeof(name), "%u", i);
+        if (e->node < 0)
+            snprintf(node, sizeof(node), "node unknown");
+        else if (e->node == e->node_wanted || e->node_wanted < 0)
+            snprintf(node, sizeof(node), "node %d", e->node);
+        else
+            snprintf(node, sizeof(node), "node %d (wanted %d)", e->node, e->node_wanted);
+        fprintf(out, "    ring %-9s %-9s %s%s pages, %s%s\n", name,
+                e->kind == SHMLOG_RING_CPU ? "per core" : "spare",
+                human((uint64_t)e->page_kib * 1024, page, sizeof(page)),
+                e->flags & SHMLOG_RING_ENTRY_THP ? " transparent" : "", node,
+                segment->rings[i].error ? ", REFUSED: its file is damaged" : "");
+    }
+}
+
+static const char *policy(uint32_t on_full)
+{
+    return on_full == SHMLOG_ON_FULL_DROP        ? "drop"
+           : on_full == SHMLOG_ON_FULL_OVERWRITE ? "overwrite"
+                                                 : "wait";
+}
+
+static void print_files(const struct report *r, FILE *out)
+{
+    const struct options *const o = r->options;
+    char a[32], b[32];
+
+    fprintf(out, "  files    %s, zstd %u", r->directory, (unsigned)o->zstd_level);
+    if (o->rotate_bytes)
+        fprintf(out, ", new one at %s", human(o->rotate_bytes, a, sizeof(a)));
+    if (o->rotate_s)
+        fprintf(out, "%s %" PRIu64 " s", o->rotate_bytes ? " or" : ", new one after", o->rotate_s);
+    fprintf(out, ", keep");
+    if (!o->retain_count && !o->retain_bytes && !o->retain_s)
+        fprintf(out, " all");
+    if (o->retain_count)
+        fprintf(out, " %" PRIu64 " files", o->retain_count);
+    if (o->retain_bytes)
+        fprintf(out, " %s", human(o->retain_bytes, b, sizeof(b)));
+    if (o->retain_s)
+        fprintf(out, " %" PRIu64 " s", o->retain_s);
+    fprintf(out, "\n");
+}
+
+static void print_rungs(uint64_t rungs, FILE *out)
+{
+    if (!rungs)
+        return;
+    fprintf(out, "  doing without:\n");
+    for (const struct shm_rung *rung = shm_rungs; rung->bit; rung++)
+        if (rungs & rung->bit)
+            fprintf(out, "    %s; to mend: %s\n", rung->what, rung->fix);
+}
+
+void report_print(const struct report *r, FILE *out)
+{
+    static const char *const idle[] = {"spins", "pauses", "sleeps"};
+    const struct shmlog_control *const g = &r->segment->geometry;
+    char a[32];
+
+    fprintf(out, "shmlog-collector %s\n", SHMLOG_VERSION_STRING);
+    fprintf(out, "  segment  %s at %s, %s\n", g->name, r->segment->path,
+            r->segment->created ? "new" : "taken over");
+    if (r->taken_over)
+        fprintf(out, "           with %" PRIu64 " bytes left to write by the collector before\n",
+                r->taken_over);
+    fprintf(out, "  rings    %u per core, %u spare, %s each, on full: %s, clock: %s\n",
+            g->cpu_rings, g->rings - g->cpu_rings,
+            human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
+            g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
+    print_rings(r->segment, out);
+    print_files(r, out);
+    fprintf(out, "  writes   %s%s%s, outbox %s\n", r->store->operations->name,
+            r->store->fixed_buffers ? ", fixed buffers" : "",
+            r->options->durable ? ", durable" : "", human(r->options->outbox_bytes, a, sizeof(a)));
+    fprintf(out, "  runs     ");
+    if (r->running_on >= 0)
+        fprintf(out, "pinned to core %d", r->running_on);
+    else
+        fprintf(out, "not pinned");
+    fprintf(out, ", %s priority%s, %s when idle\n", r->realtime ? "real-time" : "normal",
+            r->locked ? ", memory locked" : "", idle[r->options->idle]);
+    print_rungs(shmlog_load_relaxed_(&r->segment->control->rungs), out);
+}

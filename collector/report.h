@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the collector got, in one readable screen.
+ */
+#ifndef COLLECTOR_REPORT_H
+#define COLLECTOR_REPORT_H
+
+#include "collector/options.h"
+#include "collector/store.h"
+#include "shm/segment.h"
+
+struct report {
+    const struct options *options;
+    const struct shm_segment *segment;
+    const struct store *store;
+    const char *directory;
+    int running_on; /* core it is pinned to, -1 */
+    bool realtime, locked;
+    uint64_t taken_over; /* bytes found in the outbox, of a segment that was there */
+};
+
+void report_print(const struct report *report, FILE *out);
+
+#endif

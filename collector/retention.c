@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Retention: see retention.h.
+ */
+#include "collector/retention.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sealed_file {
+    char name[NAME_MAX + 1];
+    uint64_t number, bytes;
+    int64_t sealed_s;
+};
+
+static bool all_digits(const char *s, size_t n)
+{
+    while (n && isdigit((unsigned char)*s)) {
+        s++;
+        n--;
+    }
+    return n == 0;
+}
+
+/* SEGMENT-YYYYMMDDTHHMMSS-NUMBER.shmlog, and nothing else: a name may begin with another segment's.
+ */
+static bool is_ours(const char *name, const char *segment, uint64_t *ret_number)
+{
+    const size_t n = strlen(segment);
+    const char *rest = name + n;
+    const char *end;
+
+    if (strncmp(name, segment, n) != 0 || strlen(rest) < 18 || rest[0] != '-' ||
+        !all_digits(rest + 1, 8) || rest[9] != 'T' || !all_digits(rest + 10, 6) || rest[16] != '-')
+        return false;
+    end = strchr(rest + 17, '.');
+    if (!end || end == rest + 17 || !all_digits(rest + 17, (size_t)(end - rest - 17)) ||
+        strcmp(end, ".shmlog") != 0)
+        return false;
+    *ret_number = strtoull(rest + 17, NULL, 10);
+    return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct sealed_file *const x = a, *const y = b;
+
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static int list(int fd, const char *segment, struct sealed_file **ret_files, size_t *ret_count)
+{
+    DIR *const dir = fdopendir(dup(fd));
+    struct sealed_file *files = NULL;
+    size_t count = 0, room = 0;
+    const struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    while ((entry = readdir(dir))) {
+        struct stat st;
+        uint64_t number;
+
+        if (!is_ours(entry->d_name, segment, &number) ||
+            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+            continue;
+        if (count == room) {
+            struct sealed_file *const more =
+                realloc(files, (room = room ? room * 2 : 64) * sizeof(*files));
+
+            if (!more) {
+                r = -ENOMEM;
+                break;
+            }
+            files = more;
+        }
+        files[count] = (struct sealed_file){.number = number,
+                                            .bytes = (uint64_t)st.st_size,
+                                            .sealed_s = st.st_mtime};
+        snprintf(files[count].name, sizeof(files[count].name), "%s", entry->d_name);
+        count++;
+    }
+    closedir(dir);
+    if (r < 0) {
+        free(files);
+        return r;
+    }
+    if (count)
+        qsort(files, count, sizeof(*files), by_number);
+    *ret_files = files;
+    *ret_count = count;
+    return 0;
+}
+
+int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
+{
+    const int64_t now_s = (int64_t)(now_realtime_ns / 1000000000);
+    struct sealed_file *files = NULL;
+    uint64_t bytes = 0;
+    size_t count = 0;
+    int fd, r, removed = 0;
+
+    if (!p->count && !p->bytes && !p->age_s)
+        return 0;
+    fd = open(p->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    r = list(fd, p->segment, &files, &count);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        bytes += files[i].bytes;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const bool too_many = p->count && count - i > p->count;
+        const bool too_much = p->bytes && bytes > p->bytes;
+        const bool too_old = p->age_s && now_s - files[i].sealed_s > (int64_t)p->age_s;
+
+        if (!too_many && !too_much && !too_old)
+            break;
+        if (unlinkat(fd, files[i].name, 0) < 0) {
+            r = -errno;
+            break;
+        }
+        bytes -= files[i].bytes;
+        removed++;
+    }
+    free(files);
+    close(fd);
+    return r < 0 ? r : removed;
+}

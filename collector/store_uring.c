@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The io_uring backend: writes from the outbox, registered as one fixed buffer where the memlock
+ * limit allows it. The kernel's worker threads are kept on the cores that this thread may use.
+ */
+#include "collector/store.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+struct store_uring {
+    struct store store;
+    struct io_uring ring;
+    uint32_t under_way;
+};
+
+static struct io_uring_sqe *next(struct store_uring *uring)
+{
+    return uring->under_way < STORE_DEPTH ? io_uring_get_sqe(&uring->ring) : NULL;
+}
+
+static int submit(struct store_uring *uring, struct io_uring_sqe *sqe, uint64_t token)
+{
+    int r;
+
+    io_uring_sqe_set_data64(sqe, token);
+    uring->under_way++;
+    do
+        r = io_uring_submit(&uring->ring);
+    while (r == -EINTR);
+    /* -EAGAIN, -EBUSY: short of memory for the moment; the entry stays queued and goes with the
+     * next one, or with the next poll. */
+    return r == -EAGAIN || r == -EBUSY || r >= 0 ? 0 : r;
+}
+
+static int uring_write(struct store *store, int fd, const void *data, size_t size, uint64_t offset,
+                       uint64_t token)
+{
+    struct store_uring *const uring = (struct store_uring *)store;
+    struct io_uring_sqe *const sqe = next(uring);
+
+    if (!sqe)
+        return -EAGAIN;
+    if (store->fixed_buffers)
+        io_uring_prep_write_fixed(sqe, fd, data, (unsigned)size, offset, 0);
+    else
+        io_uring_prep_write(sqe, fd, data, (unsigned)size, offset);
+    return submit(uring, sqe, token);
+}
+
+static int uring_sync(struct store *store, int fd, uint64_t token)
+{
+    struct store_uring *const uring = (struct store_uring *)store;
+    struct io_uring_sqe *const sqe = next(uring);
+
+    if (!sqe)
+        return -EAGAIN;
+    io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+    return submit(uring, sqe, token);
+}
+
+static int uring_poll(struct store *store, bool wait, struct store_done *ret_done)
+{
+    struct store_uring *const uring = (struct store_uring *)store;
+    struct io_uring_cqe *cqe = NULL;
+
+    if (!uring->under_way)
+        return 0;
+    if (io_uring_sq_ready(&uring->ring))
+        io_uring_submit(&uring->ring);
+    if (io_uring_peek_cqe(&uring->ring, &cqe) < 0 || !cqe) {
+        if (!wait || io_uring_wait_cqe(&uring->ring, &cqe) < 0 || !cqe)
+            return 0;
+    }
+    ret_done->token = io_uring_cqe_get_data64(cqe);
+    ret_done->result = cqe->res;
+    io_uring_cqe_seen(&uring->ring, cqe);
+    uring->under_way--;
+    return 1;
+}
+
+static void uring_close(struct store *store)
+{
+    struct store_uring *const uring = (struct store_uring *)store;
+
+    io_uring_queue_exit(&uring->ring);
+    free(uring);
+}
+
+static const struct store_operations uring_operations = {
+    .name = "io_uring",
+    .write = uring_write,
+    .sync = uring_sync,
+    .poll = uring_poll,
+    .close = uring_close,
+};
+
+int store_uring_open(void *memory, size_t size, struct store **ret_store)
+{
+    struct store_uring *const uring = calloc(1, sizeof(*uring));
+    const struct iovec buffer = {.iov_base = memory, .iov_len = size};
+    cpu_set_t cpus;
+    int r;
+
+    if (!uring)
+        return -ENOMEM;
+    uring->store.operations = &uring_operations;
+    r = io_uring_queue_init(STORE_DEPTH, &uring->ring, 0);
+    if (r < 0) {
+        free(uring);
+        return r;
+    }
+    uring->store.fixed_buffers = io_uring_register_buffers(&uring->ring, &buffer, 1) == 0;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        io_uring_register_iowq_aff(&uring->ring, sizeof(cpus), &cpus);
+    *ret_store = &uring->store;
+    return 0;
+}

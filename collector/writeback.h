@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writeback: takes the outbox's entries to their files, in any order, and frees them in order.
+ *
+ * Policy on failure: a write that fails (no space, quota, an I/O error, a directory that is gone)
+ * is tried again, with the file opened anew, after a pause that grows to a second, until it works.
+ * Meanwhile the outbox fills, then the rings, and the rings' policy decides about further records.
+ * Said once when it begins and once when it is over.
+ *
+ * A file is named DIR/SEGMENT-YYYYMMDDTHHMMSS-NUMBER.shmlog, with .part appended until its seal is
+ * written.
+ */
+#ifndef COLLECTOR_WRITEBACK_H
+#define COLLECTOR_WRITEBACK_H
+
+#include "collector/outbox.h"
+#include "collector/store.h"
+
+struct writeback;
+
+struct writeback_params {
+    struct outbox *outbox;
+    struct store *store;
+    const char *directory;
+    const char *segment;           /* name, for the files' names */
+    bool durable;                  /* free an entry only when it is on the disk */
+    void (*say)(const char *line); /* messages for people */
+    uint64_t *stats;               /* control.stats */
+};
+
+int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback);
+void writeback_close(struct writeback *writeback);
+
+/* Start and finish what can be; returns what was done. Does not block unless `wait`, which sleeps
+ * for a completion if anything is under way (not through the pause after a failure). Negative: the
+ * outbox is damaged. */
+int writeback_work(struct writeback *writeback, uint64_t now_ns, bool wait);
+
+/* Everything in the outbox is written (and synced), nothing is under way. */
+bool writeback_idle(const struct writeback *writeback);
+/* A failure is being waited out. */
+bool writeback_stalled(const struct writeback *writeback);
+
+/* Path of a file, with .part or as sealed. -ENAMETOOLONG. */
+int writeback_path(const char *directory, const char *segment, uint64_t number, uint64_t created_ns,
+                   bool part, char *ret_path, size_t size);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A segment's directory; see directory.h.
+ *
+ * The control file is the first file made and the last one removed: whatever moment a creator or
+ * remover is killed at, the next one finds it, locks it, and knows what it is looking at.
+ */
+#include "shm/directory.h"
+#include "shm/place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX])
+{
+    snprintf(ret_name, SHM_RING_FILE_MAX, "ring-%03u", index % 10000);
+}
+
+static bool is_ring_file(const char *name)
+{
+    size_t digits;
+
+    if (strncmp(name, "ring-", 5) != 0)
+        return false;
+    digits = strspn(name + 5, "0123456789");
+    return digits >= 3 && digits <= 4 && name[5 + digits] == '\0';
+}
+
+static bool is_segment_file(const char *name)
+{
+    return is_ring_file(name) || strcmp(name, SHM_CONTROL_FILE) == 0 ||
+           strcmp(name, SHM_OUTBOX_FILE) == 0 || strcmp(name, SHM_LEDGER_FILE) == 0;
+}
+
+/* A stream of its own on the directory; closing it leaves `directory` open. */
+static DIR *open_stream(int directory)
+{
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (!stream && fd >= 0)
+        close(fd);
+    return stream;
+}
+
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+int shm_directory_look(int directory)
+{
+    DIR *stream = open_stream(directory);
+    struct dirent *entry;
+    int holds = 0;
+
+    if (!stream)
+        return -errno;
+    while ((entry = readdir(stream)) != NULL) {
+        if (is_dot(entry->d_name))
+            continue;
+        if (strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
+            holds |= SHM_HAS_CONTROL;
+        else
+            holds |= is_segment_file(entry->d_name) ? SHM_HAS_PARTS : SHM_HAS_OTHERS;
+    }
+    closedir(stream);
+    return holds;
+}
+
+int shm_directory_clear_parts(int directory, const uint8_t *uuid)
+{
+    DIR *stream = open_stream(directory);
+    char unique[SHM_UNIQUE_NAME_MAX];
+    struct dirent *entry;
+    int r = 0;
+
+    if (!stream)
+        return -errno;
+    while (r == 0 && (entry = readdir(stream)) != NULL) {
+        if (!is_segment_file(entry->d_name) || strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
+            continue;
+        if (uuid)
+            r = shm_place_unique(uuid, entry->d_name, unique);
+        if (r == 0)
+            r = shm_place_remove(directory, entry->d_name, uuid ? unique : NULL);
+    }
+    closedir(stream);
+    return r;
+}
+
+int shm_directory_clear(int directory, const uint8_t *uuid)
+{
+    int r = shm_directory_clear_parts(directory, uuid);
+
+    if (r == 0 && unlinkat(directory, SHM_CONTROL_FILE, 0) < 0 && errno != ENOENT)
+        r = -errno;
+    return r;
+}

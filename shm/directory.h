@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A segment's directory: which files belong in it, and removing them.
+ */
+#ifndef SHM_DIRECTORY_H
+#define SHM_DIRECTORY_H
+
+#include "shm/segment.h"
+
+#define SHM_CONTROL_FILE "control"
+#define SHM_OUTBOX_FILE "outbox" /* the collector's: blocks on their way to a disk */
+#define SHM_LEDGER_FILE "ledger" /* the collector's: what files hold of each ring */
+#define SHM_RING_FILE_MAX 16
+
+/* "ring-007" */
+void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX]);
+
+#define SHM_HAS_CONTROL 1 /* what a directory holds, as bits */
+#define SHM_HAS_PARTS 2   /* other files of a segment */
+#define SHM_HAS_OTHERS 4  /* files that do not belong in a segment */
+
+/* Negative errno, or SHM_HAS_* bits. */
+int shm_directory_look(int directory);
+
+/* Remove all files of a segment but the control file. `uuid` as in the control file: links are
+ * followed only to this segment's own files; NULL: to any segment's. */
+int shm_directory_clear_parts(int directory, const uint8_t *uuid);
+
+/* The same, and then the control file. */
+int shm_directory_clear(int directory, const uint8_t *uuid);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Laying out a control file, and checking one; see geometry.h. Pure functions over copies.
+ */
+#include "shm/geometry.h"
+#include "shm/pages.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SITES_DEFAULT 16384u
+#define PRODUCERS_DEFAULT 4096u
+#define CLOCK_PAIRS 1024u /* more than eight minutes at two a second */
+#define CLOCK_PAIRS_MAX 65536u
+#define ARENA_PER_SITE 256u
+#define ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
+#define CONTROL_SIZE_MAX (UINT64_C(1) << 40)
+#define RING_FILE_MAX (UINT64_C(1) << 42)
+#define ALIGNMENT UINT64_C(128)
+
+static bool power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+static uint64_t aligned(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+uint64_t shm_geometry_page_kib(uint64_t ring_bytes, uint64_t page_kib)
+{
+    static const uint64_t sizes[] = {1048576, 2048};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if ((page_kib == 0 || sizes[i] <= page_kib) && sizes[i] * 1024 <= 2 * ring_bytes)
+            return sizes[i];
+    }
+    return shm_small_page_kib();
+}
+
+uint64_t shm_geometry_ring_size(const struct shmlog_control *geometry)
+{
+    return SHMLOG_RING_HEADER + geometry->ring_slots * SHMLOG_SLOT_SIZE;
+}
+
+/* ---- planning ---- */
+
+static const char *cpus_wrong(const struct shm_params *params)
+{
+    bool seen[SHMLOG_CPUS_MAX] = {false};
+
+    for (uint32_t i = 0; i < params->cpu_count; i++) {
+        if (params->cpus[i] >= SHMLOG_CPUS_MAX)
+            return "CPU numbers go up to 1023";
+        if (seen[params->cpus[i]])
+            return "a CPU is named twice";
+        seen[params->cpus[i]] = true;
+    }
+    return NULL;
+}
+
+static const char *params_wrong(const struct shm_params *params)
+{
+    uint64_t slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
+
+    if (params->cpu_count > SHMLOG_CPUS_MAX || params->spare_rings > SHMLOG_RINGS_MAX ||
+        params->cpu_count + params->spare_rings > SHMLOG_RINGS_MAX)
+        return "at most 2048 rings";
+    if (params->cpu_count + params->spare_rings == 0)
+        return "a segment needs at least one ring";
+    if (!power_of_two(params->ring_bytes) || slots < SHMLOG_RING_SLOTS_MIN ||
+        slots > SHMLOG_RING_SLOTS_MAX)
+        return "the ring size must be a power of two from 64 KiB to 64 GiB";
+    if (params->on_full < SHMLOG_ON_FULL_DROP || params->on_full > SHMLOG_ON_FULL_WAIT)
+        return "no such policy for full rings";
+    if (params->level > SHMLOG_OFF)
+        return "no such level";
+    if (params->page_kib != 0 && params->page_kib != 4 && params->page_kib != 2048 &&
+        params->page_kib != 1048576)
+        return "the page size is 4 KiB, 2 MiB or 1 GiB";
+    if (params->sites_max != 0 && (!power_of_two(params->sites_max) || params->sites_max < 16 ||
+                                   params->sites_max > SHMLOG_SITE_ID_MASK + 1))
+        return "the number of sites must be a power of two from 16 to 1048576";
+    if (params->producers_max > SHMLOG_PRODUCERS_MAX)
+        return "at most 65535 producers";
+    return cpus_wrong(params);
+}
+
+int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *ret_control,
+                      const char **ret_reason)
+{
+    struct shmlog_control c;
+    const char *wrong = params_wrong(params);
+
+    if (wrong) {
+        *ret_reason = wrong;
+        return -EINVAL;
+    }
+    memset(&c, 0, sizeof(c));
+    c.version = SHMLOG_LAYOUT_VERSION;
+    c.header_size = SHMLOG_CONTROL_HEADER;
+    c.slot_size = SHMLOG_SLOT_SIZE;
+    c.ring_header = SHMLOG_RING_HEADER;
+    c.on_full = params->on_full;
+    c.wait_ns = params->on_full == SHMLOG_ON_FULL_WAIT ? params->wait_ns : 0;
+    c.level = params->level;
+    c.ring_slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
+    c.cpu_rings = params->cpu_count;
+    c.rings = params->cpu_count + params->spare_rings;
+    c.sites_max = params->sites_max ? params->sites_max : SITES_DEFAULT;
+    c.producers_max = params->producers_max ? params->producers_max : PRODUCERS_DEFAULT;
+    c.clock_pairs = CLOCK_PAIRS;
+    c.rings_offset = SHMLOG_CONTROL_HEADER;
+    c.clock_offset =
+        aligned(c.rings_offset + c.rings * sizeof(struct shmlog_ring_entry), ALIGNMENT);
+    c.producers_offset =
+        aligned(c.clock_offset + c.clock_pairs * sizeof(struct shmlog_clock_pair), ALIGNMENT);
+    c.sites_offset = aligned(
+        c.producers_offset + c.producers_max * sizeof(struct shmlog_producer), ALIGNMENT);
+    c.arena_offset = aligned(c.sites_offset + c.sites_max * sizeof(uint64_t), ALIGNMENT);
+    c.arena_size = (uint64_t)c.sites_max * ARENA_PER_SITE;
+    c.file_size = aligned(c.arena_offset + c.arena_size, shm_small_page_kib() * 1024);
+    *ret_control = c;
+    return 0;
+}
+
+void shm_geometry_plan_ring(const struct shm_params *params, uint32_t index,
+                            struct shmlog_ring_entry *ret_entry)
+{
+    bool of_cpu = index < params->cpu_count;
+    struct shmlog_ring_entry entry = {
+        .kind = of_cpu ? SHMLOG_RING_CPU : SHMLOG_RING_OWNED,
+        .cpu = of_cpu ? params->cpus[index] : UINT32_MAX,
+        .page_kib_wanted = (uint32_t)shm_geometry_page_kib(params->ring_bytes, params->page_kib),
+        .node = -1,
+        .node_wanted = -1,
+    };
+
+    *ret_entry = entry;
+}
+
+/* ---- checking ---- */
+
+/* A table of `count` items of `size` bytes at `offset`: not before *end, within the file; moves
+ * *end behind it. No product overflows: counts are 32-bit or bounded, sizes small. */
+static bool table_fits(uint64_t offset, uint64_t count, uint64_t size, uint64_t file_size,
+                       uint64_t *end)
+{
+    if (offset % 64 != 0 || offset < *end || offset > file_size)
+        return false;
+    if (count * size > file_size - offset)
+        return false;
+    *end = offset + count * size;
+    return true;
+}
+
+static bool tables_fit(const struct shmlog_control *c)
+{
+    uint64_t end = SHMLOG_CONTROL_HEADER;
+
+    return table_fits(c->rings_offset, c->rings, sizeof(struct shmlog_ring_entry), c->file_size,
+                      &end) &&
+           table_fits(c->clock_offset, c->clock_pairs, sizeof(struct shmlog_clock_pair),
+                      c->file_size, &end) &&
+           table_fits(c->producers_offset, c->producers_max, sizeof(struct shmlog_producer),
+                      c->file_size, &end) &&
+           table_fits(c->sites_offset, c->sites_max, sizeof(uint64_t), c->file_size, &end) &&
+           c->arena_size <= ARENA_MAX &&
+           table_fits(c->arena_offset, c->arena_size, 1, c->file_size, &end);
+}
+
+static bool counts_fit(const struct shmlog_control *c)
+{
+    return c->on_full >= SHMLOG_ON_FULL_DROP && c->on_full <= SHMLOG_ON_FULL_WAIT &&
+           c->clock >= SHMLOG_CLOCK_TSC && c->clock <= SHMLOG_CLOCK_MONOTONIC &&
+           power_of_two(c->ring_slots) && c->ring_slots >= SHMLOG_RING_SLOTS_MIN &&
+           c->ring_slots <= SHMLOG_RING_SLOTS_MAX && c->rings >= 1 &&
+           c->rings <= SHMLOG_RINGS_MAX && c->cpu_rings <= c->rings &&
+           c->cpu_rings <= SHMLOG_CPUS_MAX && power_of_two(c->sites_max) &&
+           c->sites_max <= SHMLOG_SITE_ID_MASK + 1 && c->producers_max >= 1 &&
+           c->producers_max <= SHMLOG_PRODUCERS_MAX && power_of_two(c->clock_pairs) &&
+           c->clock_pairs <= CLOCK_PAIRS_MAX;
+}
+
+int shm_geometry_check(const struct shmlog_control *copy, uint64_t file_size)
+{
+    if (copy->magic == 0)
+        return -SHM_ERR_UNFINISHED;
+    if (copy->magic != SHMLOG_CONTROL_MAGIC)
+        return -SHM_ERR_FOREIGN;
+    if (copy->version < SHMLOG_LAYOUT_VERSION)
+        return -SHM_ERR_OLDER;
+    if (copy->version > SHMLOG_LAYOUT_VERSION || copy->incompatible != 0)
+        return -SHM_ERR_NEWER;
+    if (copy->header_size != SHMLOG_CONTROL_HEADER || copy->slot_size != SHMLOG_SLOT_SIZE ||
+        copy->ring_header != SHMLOG_RING_HEADER)
+        return -SHM_ERR_GEOMETRY;
+    if (copy->file_size != file_size || file_size > CONTROL_SIZE_MAX)
+        return -SHM_ERR_GEOMETRY;
+    if (!counts_fit(copy) || !tables_fit(copy))
+        return -SHM_ERR_GEOMETRY;
+    return 0;
+}
+
+int shm_geometry_check_ring(const struct shmlog_control *geometry, uint32_t index,
+                            const struct shmlog_ring_entry *copy)
+{
+    bool of_cpu = index < geometry->cpu_rings;
+
+    if (copy->kind != (of_cpu ? SHMLOG_RING_CPU : SHMLOG_RING_OWNED))
+        return -SHM_ERR_GEOMETRY;
+    if (of_cpu && copy->cpu >= SHMLOG_CPUS_MAX)
+        return -SHM_ERR_GEOMETRY;
+    if (copy->file_size < shm_geometry_ring_size(geometry) || copy->file_size > RING_FILE_MAX)
+        return -SHM_ERR_GEOMETRY;
+    return 0;
+}
+
+bool shm_geometry_same(const struct shmlog_control *a, const struct shmlog_control *b)
+{
+    return a->on_full == b->on_full && a->clock == b->clock && a->wait_ns == b->wait_ns &&
+           a->ring_slots == b->ring_slots && a->cpu_rings == b->cpu_rings &&
+           a->rings == b->rings && a->sites_max == b->sites_max &&
+           a->producers_max == b->producers_max;
+}

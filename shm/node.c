@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * NUMA nodes through libnuma; see node.h.
+ */
+#include "shm/node.h"
+#include "shm/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <numa.h>
+#include <numaif.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGES_AT_ONCE 512
+
+/* libnuma prints warnings unless a program has its own of these; a library is silent. */
+void numa_error(char *where)
+{
+    (void)where;
+}
+
+void numa_warn(int number, char *format, ...)
+{
+    (void)number;
+    (void)format;
+}
+
+static bool available(void)
+{
+    return numa_available() >= 0;
+}
+
+int shm_node_count(void)
+{
+    char online[64];
+    ssize_t n;
+    int fd;
+
+    if (available())
+        return numa_num_configured_nodes() > 1 ? numa_num_configured_nodes() : 1;
+    /* Forbidden here, but the machine may have nodes all the same: "0" or "0-1". */
+    fd = open("/sys/devices/system/node/online", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 1;
+    n = read(fd, online, sizeof(online));
+    close(fd);
+    if (n > 0 && (memchr(online, '-', (size_t)n) || memchr(online, ',', (size_t)n)))
+        return 2;
+    return 1;
+}
+
+int shm_node_of_cpu(unsigned cpu)
+{
+    int node;
+
+    if (!available() || cpu > (unsigned)numa_num_possible_cpus())
+        return -1;
+    node = numa_node_of_cpu((int)cpu);
+    return node >= 0 ? node : -1;
+}
+
+int shm_node_bind(void *memory, size_t size, int node, bool strict)
+{
+    struct bitmask *mask;
+    int r = 0;
+
+    if (!available())
+        return -ENOSYS;
+    if (node < 0 || !numa_bitmask_isbitset(numa_all_nodes_ptr, (unsigned)node))
+        return -EINVAL;
+    mask = numa_allocate_nodemask();
+    if (!mask)
+        return -ENOMEM;
+    numa_bitmask_setbit(mask, (unsigned)node);
+    if (mbind(memory, size, strict ? MPOL_BIND : MPOL_PREFERRED, mask->maskp, mask->size + 1, 0))
+        r = -errno;
+    numa_bitmask_free(mask);
+    return r;
+}
+
+int shm_node_of_memory(void *memory, size_t size, size_t page_size, int wanted, bool *ret_other)
+{
+    void *pages[PAGES_AT_ONCE];
+    int status[PAGES_AT_ONCE];
+    size_t count = size / page_size;
+    int first = -1;
+
+    *ret_other = false;
+    if (!available())
+        return -1;
+    for (size_t done = 0; done < count;) {
+        size_t n = count - done < PAGES_AT_ONCE ? count - done : PAGES_AT_ONCE;
+
+        for (size_t i = 0; i < n; i++)
+            pages[i] = (char *)memory + (done + i) * page_size;
+        if (move_pages(0, n, pages, NULL, status, 0) < 0)
+            return first;
+        for (size_t i = 0; i < n; i++) {
+            if (status[i] < 0)
+                continue;
+            if (first < 0)
+                first = status[i];
+            if (wanted >= 0 && status[i] != wanted)
+                *ret_other = true;
+        }
+        done += n;
+    }
+    return first;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a segment's name to its directory; see path.h.
+ *
+ * /dev/shm is writable by everybody, so a runtime folder there counts only if it belongs to the
+ * one whose it claims to be: nobody can lay a trap under a name that others look up.
+ */
+#include "shm/path.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME_MAX_BYTES 63
+#define SYSTEM_FOLDER "/dev/shm/shmlog"
+
+static bool name_ok(const char *name)
+{
+    size_t length = strlen(name);
+
+    if (length == 0 || length > NAME_MAX_BYTES || name[0] == '.')
+        return false;
+    for (const char *p = name; *p != '\0'; p++) {
+        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+
+        if (!letter && !(*p >= '0' && *p <= '9') && *p != '.' && *p != '_' && *p != '-')
+            return false;
+    }
+    return true;
+}
+
+/* The two parts with a slash between them; the second may be NULL. Untouched on error. */
+static int join(const char *folder, const char *name, char *ret_path, size_t size)
+{
+    size_t folder_length = strlen(folder);
+    size_t name_length = name ? strlen(name) + 1 : 0;
+
+    if (folder_length + name_length >= size)
+        return -ENAMETOOLONG;
+    memcpy(ret_path, folder, folder_length + 1);
+    if (name) {
+        ret_path[folder_length] = '/';
+        memcpy(ret_path + folder_length + 1, name, name_length);
+    }
+    return 0;
+}
+
+static const char *folder_from_environment(void)
+{
+    const char *folder = getenv("SHMLOG_DIR");
+
+    return folder && folder[0] != '\0' ? folder : NULL;
+}
+
+static void folder_of_user(char ret_folder[64])
+{
+    snprintf(ret_folder, 64, SYSTEM_FOLDER "-%lu", (unsigned long)geteuid());
+}
+
+/* A directory of this owner (or root), that nobody else may change. */
+static int folder_trusted(const char *folder, uid_t owner)
+{
+    struct stat st;
+
+    if (lstat(folder, &st) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    if (st.st_uid != owner && st.st_uid != 0)
+        return -EPERM;
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return -EPERM;
+    return 0;
+}
+
+static bool folder_has(const char *folder, uid_t owner, const char *name)
+{
+    char path[256];
+    struct stat st;
+
+    if (folder_trusted(folder, owner) < 0 || join(folder, name, path, sizeof(path)) < 0)
+        return false;
+    return stat(path, &st) == 0;
+}
+
+int shm_path_find(const char *name, char *ret_path, size_t size)
+{
+    const char *folder = folder_from_environment();
+    char users[64];
+
+    if (strchr(name, '/'))
+        return join(name, NULL, ret_path, size);
+    if (!name_ok(name))
+        return -EINVAL;
+    if (folder)
+        return join(folder, name, ret_path, size);
+    folder_of_user(users);
+    if (!folder_has(users, geteuid(), name) && folder_has(SYSTEM_FOLDER, 0, name))
+        return join(SYSTEM_FOLDER, name, ret_path, size);
+    return join(users, name, ret_path, size);
+}
+
+static int folder_make(const char *folder, bool check)
+{
+    mode_t mode = geteuid() == 0 ? 0755 : 0750;
+
+    if (mkdir(folder, 0700) == 0)
+        return chmod(folder, mode) < 0 ? -errno : 0; /* whatever the umask is */
+    if (errno != EEXIST)
+        return -errno;
+    return check ? folder_trusted(folder, geteuid()) : 0;
+}
+
+int shm_path_make(const char *name, char *ret_path, size_t size)
+{
+    const char *folder = folder_from_environment();
+    bool own = folder == NULL;
+    char users[64];
+    int r;
+
+    if (strchr(name, '/'))
+        return join(name, NULL, ret_path, size);
+    if (!name_ok(name))
+        return -EINVAL;
+    if (!folder && geteuid() == 0) {
+        folder = SYSTEM_FOLDER;
+    } else if (!folder) {
+        folder_of_user(users);
+        folder = users;
+    }
+    if (strlen(folder) + 1 + strlen(name) >= size)
+        return -ENAMETOOLONG;
+    r = folder_make(folder, own);
+    if (r < 0)
+        return r;
+    return join(folder, name, ret_path, size);
+}

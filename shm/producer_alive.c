@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Does a producer's thread still live? From /proc, by tid and start time; see tables.h.
+ *
+ * "Dead" frees an entry for another use, so it is said only when sure. Where /proc does not show a
+ * thread (hidepid, another namespace, no /proc at all) but the kernel knows the tid, the answer is
+ * "unknown". Works without privileges.
+ */
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+uint64_t shm_pid_ns(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+/* State and start time of a thread; false if /proc does not have it. */
+static bool read_stat(uint32_t pid, uint32_t tid, char *ret_state, uint64_t *ret_start)
+{
+    char path[64], text[1024], state;
+    uint64_t start;
+    const char *p;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    /* "tid (name) S ...": the name may hold anything, so go by the last bracket. Then field 3 is the
+     * state, and field 22 the start time. */
+    p = strrchr(text, ')');
+    if (!p || sscanf(p + 1,
+                     " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                     "%" SCNu64,
+                     &state, &start) != 2)
+        return false;
+    *ret_state = state;
+    *ret_start = start;
+    return true;
+}
+
+static bool is_dead_state(char state)
+{
+    return state == 'Z' || state == 'X' || state == 'x';
+}
+
+uint64_t shm_thread_start(uint32_t pid, uint32_t tid)
+{
+    uint64_t start;
+    char state;
+
+    return read_stat(pid, tid, &state, &start) && !is_dead_state(state) ? start : 0;
+}
+
+/* No signal is sent; only whether there is such a thread. */
+static bool kernel_knows(uint32_t pid, uint32_t tid)
+{
+    return tgkill((pid_t)pid, (pid_t)tid, 0) == 0 || errno != ESRCH;
+}
+
+enum shm_alive shm_producer_alive(const struct shmlog_producer *producer)
+{
+    uint32_t pid = producer->pid, tid = producer->tid;
+    uint64_t start, here;
+    char state;
+
+    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_FILLING) {
+        /* Of the entry, only the tid in the claim can be relied on; /proc has threads by their own
+         * tid as well. */
+        tid = (uint32_t)(producer->claim >> 32);
+        if (tid == 0 || tid > INT32_MAX || !read_stat(tid, tid, &state, &start))
+            return SHM_UNKNOWN;
+        return is_dead_state(state) ? SHM_UNKNOWN : SHM_ALIVE;
+    }
+    here = shm_pid_ns();
+    if (producer->pid_ns == 0 || here == 0 || producer->pid_ns != here)
+        return SHM_UNKNOWN;
+    if (pid == 0 || pid > INT32_MAX || tid == 0 || tid > INT32_MAX)
+        return SHM_DEAD; /* no thread has such a number */
+    if (!read_stat(pid, tid, &state, &start))
+        return kernel_knows(pid, tid) ? SHM_UNKNOWN : SHM_DEAD;
+    if (is_dead_state(state))
+        return SHM_DEAD;
+    return producer->start_time == 0 || producer->start_time == start ? SHM_ALIVE : SHM_DEAD;
+}

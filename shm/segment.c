@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A segment that is mapped: its tables, its state, and letting go of it; see segment.h.
+ */
+#include "shm/segment_file.h"
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+const char *shm_strerror(int error)
+{
+    const char *text;
+
+    if (error < 0 && error != INT_MIN)
+        error = -error;
+    switch (error) {
+    case SHM_ERR_FOREIGN:
+        return "not a shmlog segment, or a file of another one";
+    case SHM_ERR_OLDER:
+        return "made by an older version of the layout";
+    case SHM_ERR_NEWER:
+        return "made by a newer version of the layout";
+    case SHM_ERR_GEOMETRY:
+        return "damaged: its sizes do not add up";
+    case SHM_ERR_UNFINISHED:
+        return "half-created: its creator died or is still at it";
+    case SHM_ERR_BUSY:
+        return "another collector runs on it";
+    case SHM_ERR_CLOSED:
+        return "being removed";
+    default:
+        text = strerrordesc_np(error);
+        return text ? text : "unknown error";
+    }
+}
+
+int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool writable,
+                      struct shm_segment **ret_segment)
+{
+    struct shm_segment *segment;
+
+    if (strlen(path) >= sizeof(segment->path))
+        return -ENAMETOOLONG;
+    segment = calloc(1, sizeof(*segment));
+    if (!segment)
+        return -ENOMEM;
+    segment->rings = calloc(copy->rings, sizeof(*segment->rings));
+    if (!segment->rings) {
+        free(segment);
+        return -ENOMEM;
+    }
+    strcpy(segment->path, path);
+    memcpy(&segment->geometry, copy, offsetof(struct shmlog_control, level));
+    segment->geometry.name[sizeof(segment->geometry.name) - 1] = '\0';
+    segment->slot_mask = copy->ring_slots - 1;
+    segment->control_fd = -1;
+    segment->writable = writable;
+    *ret_segment = segment;
+    return 0;
+}
+
+void shm_segment_close(struct shm_segment *segment)
+{
+    if (!segment)
+        return;
+    for (uint32_t i = 0; i < segment->geometry.rings; i++) {
+        if (segment->rings[i].header)
+            munmap(segment->rings[i].header, segment->rings[i].map_size);
+    }
+    if (segment->control)
+        munmap(segment->control, segment->map_size);
+    if (segment->control_fd >= 0)
+        close(segment->control_fd); /* and with it the lock */
+    free(segment->rings);
+    free(segment);
+}
+
+bool shm_segment_drained(const struct shm_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->geometry.rings; i++) {
+        const struct shm_ring *ring = &segment->rings[i];
+
+        if (!ring->header) {
+            /* One that is gone holds nothing; one that was refused may. */
+            if (ring->error != -ENOENT)
+                return false;
+            continue;
+        }
+        if (shmlog_load_acquire_(&ring->header->head) !=
+            shmlog_load_acquire_(&ring->header->tail)) /* pairs with the reader's release */
+            return false;
+    }
+    return true;
+}
+
+static bool producer_in_use(const struct shmlog_producer *producer)
+{
+    uint32_t state = (uint32_t)producer->claim;
+
+    if (producer->claim == 0 || state == SHMLOG_PRODUCER_DETACHED)
+        return false;
+    switch (shm_producer_alive(producer)) {
+    case SHM_ALIVE:
+        return true;
+    case SHM_DEAD:
+        return false;
+    default:
+        /* Of another pid namespace: take it for alive, unless it never finished registering. */
+        return state != SHMLOG_PRODUCER_FILLING;
+    }
+}
+
+bool shm_segment_in_use(const struct shm_segment *segment)
+{
+    struct shmlog_producer producer;
+    uint32_t used = shm_producers_used(segment);
+
+    for (uint32_t i = 0; i < used; i++) {
+        if (shm_producer_at(segment, i, &producer) == 0 && producer_in_use(&producer))
+            return true;
+    }
+    return false;
+}
+
+static void *at(const struct shm_segment *segment, uint64_t offset)
+{
+    return (uint8_t *)segment->control + offset;
+}
+
+struct shmlog_ring_entry *shm_ring_entries(const struct shm_segment *segment)
+{
+    return at(segment, segment->geometry.rings_offset);
+}
+
+struct shmlog_clock_pair *shm_clock_pairs(const struct shm_segment *segment)
+{
+    return at(segment, segment->geometry.clock_offset);
+}
+
+struct shmlog_producer *shm_producers(const struct shm_segment *segment)
+{
+    return at(segment, segment->geometry.producers_offset);
+}
+
+uint64_t *shm_site_words(const struct shm_segment *segment)
+{
+    return at(segment, segment->geometry.sites_offset);
+}
+
+uint8_t *shm_arena(const struct shm_segment *segment)
+{
+    return at(segment, segment->geometry.arena_offset);
+}

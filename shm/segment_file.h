@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Parts that creating, opening and destroying a segment share. Not for use outside of shm/.
+ */
+#ifndef SHM_SEGMENT_FILE_H
+#define SHM_SEGMENT_FILE_H
+
+#include "shm/segment.h"
+
+/* Open the directory's control file: regular, or -SHM_ERR_FOREIGN. If there is none: -SHM_ERR_FOREIGN
+ * where the directory holds other things, -SHM_ERR_UNFINISHED where it is empty or holds parts. */
+int shm_control_open(int directory, bool writable, int *ret_fd);
+
+/* Copy and check the header of a control file. `ret_copy` is filled as far as the file goes,
+ * whatever the answer: 0 sound and live, or -SHM_ERR_UNFINISHED, _CLOSED, _FOREIGN, _OLDER, _NEWER,
+ * _GEOMETRY, errno's. */
+int shm_control_examine(int fd, struct shmlog_control *ret_copy);
+
+/* Lock a control file as long as the descriptor lives: -SHM_ERR_BUSY if another has it, -EAGAIN if
+ * it is no longer the directory's (whoever removed it was first). */
+int shm_control_lock(int directory, int fd);
+
+/* A segment object with room for its rings and nothing mapped. Of `copy`, identity and geometry are
+ * kept; what changes in a running segment is not. */
+int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool writable,
+                      struct shm_segment **ret_segment);
+
+/* Map an examined control file and the rings; a ring that is refused has header NULL. The
+ * descriptor stays the caller's. */
+int shm_segment_map(const char *path, int directory, int control_fd,
+                    const struct shmlog_control *copy, bool writable,
+                    struct shm_segment **ret_segment);
+
+/* Mark what lies in the directory as closed and remove its files, with the control file locked and
+ * examined. The directory stays. */
+int shm_segment_clear(int directory, int control_fd, const struct shmlog_control *copy);
+
+/* The creator's way to an existing segment: adopt it, or remove what may be removed and say so with
+ * -EAGAIN. `plan` and `params` are what was asked for. */
+int shm_segment_adopt(const char *path, int directory, int control_fd,
+                      const struct shmlog_control *plan, const struct shm_params *params,
+                      bool (*outbox_empty)(const char *path), struct shm_segment **ret_segment);
+
+/* The entry of ring `index` as these parameters want it, its node looked up. */
+void shm_segment_plan_ring(const struct shm_params *params, uint32_t index,
+                           struct shmlog_ring_entry *ret_entry);
+
+#endif

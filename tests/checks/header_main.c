@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The other file, and main: C or C++, as it is compiled.
+ */
+#include "tests/checks/header_use.h"
+
+#include <stdio.h>
+
+int main(void)
+{
+    struct shmlog *log = NULL;
+    struct shmlog_options options;
+    int error;
+
+    memset(&options, 0, sizeof(options));
+    error = shmlog_open(&log, "/nonexistent/segment", &options);
+    if (error != -ENOENT || log) {
+        printf("open: %d (%s)\n", error, shmlog_strerror(error));
+        return 1;
+    }
+    use_all(log);
+    if (use_other() != 2 * USE_CALLS) {
+        printf("%lu calls counted, not %u\n", (unsigned long)shmlog_lost(NULL), 2 * USE_CALLS);
+        return 1;
+    }
+    (void)shmlog_own_ring(log);
+    shmlog_set_level(log, SHMLOG_TRACE);
+    shmlog_close(log);
+    return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rotation by SIGHUP, size and time; retention by count, size and age; names; sealing at SIGTERM.
+ */
+#include "tests/kit/kit.h"
+
+#include "producer/shmlog.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <regex.h>
+#include <stdio.h>
+
+static struct shmlog *attach(const char *segment)
+{
+    struct shmlog *log;
+
+    KIT_OK(shmlog_open(&log, segment, NULL));
+    return log;
+}
+
+/* Records that do not compress: about 40 bytes of file each. */
+static void log_noise(struct shmlog *log, unsigned records, uint64_t *random)
+{
+    for (unsigned i = 0; i < records; i++) {
+        const uint64_t a = kit_random(random), b = kit_random(random), c = kit_random(random);
+
+        shmlog_info(log, "noise %" PRIu64 " %" PRIu64 " %" PRIu64, a, b, c);
+    }
+}
+
+struct file_count {
+    const char *dir;
+    unsigned at_least;
+};
+
+static bool enough_files(void *arg)
+{
+    const struct file_count *want = arg;
+
+    return kit_count_files(want->dir, ".shmlog") >= want->at_least;
+}
+
+static void wait_files(const char *dir, unsigned at_least)
+{
+    struct file_count want = {dir, at_least};
+
+    if (!kit_wait(enough_files, &want, 30))
+        KIT_FAIL("%u sealed files in %s, not %u", kit_count_files(dir, ".shmlog"), dir, at_least);
+}
+
+/* Every file is named SEGMENT-TIMESTAMP-NUMBER.shmlog, an active one with .part behind it. */
+static void check_names(const char *dir, const char *segment)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    regex_t pattern;
+
+    KIT_CHECK(d != NULL);
+    KIT_EQ(regcomp(&pattern, kit_text("^%s-[0-9TZ.-]+-[0-9]+\\.shmlog(\\.part)?$", segment),
+                   REG_EXTENDED | REG_NOSUB),
+           0);
+    while ((entry = readdir(d))) {
+        if (entry->d_name[0] != '.' && strstr(entry->d_name, ".shmlog") &&
+            regexec(&pattern, entry->d_name, 0, NULL, 0) != 0)
+            KIT_FAIL("a file is named '%s'", entry->d_name);
+    }
+    closedir(d);
+    regfree(&pattern);
+}
+
+/* Stop, and look at what is left: sealed, sound, balanced. */
+static void finish(struct kit_process *collector, const char *dir, const char *segment,
+                   struct kit_ledger *ret_ledger)
+{
+    kit_collector_stop(collector);
+    KIT_EQ(kit_count_files(dir, ".part"), 0);
+    check_names(dir, segment);
+    kit_verify_balanced(dir, ret_ledger);
+    kit_check_zstd(dir);
+}
+
+static void test_hangup(void)
+{
+    const char *dir = kit_path("log-hangup");
+    const char *const args[] = {"--flush-ms", "5", "--on-full", "wait", NULL};
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    struct shmlog *log;
+
+    kit_collector_start(&collector, "hangup", dir, args);
+    log = attach("hangup");
+    for (unsigned i = 1; i <= 5; i++) {
+        shmlog_info(log, "before hangup %u", i);
+        kit_kill(&collector, SIGHUP);
+        wait_files(dir, i);
+        check_names(dir, "hangup");
+    }
+    shmlog_close(log);
+    finish(&collector, dir, "hangup", &ledger);
+    KIT_EQ(ledger.written, 5);
+}
+
+static void test_size(void)
+{
+    const char *dir = kit_path("log-size");
+    const char *const args[] = {"--rotate-size", "128k",       "--on-full", "wait", "--wait-ms",
+                                "60000",         "--flush-ms", "5",         NULL};
+    uint64_t random = kit_seed();
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    struct shmlog *log;
+
+    kit_collector_start(&collector, "size", dir, args);
+    log = attach("size");
+    log_noise(log, 50000, &random);
+    wait_files(dir, 3);
+    shmlog_close(log);
+    finish(&collector, dir, "size", &ledger);
+    KIT_EQ(ledger.written, 50000);
+}
+
+static void test_time(void)
+{
+    const char *dir = kit_path("log-time");
+    const char *const args[] = {"--rotate-time", "1", "--flush-ms", "5", "--on-full", "wait", NULL};
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    struct shmlog *log;
+
+    kit_collector_start(&collector, "time", dir, args);
+    log = attach("time");
+    shmlog_info(log, "first second");
+    wait_files(dir, 1);
+    shmlog_info(log, "second second");
+    wait_files(dir, 2);
+    shmlog_close(log);
+    finish(&collector, dir, "time", &ledger);
+    KIT_EQ(ledger.written, 2);
+}
+
+/* One rotation after the other; at the end at most `keep` files are left, and not all ever made. */
+static void test_retention(const char *name, const char *option, const char *value, unsigned keep)
+{
+    const char *dir = kit_path(kit_text("log-%s", name));
+    const char *const args[] = {"--rotate-size", "64k",  option,      value,   "--flush-ms", "5",
+                                "--on-full",     "wait", "--wait-ms", "60000", NULL};
+    uint64_t random = kit_seed();
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    struct shmlog *log;
+
+    kit_collector_start(&collector, name, dir, args);
+    log = attach(name);
+    log_noise(log, 50000, &random);
+    shmlog_close(log);
+    finish(&collector, dir, name, &ledger);
+    KIT_EQ(ledger.produced, 50000);
+    KIT_COMPARE(kit_count_files(dir, ".shmlog"), <=, keep);
+    KIT_COMPARE(kit_count_files(dir, ".shmlog"), >=, 1);
+}
+
+static bool one_file(void *arg)
+{
+    return kit_count_files(arg, ".shmlog") <= 1;
+}
+
+static void test_age(void)
+{
+    char *dir = strdup(kit_path("log-age"));
+    const char *const args[] = {
+        "--retain-age", "1", "--rotate-time", "1", "--flush-ms", "5", "--on-full", "wait", NULL};
+    uint64_t random = kit_seed();
+    struct kit_process collector;
+    struct shmlog *log;
+
+    KIT_CHECK(dir != NULL);
+    kit_collector_start(&collector, "age", dir, args);
+    log = attach("age");
+    for (unsigned i = 1; i <= 3; i++) {
+        log_noise(log, 10, &random);
+        kit_kill(&collector, SIGHUP);
+        wait_files(dir, 1);
+    }
+    if (!kit_wait(one_file, dir, 30))
+        KIT_FAIL("files older than a second stay");
+    shmlog_close(log);
+    finish(&collector, dir, "age", NULL);
+    free(dir);
+}
+
+int main(void)
+{
+    kit_begin("rotate");
+    kit_need_io();
+    test_hangup();
+    test_size();
+    test_time();
+    test_retention("count", "--retain-count", "3", 4);
+    test_retention("bytes", "--retain-size", "200k", 6);
+    test_age();
+    return 0;
+}

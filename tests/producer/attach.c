@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attaching, and what happens without: errors and their texts, waiting for a segment, a NULL log,
+ * levels.
+ */
+#include "tests/producer/segment_kit.h"
+
+#undef SHMLOG_LAYOUT_ONLY
+#include "producer/shmlog.h"
+
+#include <stdio.h>
+
+static int evaluated;
+
+static int argument(void)
+{
+    return ++evaluated;
+}
+
+static void test_null(void)
+{
+    const uint64_t before = shmlog_lost(NULL);
+
+    for (int i = 0; i < 100; i++)
+        shmlog_error(NULL, "nobody listens %d", argument());
+    shmlog_event(NULL, SHMLOG_INFO, SHMLOG_TRADE, "nothing", "n", argument());
+    KIT_EQ(evaluated, 0);
+    KIT_EQ(shmlog_lost(NULL) - before, 101);
+    KIT_COMPARE(shmlog_own_ring(NULL), <, 0);
+    KIT_EQ(shmlog_now(NULL), 0);
+    shmlog_close(NULL);
+}
+
+static void test_levels(void)
+{
+    const struct segment_kit_params params = {0};
+    struct segment_kit segment;
+    struct shmlog *log;
+
+    segment_kit_open(&segment, "levels", &params);
+    KIT_OK(shmlog_open(&log, "levels", NULL));
+    evaluated = 0;
+    KIT_OK(shmlog_set_level(log, SHMLOG_WARN));
+    shmlog_info(log, "off %d", argument());
+    shmlog_warn(log, "on %d", argument());
+    KIT_EQ(evaluated, 1);
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 1);
+    KIT_OK(shmlog_set_level(log, SHMLOG_OFF));
+    shmlog_critical(log, "off %d", argument());
+    KIT_EQ(evaluated, 1);
+    KIT_COMPARE(shmlog_set_level(log, 99), <, 0);
+    KIT_OK(shmlog_set_level(log, SHMLOG_TRACE));
+    shmlog_trace(log, "on %d", argument());
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 1);
+    KIT_EQ(shmlog_lost(log), 0);
+    shmlog_close(log);
+    segment_kit_close(&segment);
+}
+
+/* Must fail with `want`, leave NULL, and have a text of its own. */
+static void refuse(const char *name, int want)
+{
+    static int dummy;
+    struct shmlog *log = (struct shmlog *)(void *)&dummy;
+    int error = shmlog_open(&log, name, NULL);
+
+    if (error != -want || log)
+        KIT_FAIL("open of %s: %d (%s), not -%d", name, error, shmlog_strerror(error), want);
+    KIT_COMPARE(strlen(shmlog_strerror(error)), >, 5);
+    KIT_STR_EQ(shmlog_strerror(-error), shmlog_strerror(error));
+}
+
+static void scribble(const char *segment, off_t offset, const void *data, size_t size)
+{
+    int fd = open(kit_text("%s/%s/control", kit_shm_dir(), segment), O_WRONLY | O_CLOEXEC);
+
+    KIT_COMPARE(fd, >=, 0);
+    KIT_EQ(pwrite(fd, data, size, offset), size);
+    close(fd);
+}
+
+static void test_refusals(void)
+{
+    static const struct {
+        size_t offset;
+        uint32_t value;
+        int error;
+    } wrong[] = {
+        {offsetof(struct shmlog_control, magic), 0x12345678, SHMLOG_ERR_FOREIGN},
+        {offsetof(struct shmlog_control, version), SHMLOG_LAYOUT_VERSION + 1, SHMLOG_ERR_NEWER},
+        {offsetof(struct shmlog_control, version), 0, SHMLOG_ERR_OLDER},
+        {offsetof(struct shmlog_control, incompatible), 0x80, SHMLOG_ERR_NEWER},
+        {offsetof(struct shmlog_control, ring_slots), 12345, SHMLOG_ERR_GEOMETRY},
+        {offsetof(struct shmlog_control, rings), 0x7fffffff, SHMLOG_ERR_GEOMETRY},
+        {offsetof(struct shmlog_control, slot_size), 128, SHMLOG_ERR_GEOMETRY},
+        {offsetof(struct shmlog_control, state), SHMLOG_SEGMENT_CLOSED, SHMLOG_ERR_CLOSED},
+    };
+    const struct segment_kit_params params = {0};
+    struct segment_kit segment;
+    struct shmlog *log;
+
+    refuse("nowhere", ENOENT);
+    refuse("/nonexistent/segment", ENOENT);
+    refuse("", EINVAL);
+    refuse("a b", EINVAL);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        uint32_t right;
+        int fd;
+
+        segment_kit_open(&segment, "wrong", &params);
+        fd = open(kit_text("%s/wrong/control", kit_shm_dir()), O_RDONLY | O_CLOEXEC);
+        KIT_EQ(pread(fd, &right, 4, (off_t)wrong[i].offset), 4);
+        close(fd);
+        scribble("wrong", (off_t)wrong[i].offset, &wrong[i].value, 4);
+        refuse("wrong", wrong[i].error);
+        scribble("wrong", (off_t)wrong[i].offset, &right, 4);
+        KIT_OK(shmlog_open(&log, "wrong", NULL));
+        shmlog_close(log);
+        segment_kit_close(&segment);
+    }
+}
+
+static int wait_and_log(void *arg)
+{
+    const struct shmlog_options options = {.wait_ms = 20000};
+    struct shmlog *log;
+
+    (void)arg;
+    KIT_OK(shmlog_open(&log, "later", &options));
+    shmlog_info(log, "it came");
+    shmlog_close(log);
+    return 0;
+}
+
+static void test_waiting(void)
+{
+    const struct segment_kit_params params = {0};
+    const struct shmlog_options options = {.wait_ms = 30};
+    struct segment_kit segment;
+    struct kit_process process;
+    struct shmlog *log;
+    uint64_t start = kit_now_ns();
+
+    KIT_EQ(shmlog_open(&log, "later", &options), -ENOENT);
+    KIT_COMPARE(kit_now_ns() - start, >=, 30000000);
+    kit_spawn_function(&process, "waiter", wait_and_log, NULL);
+    segment_kit_open(&segment, "later", &params);
+    KIT_EQ(kit_wait_exit(&process, 20), 0);
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 1);
+    segment_kit_close(&segment);
+}
+
+int main(void)
+{
+    kit_begin("attach");
+    test_null();
+    test_levels();
+    test_refusals();
+    test_waiting();
+    return 0;
+}

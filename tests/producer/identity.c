@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who logged: threads, forked children and owned rings. Every thread has a producer id of its own,
+ * a forked child another than its parent, and the parent's owned ring stays the parent's.
+ */
+#include "tests/producer/segment_kit.h"
+
+#include "shm/tables.h"
+
+#undef SHMLOG_LAYOUT_ONLY
+#include "producer/shmlog.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#define THREADS 24u
+#define RECORDS 200u
+
+static struct shmlog *shared_log;
+
+/* Of each writer's records: the producer id and ring they came with. */
+struct seen {
+    uint32_t producer[THREADS + 2];
+    uint32_t ring[THREADS + 2];
+    uint32_t records[THREADS + 2];
+    bool mixed; /* one writer came with two ids */
+};
+
+static inline __attribute__((always_inline)) void log_as(uint32_t writer)
+{
+    shmlog_info(shared_log, "writer %u", writer);
+}
+
+static void see(void *arg, uint32_t ring, const struct shmlog_slot *slots)
+{
+    struct seen *seen = arg;
+    const uint32_t writer = segment_kit_u32(slots, SHMLOG_PAYLOAD_ARGS);
+
+    KIT_COMPARE(writer, <, THREADS + 2);
+    if (seen->records[writer]++ && seen->producer[writer] != segment_kit_producer(slots))
+        seen->mixed = true;
+    seen->producer[writer] = segment_kit_producer(slots);
+    seen->ring[writer] = ring;
+}
+
+/* The producer table's entry for a writer's id. */
+static struct shmlog_producer entry_of(const struct segment_kit *segment, const struct seen *seen,
+                                       uint32_t writer)
+{
+    struct shmlog_producer producer;
+
+    KIT_OK(shm_producer_copy(segment->segment, seen->producer[writer], &producer));
+    return producer;
+}
+
+static void *run_thread(void *arg)
+{
+    const uint32_t writer = *(uint32_t *)arg;
+
+    for (unsigned i = 0; i < RECORDS; i++)
+        log_as(writer);
+    return NULL;
+}
+
+static void test_threads(struct segment_kit *segment)
+{
+    static uint32_t writer[THREADS];
+    pthread_t thread[THREADS];
+    struct seen seen = {0};
+
+    for (uint32_t i = 0; i < THREADS; i++) {
+        writer[i] = i;
+        KIT_EQ(pthread_create(&thread[i], NULL, run_thread, &writer[i]), 0);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        KIT_EQ(pthread_join(thread[i], NULL), 0);
+    segment_kit_drain(segment, see, &seen);
+    KIT_CHECK(!seen.mixed);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        KIT_EQ(seen.records[i], RECORDS);
+        KIT_COMPARE(seen.producer[i], !=, 0);
+        KIT_EQ(entry_of(segment, &seen, i).pid, getpid());
+        for (uint32_t k = 0; k < i; k++)
+            KIT_COMPARE(seen.producer[i], !=, seen.producer[k]);
+    }
+}
+
+static void test_fork(struct segment_kit *segment, bool own_ring)
+{
+    struct seen seen = {0};
+    int status;
+    pid_t child;
+
+    if (own_ring)
+        KIT_OK(shmlog_own_ring(shared_log));
+    log_as(0);
+    child = fork();
+    KIT_COMPARE(child, >=, 0);
+    if (child == 0) {
+        for (unsigned i = 0; i < RECORDS; i++)
+            log_as(1);
+        _exit(0);
+    }
+    for (unsigned i = 1; i < RECORDS; i++)
+        log_as(0);
+    KIT_EQ(waitpid(child, &status, 0), child);
+    KIT_EQ(status, 0);
+    segment_kit_drain(segment, see, &seen);
+    KIT_CHECK(!seen.mixed);
+    KIT_EQ(seen.records[0], RECORDS);
+    KIT_EQ(seen.records[1], RECORDS);
+    KIT_COMPARE(seen.producer[0], !=, seen.producer[1]);
+    KIT_EQ(entry_of(segment, &seen, 0).pid, getpid());
+    KIT_EQ(entry_of(segment, &seen, 1).pid, child);
+    if (own_ring) {
+        KIT_EQ(entry_of(segment, &seen, 0).ring, seen.ring[0] + 1);
+        KIT_COMPARE(seen.ring[0], >=, segment->segment->geometry.cpu_rings);
+        KIT_COMPARE(seen.ring[0], !=, seen.ring[1]);
+    }
+}
+
+/* Without rseq every thread needs a ring of its own; one too many is counted, not hung up. */
+static void test_no_rseq(struct segment_kit *segment)
+{
+    static uint32_t writer[2] = {0, 1};
+    pthread_t thread[2];
+    struct seen seen = {0};
+
+    for (unsigned i = 0; i < 2; i++)
+        KIT_EQ(pthread_create(&thread[i], NULL, run_thread, &writer[i]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        KIT_EQ(pthread_join(thread[i], NULL), 0);
+    segment_kit_drain(segment, see, &seen);
+    for (unsigned i = 0; i < 2; i++) {
+        KIT_EQ(seen.records[i], RECORDS);
+        KIT_COMPARE(seen.ring[i], >=, segment->segment->geometry.cpu_rings);
+    }
+    KIT_EQ(segment_kit_counted(segment), 0);
+}
+
+static bool rseq_here(void)
+{
+#if SHMLOG_RSEQ_
+    return &__rseq_size && __rseq_size > 0;
+#else
+    return false;
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    const struct segment_kit_params params = {.ring_bytes = 1 << 20, .spare_rings = 4};
+    const bool no_rseq = argc > 1 && strcmp(argv[1], "no-rseq") == 0;
+    struct segment_kit segment;
+
+    kit_begin("identity");
+    segment_kit_open(&segment, "identity", &params);
+    KIT_OK(shmlog_open(&shared_log, "identity", NULL));
+    if (no_rseq) {
+        if (rseq_here())
+            KIT_FAIL("run with GLIBC_TUNABLES=glibc.pthread.rseq=0");
+        test_no_rseq(&segment);
+    } else {
+        if (!rseq_here())
+            kit_skip("no rseq on this machine");
+        test_threads(&segment);
+        test_fork(&segment, false);
+        test_fork(&segment, true);
+    }
+    shmlog_close(shared_log);
+    KIT_EQ(segment.lost, 0);
+    segment_kit_close(&segment);
+    return 0;
+}

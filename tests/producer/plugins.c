@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One log, many shared objects: the program, a linked library, and plugins that are loaded, log and
+ * are unloaded log as one producer; the program goes on when they are gone, and while timer signals
+ * interrupt it, so that the kernel looks at what an unloaded sequence may have left behind.
+ */
+#include "tests/producer/segment_kit.h"
+
+#undef SHMLOG_LAYOUT_ONLY
+#include "producer/shmlog.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+#define RECORDS 100u
+#define ROUNDS 20u
+
+void linked_log(struct shmlog *log, unsigned records);
+
+struct seen {
+    uint32_t producer;
+    uint64_t others; /* records with another producer's id */
+};
+
+static void see(void *arg, uint32_t ring, const struct shmlog_slot *slots)
+{
+    struct seen *seen = arg;
+
+    (void)ring;
+    if (!seen->producer)
+        seen->producer = segment_kit_producer(slots);
+    if (segment_kit_producer(slots) != seen->producer)
+        seen->others++;
+}
+
+/* Load a plugin, log through it, unload it: really, so that its code is gone. */
+static void log_through(struct shmlog *log, const char *name)
+{
+    const char *path = kit_program(kit_text("tests/producer/lib%s.so", name));
+    void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void (*function)(struct shmlog *, unsigned);
+    void *symbol;
+
+    if (!plugin)
+        KIT_FAIL("%s", dlerror());
+    symbol = dlsym(plugin, "plugin_log");
+    KIT_CHECK(symbol != NULL);
+    memcpy(&function, &symbol, sizeof(function));
+    function(log, RECORDS);
+    KIT_EQ(dlclose(plugin), 0);
+    if (!kit_sanitized())
+        KIT_CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+}
+
+static void on_alarm(int signal)
+{
+    (void)signal;
+}
+
+static void start_alarms(void)
+{
+    struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    const struct itimerspec every = {.it_interval = {.tv_nsec = 50000}, .it_value = {.tv_nsec = 1}};
+    timer_t timer;
+
+    sigaction(SIGALRM, &sa, NULL);
+    KIT_EQ(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    KIT_EQ(timer_settime(timer, 0, &every, NULL), 0);
+}
+
+int main(void)
+{
+    const struct segment_kit_params params = {.ring_bytes = 1 << 20, .spare_rings = 2};
+    struct segment_kit segment;
+    struct seen seen = {0};
+    struct shmlog *log;
+
+    kit_begin("plugins");
+    segment_kit_open(&segment, "plugins", &params);
+    KIT_OK(shmlog_open(&log, "plugins", NULL));
+    start_alarms();
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        shmlog_info(log, "program round %u", round);
+        linked_log(log, RECORDS);
+        log_through(log, "plugin_one");
+        for (unsigned i = 0; i < RECORDS; i++)
+            shmlog_info(log, "program record %u", i);
+        log_through(log, "plugin_two");
+        segment_kit_drain(&segment, see, &seen);
+    }
+    KIT_EQ(segment.records, ROUNDS * (1 + 4 * RECORDS));
+    KIT_EQ(segment.lost, 0);
+    KIT_EQ(segment_kit_counted(&segment), 0);
+    KIT_EQ(seen.others, 0);
+    shmlog_close(log);
+    segment_kit_close(&segment);
+    return 0;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The cursor over files: merged by time, in order within a ring, once each; long texts whole again;
+ * damage reported and passed over.
+ */
+#include "tests/unit/log_kit.h"
+#include "tools/cursor.h"
+#include "tools/join.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+static char directory[64];
+static struct log_kit_file file;
+static struct log_kit_slots slots;
+static struct file_ledger_entry ledger[LOG_KIT_RINGS];
+static unsigned damages;
+static uint64_t gap_records;
+
+static const struct log_kit_site text_site = {
+    .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_INFO, .format = "%s", .args = 1,
+    .type = {SHMLOG_TYPE_STRING}, .name = {"text"},
+};
+static const struct log_kit_site more_site = {
+    .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_INFO, .flags = SHMLOG_SITE_FLAG_MORE,
+    .format = "%s", .args = 1, .type = {SHMLOG_TYPE_STRING}, .name = {"text"},
+};
+static const struct log_kit_site error_site = {
+    .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_ERROR, .format = "bad %s", .args = 1,
+    .type = {SHMLOG_TYPE_STRING}, .name = {"text"},
+};
+
+static void setup(void)
+{
+    log_kit_directory(directory);
+    log_kit_ledger_begin(ledger);
+    damages = 0;
+    gap_records = 0;
+}
+
+static void teardown(void)
+{
+    log_kit_remove(directory);
+}
+
+TestSuite(cursor, .init = setup, .fini = teardown);
+
+static void begin(uint64_t number, uint8_t segment)
+{
+    log_kit_file_begin(&file, number, segment, ledger);
+    log_kit_put_site(&file, 1, &text_site);
+    log_kit_put_site(&file, 2, &more_site);
+    log_kit_put_site(&file, 3, &error_site);
+    log_kit_put_producer(&file, 65537, 100, "one");
+    log_kit_put_producer(&file, 65538, 200, "two");
+}
+
+static void end(const char *name)
+{
+    memcpy(ledger, file.ledger, sizeof(ledger));
+    log_kit_file_end(&file, directory, name);
+}
+
+/* A block of single records at these times, each with its time as text. */
+static void block(uint32_t ring, uint32_t site, const uint64_t *times, size_t count)
+{
+    log_kit_slots_begin(&slots, file.ledger[ring].next_seq, 0);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "%" PRIu64, times[i]);
+        log_kit_string(&slots, site, times[i], 65537 + ring % 2, text);
+    }
+    log_kit_put_block(&file, ring, &slots);
+}
+#define BLOCK(ring, site, ...)                                                                    \
+    block(ring, site, (const uint64_t[]){__VA_ARGS__},                                            \
+          sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)
+{
+    damages++;
+}
+
+static void on_gap(void *arg, const struct file_gap *gap)
+{
+    gap_records += gap->count;
+}
+
+static int next(void *arg, struct cursor_record *ret_record)
+{
+    return cursor_next(arg, ret_record);
+}
+
+/* All lines of the path (NULL: the directory), one after the other, with a blank after each. */
+static const char *read_all(const char *path, struct cursor_options options)
+{
+    static char all[1 << 16];
+    const char *paths[] = {path ? path : directory};
+    struct cursor *cursor;
+    struct join *join;
+    struct line line = {0};
+    char message[512] = "";
+    size_t at = 0;
+    int r;
+
+    options.on_damage = on_damage;
+    options.on_gap = on_gap;
+    r = cursor_open(paths, 1, &options, &cursor, message, sizeof(message));
+    cr_assert_eq(r, 0, "%s", message);
+    cr_assert_eq(join_open(next, cursor, &join), 0);
+    *all = 0;
+    while ((r = join_next(join, &line)) == 1)
+        at += (size_t)snprintf(all + at, sizeof(all) - at, "%.*s%s ",
+                               (int)line_message(&line)->size, line_message(&line)->data,
+                               line.unfinished ? "(unfinished)" : "");
+    cr_assert_eq(r, 0);
+    line_done(&line);
+    join_close(join);
+    cursor_close(cursor);
+    return all;
+}
+
+static const struct cursor_options all = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+
+Test(cursor, merges_rings_and_files)
+{
+    begin(1, 1);
+    BLOCK(0, 1, 10, 40, 70);
+    BLOCK(1, 1, 20, 30, 80);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    begin(2, 1);
+    BLOCK(0, 1, 90, 110);
+    BLOCK(3, 1, 5, 60, 100); /* a ring that comes late */
+    log_kit_seal(&file, false);
+    end("b.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "5 10 20 30 40 60 70 80 90 100 110 ");
+    cr_expect_eq(damages, 0);
+}
+
+Test(cursor, keeps_the_order_of_a_ring)
+{
+    begin(1, 1);
+    BLOCK(0, 1, 50, 10, 60); /* a caller's timestamp: the number counts */
+    BLOCK(1, 1, 55, 70);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "50 10 55 60 70 ");
+}
+
+Test(cursor, equal_times_by_ring)
+{
+    begin(1, 1);
+    BLOCK(1, 1, 10, 10);
+    BLOCK(0, 3, 10, 10);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "bad 10 bad 10 10 10 ");
+}
+
+Test(cursor, merges_segments_by_time)
+{
+    begin(1, 1);
+    BLOCK(0, 1, 10, 30);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    log_kit_ledger_begin(ledger);
+    begin(1, 2);
+    BLOCK(0, 1, 20, 40);
+    log_kit_seal(&file, false);
+    end("b.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 ");
+}
+
+/* After an error of the disk, the last block of a bad file is in the next one too. */
+Test(cursor, repeated_blocks_come_once)
+{
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+
+    begin(1, 1);
+    BLOCK(0, 1, 10, 20);
+    memcpy(before, file.ledger, sizeof(before));
+    BLOCK(0, 1, 30, 40);
+    log_kit_seal(&file, true);
+    end("a.shmlog");
+    memcpy(ledger, before, sizeof(ledger));
+    begin(2, 1);
+    BLOCK(0, 1, 30, 40, 50); /* the same two records, and one more */
+    log_kit_seal(&file, false);
+    end("b.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 50 ");
+}
+
+Test(cursor, bounds_of_time_and_level)
+{
+    struct cursor_options options = all;
+
+    begin(1, 1);
+    BLOCK(0, 1, 10, 20);
+    BLOCK(0, 3, 30, 40);
+    BLOCK(0, 1, 50, 60);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    options.since_ns = 20;
+    options.until_ns = 50;
+    cr_expect_str_eq(read_all(NULL, options), "20 bad 30 bad 40 50 ");
+    options = all;
+    options.min_level = SHMLOG_ERROR;
+    cr_expect_str_eq(read_all(NULL, options), "bad 30 bad 40 ");
+}
+
+Test(cursor, joins_long_texts)
+{
+    begin(1, 1);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 2, 10, 65537, "a1");
+    log_kit_string(&slots, 2, 11, 65538, "b1"); /* two producers in one ring */
+    log_kit_string(&slots, 2, 12, 65537, "a2");
+    log_kit_string(&slots, 1, 14, 65538, "b2");
+    log_kit_string(&slots, 1, 30, 65537, "alone");
+    log_kit_string(&slots, 2, 31, 65537, "no-end");
+    log_kit_put_block(&file, 0, &slots);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 1, 20, 65537, "a3"); /* the thread went to another core */
+    log_kit_put_block(&file, 1, &slots);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "b1b2 a1a2a3 alone no-end(unfinished) ");
+}
+
+/* Producer 0 is nobody: such texts are told apart by their ring. */
+Test(cursor, joins_unknown_producers_by_ring)
+{
+    begin(1, 1);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 2, 10, 0, "a1");
+    log_kit_string(&slots, 1, 30, 0, "a2");
+    log_kit_put_block(&file, 0, &slots);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 1, 20, 0, "b");
+    log_kit_put_block(&file, 1, &slots);
+    end("a.shmlog.part");
+    cr_expect_str_eq(read_all(NULL, all), "b a1a2 ");
+}
+
+Test(cursor, long_strings_over_several_slots)
+{
+    char text[2001];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    begin(1, 1);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 1, 10, 65537, text);
+    log_kit_string(&slots, 1, 11, 65537, "short");
+    log_kit_put_block(&file, 0, &slots);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    strcat(text, " ");
+    cr_expect_eq(strncmp(read_all(NULL, all), text, strlen(text)), 0);
+    cr_expect_not_null(strstr(read_all(NULL, all), "x short "));
+}
+
+Test(cursor, damaged_block_costs_itself_alone)
+{
+    size_t at;
+
+    begin(1, 1);
+    BLOCK(0, 1, 10);
+    at = file.buffer.size;
+    BLOCK(0, 1, 20);
+    at += (file.buffer.size - at) - 3; /* in its data */
+    BLOCK(0, 1, 30);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 7);
+    log_kit_seal(&file, false);
+    file.buffer.data[at] ^= 0x10;
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "10 30 ");
+    cr_expect_eq(damages, 1);
+    cr_expect_eq(gap_records, 7);
+}
+
+/* A file may be cut anywhere: no crash, no wrong record, and what is before the cut is there. */
+Test(cursor, every_cut)
+{
+    static const char whole[] = "10 20 30 40 ";
+    char path[128];
+    size_t size, last = 0;
+
+    begin(1, 1);
+    BLOCK(0, 1, 10, 20);
+    BLOCK(0, 1, 30, 40);
+    log_kit_seal(&file, false);
+    size = file.buffer.size;
+    end("a.shmlog");
+    snprintf(path, sizeof(path), "%s/a.shmlog", directory);
+    for (size_t cut = size - 1; cut > 400; cut--) {
+        const char *paths[] = {path};
+        struct cursor_options options = all;
+        struct cursor *cursor;
+        char message[512];
+        const char *got;
+
+        cr_assert_eq(truncate(path, (off_t)cut), 0);
+        options.on_damage = on_damage;
+        damages = 0;
+        if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0)
+            break; /* within the header */
+        cursor_close(cursor);
+        damages = 0;
+        got = read_all(path, all);
+        cr_assert_eq(strncmp(got, whole, strlen(got)), 0, "cut at %zu: %s", cut, got);
+        cr_assert_geq(damages, 1, "cut at %zu is not reported", cut);
+        last = strlen(got);
+    }
+    cr_expect_eq(last, 0);
+}
+
+Test(cursor, names_that_are_nothing)
+{
+    static const char *const bad[] = {"nowhere-at-all", "/nonexistent/x", "", "a b"};
+    struct cursor *cursor = NULL;
+    char message[512];
+
+    setenv("SHMLOG_DIR", directory, 1);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        *message = 0;
+        cr_expect_lt(cursor_open(&bad[i], 1, &all, &cursor, message, sizeof(message)), 0);
+        cr_expect_neq(*message, 0);
+        cr_expect_null(cursor);
+    }
+    cr_expect_lt(cursor_open((const char *const[]){directory}, 1, &all, &cursor, message,
+                             sizeof(message)),
+                 0);
+    cr_expect_not_null(strstr(message, "no log files"));
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Columns: every encoding gives back what went in, bit for bit, and no bytes make the decoder read
+ * or write outside.
+ */
+#include "collector/file/column.h"
+#include "tests/unit/file_kit.h"
+
+#include <errno.h>
+
+#define COUNT 3000
+
+static uint64_t values[COUNT], got[COUNT], scratch[COUNT];
+
+static bool same(const uint64_t *a, const uint64_t *b, size_t count, unsigned width)
+{
+    uint64_t mask = width == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * width)) - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        if ((a[i] ^ b[i]) & mask) {
+            fprintf(stderr, "value %zu: %llx became %llx\n", i, (unsigned long long)a[i],
+                    (unsigned long long)b[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Decode all of `out`; it must be one column and nothing after. */
+static void check_decode(const struct file_buffer *out, size_t count, unsigned width)
+{
+    struct bytes_in in = {out->data, out->data + out->size, false};
+
+    memset(got, 0xa5, sizeof(got));
+    cr_assert_eq(file_columns_get(&in, count, width, got, scratch), 0);
+    cr_assert(in.at == in.end && !in.bad);
+    cr_assert(same(values, got, count, width));
+}
+
+/* Put `count` values with an encoding (COLUMN_CODECS: the cheapest) and check them. Returns the
+ * size, or the error. */
+static long round_trip(unsigned codec, unsigned parameter, size_t count, unsigned width)
+{
+    struct file_columns columns;
+    struct file_buffer out = {0};
+    long r;
+
+    file_columns_init(&columns);
+    if (codec == COLUMN_CODECS)
+        r = file_columns_put(&columns, values, count, width, &out);
+    else
+        r = file_columns_put_as(&columns, codec, parameter, values, count, width, &out);
+    if (r == 0) {
+        check_decode(&out, count, width);
+        cr_assert(codec == COLUMN_CODECS || out.data[0] >> 4 == codec);
+        r = (long)out.size;
+    }
+    file_buffer_done(&out);
+    file_columns_done(&columns);
+    return r;
+}
+
+static long round_trip_float(size_t count, unsigned width)
+{
+    struct file_columns columns;
+    struct file_buffer out = {0};
+    long size;
+
+    file_columns_init(&columns);
+    cr_assert_eq(file_columns_put_float(&columns, values, count, width, &out), 0);
+    check_decode(&out, count, width);
+    size = (long)out.size;
+    file_buffer_done(&out);
+    file_columns_done(&columns);
+    return size;
+}
+
+static void fill_doubles(double (*f)(int64_t k), size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        double d = f((int64_t)(5871020 + rng_below(200)));
+
+        memcpy(&values[i], &d, sizeof(d));
+    }
+}
+
+static double divided(int64_t k)
+{
+    return (double)k / 100;
+}
+
+static double multiplied(int64_t k)
+{
+    return (double)k * 0.01;
+}
+
+Test(column, every_codec)
+{
+    static const size_t counts[] = {1, 2, 3, 7, 8, 9, 255, 1023, 1024, COUNT};
+
+    rng_seed(1);
+    for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
+        for (unsigned width = 1; width <= 8; width++) {
+            uint64_t mask = width == 8 ? UINT64_MAX : (UINT64_C(1) << (8 * width)) - 1;
+
+            for (size_t i = 0; i < counts[c]; i++)
+                values[i] = 7;
+            cr_assert_gt(round_trip(COLUMN_CONST, 0, counts[c], width), 0);
+            for (unsigned shift = 0; shift < 64; shift += 5) {
+                for (size_t i = 0; i < counts[c]; i++)
+                    values[i] = rng() >> shift & mask;
+                cr_assert_gt(round_trip(COLUMN_PLANES, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_DELTA, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_RAW, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_CODECS, 0, counts[c], width), 0);
+            }
+            for (unsigned distinct = 1; distinct <= 256; distinct += 1 + distinct / 3) {
+                for (size_t i = 0; i < counts[c]; i++)
+                    values[i] = rng_below(distinct) * 0x9e3779b97f4a7c15ull & mask;
+                cr_assert_gt(round_trip(COLUMN_DICT, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_CODECS, 0, counts[c], width), 0);
+            }
+        }
+    }
+}
+
+Test(column, refuses_what_does_not_fit)
+{
+    for (size_t i = 0; i < COUNT; i++)
+        values[i] = i * i;
+    cr_assert_eq(round_trip(COLUMN_CONST, 0, COUNT, 8), -EINVAL);
+    cr_assert_eq(round_trip(COLUMN_DICT, 0, COUNT, 8), -EINVAL);
+    cr_assert_eq(round_trip(COLUMN_DECIMAL, 2, COUNT, 2), -EINVAL);
+}
+
+Test(column, extremes)
+{
+    static const uint64_t edge[] = {0, 1, UINT64_MAX, (uint64_t)INT64_MIN, (uint64_t)INT64_MAX};
+
+    rng_seed(2);
+    for (unsigned round = 0; round < 2000; round++) {
+        size_t count = 1 + rng_below(40);
+
+        for (size_t i = 0; i < count; i++)
+            values[i] = edge[rng_below(5)] + rng_below(3) - rng_below(3);
+        cr_assert_gt(round_trip(COLUMN_CODECS, 0, count, 8), 0);
+        cr_assert_gt(round_trip(COLUMN_DELTA, 0, count, 8), 0);
+        cr_assert_gt(round_trip(COLUMN_PLANES, 0, count, 8), 0);
+    }
+}
+
+Test(column, decimals_become_integers)
+{
+    rng_seed(3);
+    fill_doubles(divided, COUNT);
+    cr_assert_lt(round_trip_float(COUNT, 8), COUNT + 64);
+    fill_doubles(multiplied, COUNT);
+    cr_assert_lt(round_trip_float(COUNT, 8), COUNT + 64);
+    for (unsigned exponent = 0; exponent <= COLUMN_EXPONENT_MAX; exponent++) {
+        cr_assert_gt(round_trip(COLUMN_DECIMAL, exponent, COUNT, 8), 0);
+        cr_assert_gt(round_trip(COLUMN_DECIMAL_MUL, exponent, COUNT, 8), 0);
+    }
+}
+
+Test(column, sums_of_ticks_stay_small)
+{
+    double price = 58710.2;
+
+    rng_seed(4);
+    for (size_t i = 0; i < COUNT; i++) {
+        price += 0.01 * ((double)rng_below(5) - 2);
+        memcpy(&values[i], &price, sizeof(price));
+    }
+    cr_assert_lt(round_trip_float(COUNT, 8), 3 * COUNT);
+}
+
+Test(column, floats_bit_for_bit)
+{
+    rng_seed(5);
+    for (unsigned round = 0; round < 500; round++) {
+        size_t count = 1 + rng_below(100);
+
+        for (size_t i = 0; i < count; i++)
+            values[i] = random_bits(SHMLOG_TYPE_F64);
+        round_trip_float(count, 8);
+        for (size_t i = 0; i < count; i++)
+            values[i] = random_bits(SHMLOG_TYPE_F32) & UINT32_MAX;
+        round_trip_float(count, 4);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        float f = (float)(int)rng_below(10000) / 100;
+
+        values[i] = 0;
+        memcpy(&values[i], &f, sizeof(f));
+    }
+    cr_assert_lt(round_trip_float(COUNT, 4), 2 * COUNT + 64);
+    fill_doubles(divided, COUNT);
+    for (size_t i = 0; i < COUNT; i += 50)
+        values[i] = UINT64_C(0x7ff8000000000000); /* no price */
+    cr_assert_lt(round_trip_float(COUNT, 8), 4 * COUNT);
+}
+
+Test(column, hostile_bytes)
+{
+    uint8_t bytes[400];
+
+    rng_seed(6);
+    for (unsigned round = 0; round < 200000; round++) {
+        size_t size = rng_below(sizeof(bytes));
+        uint8_t *copy;
+        struct bytes_in in;
+
+        for (size_t i = 0; i < size; i++)
+            bytes[i] = (uint8_t)rng();
+        if (size)
+            bytes[0] = (uint8_t)(rng_below(COLUMN_CODECS) << 4 | rng_below(9));
+        copy = malloc(size + 1); /* so that a sanitizer sees a read beyond the end */
+        copy = realloc(copy, size ? size : 1);
+        memcpy(copy, bytes, size);
+        in = (struct bytes_in){copy, copy + size, false};
+        file_columns_get(&in, rng_below(100), 1 + (unsigned)rng_below(8), got, scratch);
+        cr_assert(in.at <= in.end);
+        free(copy);
+    }
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Filters, field lists, counting and the command line.
+ */
+#include "tests/unit/log_kit.h"
+#include "tools/count.h"
+#include "tools/filter.h"
+#include "tools/level.h"
+#include "tools/options.h"
+
+#include <errno.h>
+
+static struct file_site site;
+static struct shmlog_producer producer = {.id = 1, .pid = 100, .tid = 101, .process = "gateway"};
+static uint8_t payload[SHMLOG_SLOT_PAYLOAD];
+static struct line line;
+
+static void make_line(void)
+{
+    static const struct log_kit_site made = {
+        .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_WARN, .format = "order %d sent",
+        .category = "order", .args = 1, .type = {SHMLOG_TYPE_I32}, .name = {"id"},
+    };
+    struct cursor_record record = {
+        .time_ns = 5, .seq = 9, .ring = 2, .cpu = 3, .site_id = 17, .producer_id = 1,
+        .site = &site, .producer = &producer, .payload = payload, .payload_size = sizeof(payload),
+    };
+    int32_t id = 4711;
+    uint8_t bytes[SHMLOG_SITE_MAX];
+
+    cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&made, bytes), &site), 0);
+    memcpy(payload + SHMLOG_PAYLOAD_ARGS, &id, sizeof(id));
+    line_set(&line, &record);
+}
+
+static bool passes(struct filter filter)
+{
+    bool pass;
+
+    make_line();
+    pass = filter_passes(&filter, &line);
+    filter_done(&filter);
+    return pass;
+}
+
+Test(filter, categories_and_sites)
+{
+    cr_expect(passes((struct filter){0}));
+    cr_expect(passes((struct filter){.category = "order"}));
+    cr_expect(passes((struct filter){.category = "O*"}));
+    cr_expect(!passes((struct filter){.category = "risk"}));
+    cr_expect(passes((struct filter){.site = "17"}));
+    cr_expect(!passes((struct filter){.site = "1"}));
+    cr_expect(passes((struct filter){.site = "strategy.c"}));
+    cr_expect(passes((struct filter){.site = "strategy.c:42"}));
+    cr_expect(passes((struct filter){.site = "src/*:42"}));
+    cr_expect(!passes((struct filter){.site = "strategy.c:43"}));
+    cr_expect(passes((struct filter){.site = "on_*"}));
+    cr_expect(passes((struct filter){.site = "order * sent"}));
+    cr_expect(!passes((struct filter){.site = "order"}));
+}
+
+Test(filter, numbers)
+{
+    struct filter filter = {0};
+
+    cr_expect_eq(filter_numbers_parse("0-2,100", &filter.pid), 0);
+    cr_expect(passes(filter));
+    cr_expect_eq(filter_numbers_parse("100", &filter.tid), 0);
+    cr_expect(!passes(filter));
+    cr_expect_eq(filter_numbers_parse("101", &filter.tid), 0);
+    cr_expect(passes(filter));
+    cr_expect_eq(filter_numbers_parse("4-8", &filter.cpu), 0);
+    cr_expect(!passes(filter));
+    for (const char *const *bad = (const char *const[]){"", "a", "1-", "3-1", "1,", "-1",
+                                                        "4294967296", "1 2", NULL};
+         *bad; bad++)
+        cr_expect_eq(filter_numbers_parse(*bad, &filter.cpu), -EINVAL, "%s", *bad);
+    cr_expect_eq(filter.cpu.range[0].first, 4);
+}
+
+Test(filter, grep)
+{
+    char message[128] = "";
+    struct filter filter = {0};
+
+    cr_expect_eq(filter_grep(&filter, "47[0-9]+ sent$", message, sizeof(message)), 0);
+    cr_expect(passes(filter));
+    filter.grep = false;
+    cr_expect_eq(filter_grep(&filter, "^sent", message, sizeof(message)), 0);
+    cr_expect(!passes(filter));
+    filter.grep = false;
+    cr_expect_eq(filter_grep(&filter, "(", message, sizeof(message)), -EINVAL);
+    cr_expect_neq(*message, 0);
+}
+
+Test(filter, unknown_producer_and_site)
+{
+    struct filter filter = {0};
+
+    make_line();
+    line.record.producer = NULL;
+    line.record.site = NULL;
+    cr_expect(filter_passes(&filter, &line));
+    filter.category = "*";
+    cr_expect(!filter_passes(&filter, &line));
+    filter.category = NULL;
+    cr_expect_eq(filter_numbers_parse("0-4294967295", &filter.pid), 0);
+    cr_expect(!filter_passes(&filter, &line));
+}
+
+Test(filter, levels)
+{
+    uint32_t level = 99;
+
+    cr_expect_eq(level_parse("warn", &level), 0);
+    cr_expect_eq(level, SHMLOG_WARN);
+    cr_expect_eq(level_parse("CRIT", &level), 0);
+    cr_expect_eq(level, SHMLOG_CRITICAL);
+    cr_expect_eq(level_parse("warning", &level), 0);
+    cr_expect_eq(level, SHMLOG_WARN);
+    cr_expect_eq(level_parse("0", &level), 0);
+    cr_expect_eq(level, SHMLOG_TRACE);
+    for (const char *const *bad = (const char *const[]){"", "x", "7", "infos", NULL}; *bad; bad++)
+        cr_expect_eq(level_parse(*bad, &level), -EINVAL, "%s", *bad);
+}
+
+/* Print the line in a format with these fields (NULL: all). */
+static const char *print(enum print_format format, const char *fields, char *to, size_t size)
+{
+    struct printer printer = {.format = format, .chosen = fields};
+    char message[256];
+
+    memset(to, 0, size);
+    printer.out = fmemopen(to, size, "w");
+    if (fields)
+        cr_assert_eq(field_list_parse(fields, &printer.fields, message, sizeof(message)), 0);
+    else
+        field_list_all(&printer.fields);
+    cr_assert_eq(print_line(&printer, &line), 0);
+    fclose(printer.out);
+    printer_done(&printer);
+    return to;
+}
+
+Test(filter, formats)
+{
+    char to[1024];
+
+    make_line();
+    cr_expect_str_eq(print(PRINT_TEXT, NULL, to, sizeof(to)),
+                     "1970-01-01T00:00:00.000000005Z WARN  cpu 3  gateway[100:101] [order] "
+                     "order 4711 sent\n");
+    cr_expect_str_eq(print(PRINT_TEXT, "seq,fields.id,thread,message", to, sizeof(to)),
+                     "9\t4711\t\torder 4711 sent\n");
+    cr_expect_str_eq(
+        print(PRINT_JSON, NULL, to, sizeof(to)),
+        "{\"time_ns\":5,\"level\":\"warn\",\"site\":\"order %d sent\",\"category\":\"order\","
+        "\"file\":\"src/strategy.c\",\"line\":42,\"function\":\"on_tick\",\"pid\":100,\"tid\":101,"
+        "\"process\":\"gateway\",\"thread\":null,\"cpu\":3,\"ring\":2,\"seq\":9,"
+        "\"message\":\"order 4711 sent\",\"fields\":{\"id\":4711}}\n");
+    cr_expect_str_eq(print(PRINT_CSV, "seq,fields,fields.none", to, sizeof(to)),
+                     "seq,fields,fields.none\r\n9,\"{\"\"id\"\":4711}\",\r\n");
+}
+
+/* The message alone is what the program printed, whatever bytes that are. */
+Test(filter, bare_message)
+{
+    char to[64];
+
+    make_line();
+    text_clear(&line.message);
+    text_put(&line.message, "a\tb\x1b\xff\\", 6);
+    line.have_message = true;
+    line.cut = true;
+    cr_expect_str_eq(print(PRINT_TEXT, "message", to, sizeof(to)), "a\tb\x1b\xff\\\n");
+    cr_expect_str_eq(print(PRINT_TEXT, "message,seq", to, sizeof(to)), "a\\tb\\x1b\\xff\\\t9\n");
+    cr_expect_not_null(strstr(print(PRINT_TEXT, NULL, (char[256]){0}, 256), "\\\xe2\x80\xa6\n"));
+}
+
+Test(filter, counting)
+{
+    struct field_list by = {0};
+    struct count *count;
+    char message[256], to[256] = {0};
+    FILE *f = fmemopen(to, sizeof(to), "w");
+
+    cr_assert_eq(field_list_parse("fields.id", &by, message, sizeof(message)), 0);
+    cr_assert_eq(count_open(&by.field[0], &count), 0);
+    for (int32_t i = 0; i < 3000; i++) {
+        int32_t id = i % 3 == 2 ? 7 : i % 3;
+
+        make_line();
+        memcpy(payload + SHMLOG_PAYLOAD_ARGS, &id, sizeof(id));
+        cr_assert_eq(count_line(count, &line), 0);
+    }
+    make_line();
+    cr_assert_eq(count_line(count, &line), 0);
+    line.record.site = NULL;
+    line.have_values = false;
+    cr_assert_eq(count_line(count, &line), 0);
+    cr_assert_eq(count_print(count, PRINT_TEXT, f), 0);
+    fclose(f);
+    cr_expect_str_eq(to, "1000\t0\n1000\t1\n1000\t7\n1\t-\n1\t4711\n");
+    count_close(count);
+    field_list_done(&by);
+}
+
+static int parse_line(struct options *options, char *message, const char *arguments)
+{
+    static char words[256];
+    char *argv[16] = {"shmlog-dump"};
+    int argc = 1;
+
+    snprintf(words, sizeof(words), "%s", arguments);
+    for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return options_parse(argc, argv, 0, options, message, 256);
+}
+
+Test(filter, command_lines)
+{
+    static const char *const bad[] = {"", "--nonsense x", "--format xml x", "--level loud x",
+                                      "--limit -1 x", "--fields nope x", "--cpu a x", "--grep ( x",
+                                      "--since later x", "--info a b", "--info --format csv a",
+                                      "--fields", "--count-by level,site x",
+                                      "--count-by level --fields site x", "--set-level x", "-n 3x x",
+                                      "--verify --format json x"};
+    struct options options;
+    char message[256];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        *message = 0;
+        cr_expect_lt(parse_line(&options, message, bad[i]), 0, "%s", bad[i]);
+        cr_expect_neq(*message, 0, "%s", bad[i]);
+        options_done(&options);
+    }
+    cr_expect_eq(parse_line(&options, message, "--format json -n 3 dir --level warn -g a|b"), 0);
+    cr_expect_eq(options.format, PRINT_JSON);
+    cr_expect_eq(options.limit, 3);
+    cr_expect_eq(options.cursor.min_level, SHMLOG_WARN);
+    cr_expect_eq(options.path_count, 1);
+    options_done(&options);
+    cr_expect_eq(parse_line(&options, message, "--rings --sites trading"), 0);
+    cr_expect_eq(options.mode, MODE_INFO);
+    cr_expect_eq(options.show, SHOW_RINGS | SHOW_SITES);
+    options_done(&options);
+}

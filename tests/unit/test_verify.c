@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * --verify: it says yes to files that balance, and no, with the reason, to each kind that does not.
+ */
+#include "tests/unit/log_kit.h"
+#include "tools/account.h"
+#include "tools/verify.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+
+static char directory[64];
+static struct log_kit_file file;
+static struct log_kit_slots slots;
+static struct file_ledger_entry ledger[LOG_KIT_RINGS];
+
+static const struct log_kit_site text_site = {
+    .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_INFO, .format = "%s", .args = 1,
+    .type = {SHMLOG_TYPE_STRING}, .name = {"text"},
+};
+
+static void setup(void)
+{
+    log_kit_directory(directory);
+    log_kit_ledger_begin(ledger);
+}
+
+static void teardown(void)
+{
+    log_kit_remove(directory);
+}
+
+TestSuite(verify, .init = setup, .fini = teardown);
+
+static void begin(uint64_t number)
+{
+    log_kit_file_begin(&file, number, 1, ledger);
+    log_kit_put_site(&file, 1, &text_site);
+}
+
+static void end(const char *name)
+{
+    memcpy(ledger, file.ledger, sizeof(ledger));
+    log_kit_file_end(&file, directory, name);
+}
+
+static void finish(const char *name)
+{
+    log_kit_seal(&file, false);
+    end(name);
+}
+
+static void block(uint32_t ring, size_t records)
+{
+    log_kit_slots_begin(&slots, file.ledger[ring].next_seq, 0);
+    for (size_t i = 0; i < records; i++)
+        log_kit_string(&slots, 1, slots.seq * 10, 65537, "text");
+    log_kit_put_block(&file, ring, &slots);
+}
+
+struct result {
+    int r;
+    char out[8192], err[8192], *last; /* line of `out` */
+};
+
+static struct result run(void)
+{
+    static struct result result;
+    const char *paths[] = {directory};
+    char message[512] = "";
+    FILE *out, *err;
+
+    result = (struct result){0};
+    out = fmemopen(result.out, sizeof(result.out), "w");
+    err = fmemopen(result.err, sizeof(result.err), "w");
+    result.r = verify(paths, 1, out, err, message, sizeof(message));
+    fclose(out);
+    fclose(err);
+    result.last = result.out;
+    for (char *at = result.out; (at = strchr(at, '\n')) && at[1];)
+        result.last = ++at;
+    return result;
+}
+
+static void expect_good(const char *last)
+{
+    struct result result = run();
+
+    cr_expect_eq(result.r, 0, "%s%s", result.out, result.err);
+    cr_expect_str_eq(result.err, "");
+    cr_expect_str_eq(result.last, last);
+}
+
+static void expect_bad(const char *reason)
+{
+    struct result result = run();
+
+    cr_expect_eq(result.r, 1, "%s%s", result.out, result.err);
+    cr_expect_not_null(strstr(result.err, reason), "no '%s' in: %s", reason, result.err);
+    cr_expect_eq(strncmp(result.last, "produced=", 9), 0, "%s", result.last);
+}
+
+Test(verify, whole_and_balanced)
+{
+    begin(1);
+    block(0, 10);
+    block(1, 5);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    block(0, 2);
+    finish("1.shmlog");
+    begin(2);
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_OVERWRITTEN, 4);
+    block(1, 6);
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_WAITED, 1);
+    finish("2.shmlog");
+    expect_good("produced=31 written=23 dropped=8 in_ring=0\n");
+}
+
+/* Retention removed the first file: what was in it still counts. */
+Test(verify, first_file_removed)
+{
+    struct result result;
+
+    begin(1);
+    block(0, 10);
+    finish("1.shmlog");
+    begin(2);
+    block(0, 5);
+    finish("2.shmlog");
+    cr_assert_eq(unlinkat(AT_FDCWD, strcat(strcpy((char[128]){0}, directory), "/1.shmlog"), 0), 0);
+    expect_good("produced=15 written=15 dropped=0 in_ring=0\n");
+    result = run();
+    cr_expect_not_null(strstr(result.out, "10 of the records written are in files no longer here"));
+}
+
+Test(verify, middle_file_missing)
+{
+    for (uint64_t number = 1; number <= 3; number++) {
+        begin(number);
+        block(0, 10);
+        finish(number == 1 ? "1.shmlog" : number == 2 ? "2.not" : "3.shmlog");
+    }
+    expect_bad("those between are missing");
+}
+
+Test(verify, block_missing)
+{
+    begin(1);
+    block(0, 10);
+    file.ledger[0].next_seq += 5;
+    block(0, 10);
+    finish("1.shmlog");
+    expect_bad("records 11 to 15 are missing");
+}
+
+Test(verify, block_twice)
+{
+    begin(1);
+    block(0, 10);
+    file.ledger[0].next_seq -= 5;
+    block(0, 10);
+    finish("1.shmlog");
+    expect_bad("record 6 comes again");
+}
+
+Test(verify, seal_differs)
+{
+    begin(1);
+    block(0, 10);
+    file.ledger[0].written++;
+    finish("1.shmlog");
+    expect_bad("the seal says 11 written, by the blocks it is 10");
+}
+
+Test(verify, gap_not_in_the_ledger)
+{
+    begin(1);
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_NESTED, 2);
+    file.ledger[0].lost[SHMLOG_LOST_NESTED] = 1;
+    finish("1.shmlog");
+    expect_bad("lost (nested)");
+}
+
+Test(verify, next_file_starts_elsewhere)
+{
+    begin(1);
+    block(0, 10);
+    finish("1.shmlog");
+    ledger[0].next_seq = 13;
+    ledger[0].written = 12;
+    begin(2);
+    block(0, 10);
+    finish("2.shmlog");
+    expect_bad("2.shmlog: ring 0: the start of this file");
+}
+
+Test(verify, more_produced_than_found)
+{
+    begin(1);
+    block(0, 10);
+    file.ledger[0].produced += 4;
+    finish("1.shmlog");
+    expect_bad("4 records were still in the ring");
+}
+
+Test(verify, damaged_block)
+{
+    size_t at;
+
+    begin(1);
+    block(0, 10);
+    at = file.buffer.size - 3;
+    block(0, 10);
+    log_kit_seal(&file, false);
+    file.buffer.data[at] ^= 1;
+    end("1.shmlog");
+    expect_bad("damaged");
+}
+
+/* Every flipped bit of a block's or a gap's bytes is found. */
+Test(verify, every_flipped_byte)
+{
+    size_t from, to;
+    uint8_t *bytes;
+    size_t size;
+
+    begin(1);
+    from = file.buffer.size;
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    to = file.buffer.size;
+    log_kit_seal(&file, false);
+    size = file.buffer.size;
+    bytes = malloc(size);
+    memcpy(bytes, file.buffer.data, size);
+    end("1.shmlog");
+    for (size_t i = from; i < to; i++) {
+        FILE *f = fopen(strcat(strcpy((char[128]){0}, directory), "/1.shmlog"), "we");
+        struct result result;
+
+        bytes[i] ^= (uint8_t)(1u << i % 8);
+        fwrite(bytes, 1, size, f);
+        fclose(f);
+        bytes[i] ^= (uint8_t)(1u << i % 8);
+        result = run();
+        cr_expect_eq(result.r, 1, "a flipped bit at %zu is not found", i);
+    }
+    free(bytes);
+}
+
+Test(verify, cut_file)
+{
+    begin(1);
+    block(0, 10);
+    block(0, 10);
+    file.buffer.size -= 5;
+    end("1.shmlog");
+    expect_bad("without a seal");
+}
+
+Test(verify, last_file_unsealed_and_segment_gone)
+{
+    begin(1);
+    block(0, 10);
+    end("1.shmlog.part");
+    expect_bad("not known how much was produced");
+}
+
+/* The collector was killed in the middle of a block; the next one wrote that block again. */
+Test(verify, collector_was_killed)
+{
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+
+    begin(1);
+    block(0, 10);
+    memcpy(before, file.ledger, sizeof(before));
+    block(0, 10);
+    file.buffer.size -= 7;
+    end("1.shmlog.part");
+    memcpy(ledger, before, sizeof(ledger));
+    begin(2);
+    block(0, 10);
+    block(0, 3);
+    finish("2.shmlog");
+    expect_good("produced=23 written=23 dropped=0 in_ring=0\n");
+}
+
+/* An error of the disk: a block in the middle was lost, one after it was not; the next file has
+ * all from the lost one on. */
+Test(verify, bad_file_and_its_repetition)
+{
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+    size_t at;
+
+    begin(1);
+    block(0, 10);
+    memcpy(before, file.ledger, sizeof(before));
+    block(0, 10);
+    at = file.buffer.size - 3;
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    log_kit_seal(&file, true);
+    file.buffer.data[at] ^= 1;
+    end("1.shmlog");
+    memcpy(ledger, before, sizeof(ledger));
+    begin(2);
+    block(0, 10);
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    block(0, 1);
+    finish("2.shmlog");
+    expect_good("produced=34 written=31 dropped=3 in_ring=0\n");
+}
+
+Test(verify, bad_file_without_its_repetition)
+{
+    begin(1);
+    block(0, 10);
+    log_kit_seal(&file, true);
+    end("1.shmlog");
+    begin(2); /* starts after it, as if nothing was wrong */
+    ledger[0].next_seq = 21;
+    memcpy(file.ledger, ledger, sizeof(ledger));
+    finish("2.shmlog");
+    expect_bad("problem");
+}
+
+/* ---- The account alone, against a live ring ---- */
+
+static unsigned problems;
+
+static void count_problem(void *arg, const struct account *account, const char *format, ...)
+{
+    problems++;
+}
+
+static const struct account_report report = {count_problem, NULL};
+
+static struct account account_of(uint64_t written, uint64_t full, uint64_t overwritten)
+{
+    struct file_ledger_entry start = {.kind = SHMLOG_RING_CPU, .next_seq = 1};
+    struct file_gap gap = {.cause = SHMLOG_LOST_FULL, .count = full};
+    struct account account;
+
+    problems = 0;
+    account_begin(&account, &start);
+    account_block(&account, 1, written, true, &report);
+    if (full)
+        account_gap(&account, &gap, true, &report);
+    gap = (struct file_gap){.cause = SHMLOG_LOST_OVERWRITTEN, .count = overwritten,
+                            .seq = written + 1 + overwritten};
+    if (overwritten)
+        account_gap(&account, &gap, true, &report);
+    return account;
+}
+
+static void expect_account(const struct account *account, uint64_t produced, uint64_t dropped,
+                           uint64_t in_ring, unsigned want_problems)
+{
+    cr_expect_eq(account->produced, produced, "produced %" PRIu64, account->produced);
+    cr_expect_eq(account->dropped, dropped, "dropped %" PRIu64, account->dropped);
+    cr_expect_eq(account->in_ring, in_ring, "in ring %" PRIu64, account->in_ring);
+    cr_expect_eq(problems, want_problems);
+}
+
+Test(account, live_rings)
+{
+    struct account account = account_of(10, 0, 0);
+
+    account_close_live(&account, &(struct account_ring){.newest = 15}, &report);
+    expect_account(&account, 15, 0, 5, 0);
+
+    account = account_of(10, 3, 0); /* two more drops than the files know of */
+    account_close_live(&account, &(struct account_ring){.newest = 10, .lost = {5}}, &report);
+    expect_account(&account, 15, 5, 0, 0);
+
+    account = account_of(10, 3, 0); /* the files have drops that the ring does not */
+    account_close_live(&account, &(struct account_ring){.newest = 10, .lost = {2}}, &report);
+    cr_expect_gt(problems, 0);
+
+    account = account_of(10, 0, 5); /* the flight recorder has gone on: 16..20 are gone too */
+    account_close_live(&account, &(struct account_ring){.newest = 30, .oldest = 21}, &report);
+    expect_account(&account, 30, 10, 10, 0);
+
+    account = account_of(10, 0, 0); /* a ring that is behind its files */
+    account_close_live(&account, &(struct account_ring){.newest = 8}, &report);
+    cr_expect_gt(problems, 0);
+}
+
+Test(account, missing_records_do_not_balance)
+{
+    struct account account = account_of(10, 0, 0);
+
+    account_block(&account, 15, 6, true, &report);
+    cr_expect_eq(problems, 1);
+    account_close_live(&account, &(struct account_ring){.newest = 20}, &report);
+    cr_expect_eq(problems, 2);
+    cr_expect_neq(account.produced, account.written + account.dropped + account.in_ring);
+}
+
+/* Nonsense from a file is arithmetic like any other. */
+Test(account, hostile_numbers)
+{
+    struct account account = account_of(UINT64_MAX, 0, 0);
+    struct file_gap gap = {.cause = SHMLOG_LOST_DAMAGED, .count = UINT64_MAX, .seq = 3};
+
+    account_gap(&account, &gap, true, &report);
+    account_block(&account, UINT64_MAX, UINT64_MAX, true, &report);
+    account_close_live(&account, &(struct account_ring){.newest = UINT64_MAX}, &report);
+    gap.cause = 77;
+    problems = 0;
+    account_gap(&account, &gap, true, &report);
+    cr_expect_eq(problems, 1);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Counting lines by the value of a field.
+ */
+#ifndef TOOLS_COUNT_H
+#define TOOLS_COUNT_H
+
+#include "tools/print.h"
+
+struct count;
+
+int count_open(const struct field *field, struct count **ret_count);
+void count_close(struct count *count);
+int count_line(struct count *count, struct line *line); /* 0, -ENOMEM */
+/* Value and count, most frequent first: "COUNT<TAB>VALUE" lines, JSON lines
+ * {"value":...,"count":N}, or CSV. Lines without the field count as null, `-` in text. */
+int count_print(struct count *count, enum print_format format, FILE *out);
+
+#endif

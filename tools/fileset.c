@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Collecting the log files that paths stand for.
+ */
+#include "tools/fileset.h"
+#include "tools/target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SUFFIX ".shmlog"
+#define PART ".part"
+
+static bool ends_in(const char *name, const char *suffix)
+{
+    size_t size = strlen(name), suffix_size = strlen(suffix);
+
+    return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
+}
+
+static int reader_open_renamed(const char *path, struct file_reader **ret_reader)
+{
+    int r = file_reader_open(path, ret_reader);
+    char finished[PATH_MAX];
+
+    if (r != -ENOENT || !ends_in(path, PART))
+        return r;
+    snprintf(finished, sizeof(finished), "%.*s", (int)(strlen(path) - strlen(PART)), path);
+    return file_reader_open(finished, ret_reader);
+}
+
+int fileset_reader_open(const struct fileset_file *file, struct file_reader **ret_reader)
+{
+    return reader_open_renamed(file->path, ret_reader);
+}
+
+struct gathering {
+    struct fileset *set;
+    size_t room;
+    fileset_refuse *refuse;
+    void *arg;
+};
+
+static int add_file(struct gathering *gathering, const char *path)
+{
+    struct fileset *set = gathering->set;
+    struct file_reader *reader;
+    struct fileset_file *file;
+    int r = reader_open_renamed(path, &reader);
+
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        gathering->refuse(gathering->arg, path, r);
+        return 0;
+    }
+    if (set->files == gathering->room) {
+        size_t room = gathering->room ? 2 * gathering->room : 16;
+        struct fileset_file *grown = reallocarray(set->file, room, sizeof(*grown));
+
+        if (!grown)
+            goto no_memory;
+        set->file = grown;
+        gathering->room = room;
+    }
+    file = &set->file[set->files];
+    file->path = strdup(path);
+    if (!file->path)
+        goto no_memory;
+    file->identity = *file_reader_identity(reader);
+    file->part = ends_in(path, SUFFIX PART);
+    set->files++;
+    file_reader_close(reader);
+    return 0;
+
+no_memory:
+    file_reader_close(reader);
+    return -ENOMEM;
+}
+
+static int add_directory(struct gathering *gathering, const char *path)
+{
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!directory) {
+        gathering->refuse(gathering->arg, path, -errno);
+        return 0;
+    }
+    while (r == 0 && (entry = readdir(directory))) {
+        char name[PATH_MAX];
+        int size = snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+
+        if (!ends_in(entry->d_name, SUFFIX) && !ends_in(entry->d_name, SUFFIX PART))
+            continue;
+        if (size < 0 || (size_t)size >= sizeof(name))
+            gathering->refuse(gathering->arg, entry->d_name, -ENAMETOOLONG);
+        else
+            r = add_file(gathering, name);
+    }
+    closedir(directory);
+    return r;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    const struct fileset_file *one = a, *two = b;
+    int order = memcmp(one->identity.segment_uuid, two->identity.segment_uuid, 16);
+
+    if (order)
+        return order;
+    if (one->identity.file_number != two->identity.file_number)
+        return one->identity.file_number < two->identity.file_number ? -1 : 1;
+    return strcmp(one->path, two->path);
+}
+
+/* The same file given twice, or seen under both its names while it was renamed. */
+static void drop_repeated(struct fileset *set)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < set->files; i++) {
+        struct fileset_file *file = &set->file[i];
+
+        if (kept && !memcmp(set->file[kept - 1].identity.file_uuid, file->identity.file_uuid, 16))
+            free(file->path);
+        else
+            set->file[kept++] = *file;
+    }
+    set->files = kept;
+}
+
+int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse, void *arg,
+                 struct fileset *ret_set)
+{
+    struct fileset set = {0};
+    struct gathering gathering = {.set = &set, .refuse = refuse, .arg = arg};
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct stat st;
+
+        if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
+            r = add_directory(&gathering, paths[i]);
+        else
+            r = add_file(&gathering, paths[i]);
+    }
+    if (r < 0) {
+        fileset_done(&set);
+        return r;
+    }
+    if (set.files)
+        qsort(set.file, set.files, sizeof(*set.file), compare_files);
+    drop_repeated(&set);
+    *ret_set = set;
+    return 0;
+}
+
+void fileset_done(struct fileset *set)
+{
+    for (size_t i = 0; i < set->files; i++)
+        free(set->file[i].path);
+    free(set->file);
+    *set = (struct fileset){0};
+}
+
+size_t fileset_segment_end(const struct fileset *set, size_t first)
+{
+    const uint8_t *uuid = set->file[first].identity.segment_uuid;
+
+    while (first < set->files && !memcmp(set->file[first].identity.segment_uuid, uuid, 16))
+        first++;
+    return first;
+}
+
+bool fileset_growing(const struct fileset_file *file)
+{
+    struct shm_segment *segment;
+    bool growing;
+
+    if (!file->part || shm_segment_open(file->identity.segment_path, false, &segment) < 0)
+        return false;
+    growing = !memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16) &&
+              target_collector_alive(segment);
+    shm_segment_close(segment);
+    return growing;
+}
+
+const char *fileset_strerror(int error)
+{
+    int number = error < 0 ? -error : error;
+
+    if (number >= FILE_ERR_FOREIGN && number < FILE_ERR_FOREIGN + 100)
+        return file_strerror(error);
+    return shm_strerror(error);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The log files that paths stand for, grouped by segment and in the order in which they were
+ * written.
+ */
+#ifndef TOOLS_FILESET_H
+#define TOOLS_FILESET_H
+
+#include "collector/file/reader.h"
+
+struct fileset_file {
+    char *path;
+    struct file_identity identity;
+    bool part; /* NAME.shmlog.part: being written, or left by a collector that died */
+};
+
+/* Files of one segment are next to each other, by number. */
+struct fileset {
+    struct fileset_file *file;
+    size_t files;
+};
+
+/* A file that cannot be read, or is none of ours, is reported and left out; so the set may be
+ * empty. In directories, *.shmlog and *.shmlog.part count. */
+typedef void fileset_refuse(void *arg, const char *path, int error);
+int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse, void *arg,
+                 struct fileset *ret_set);
+void fileset_done(struct fileset *set);
+
+/* Index after the last file of the segment that file `first` is of. */
+size_t fileset_segment_end(const struct fileset *set, size_t first);
+
+/* Open a file of the set; one that was renamed on being finished is found by its new name. */
+int fileset_reader_open(const struct fileset_file *file, struct file_reader **ret_reader);
+
+/* True if the file may end in the middle of a piece without harm: it is a .part, and the collector
+ * of its segment lives. */
+bool fileset_growing(const struct fileset_file *file);
+
+/* A text for an errno, an SHM_ERR_* or a FILE_ERR_*. */
+const char *fileset_strerror(int error);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which lines are wanted: cheap tests first, the message rendered only if all else fits.
+ */
+#include "tools/filter.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool parse_number(const char **at, uint32_t *ret_number)
+{
+    uint64_t number = 0;
+    const char *start = *at;
+
+    for (; **at >= '0' && **at <= '9'; ++*at) {
+        number = number * 10 + (uint64_t)(**at - '0');
+        if (number > UINT32_MAX)
+            return false;
+    }
+    *ret_number = (uint32_t)number;
+    return *at != start;
+}
+
+int filter_numbers_parse(const char *string, struct filter_numbers *ret_numbers)
+{
+    struct filter_numbers numbers = {0};
+    const char *at = string;
+
+    for (;;) {
+        struct filter_range *range = &numbers.range[numbers.count];
+
+        if (numbers.count == sizeof(numbers.range) / sizeof(numbers.range[0]))
+            return -EINVAL;
+        if (!parse_number(&at, &range->first))
+            return -EINVAL;
+        range->last = range->first;
+        if (*at == '-' && (at++, !parse_number(&at, &range->last)))
+            return -EINVAL;
+        if (range->last < range->first)
+            return -EINVAL;
+        numbers.count++;
+        if (!*at)
+            break;
+        if (*at++ != ',')
+            return -EINVAL;
+    }
+    *ret_numbers = numbers;
+    return 0;
+}
+
+static bool has_number(const struct filter_numbers *numbers, bool known, uint32_t number)
+{
+    if (!numbers->count)
+        return true;
+    for (unsigned i = 0; i < numbers->count && known; i++)
+        if (number >= numbers->range[i].first && number <= numbers->range[i].last)
+            return true;
+    return false;
+}
+
+int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size)
+{
+    int r = regcomp(&filter->regex, regex, REG_EXTENDED | REG_NOSUB);
+
+    if (r) {
+        regerror(r, &filter->regex, ret_message, message_size);
+        return -EINVAL;
+    }
+    filter->grep = true;
+    return 0;
+}
+
+void filter_done(struct filter *filter)
+{
+    if (filter->grep)
+        regfree(&filter->regex);
+    filter->grep = false;
+}
+
+static bool site_matches(const char *pattern, const struct cursor_record *record)
+{
+    const struct file_site *site = record->site;
+    char text[SHMLOG_SITE_MAX + 16];
+    const char *base;
+    uint32_t id;
+    const char *at = pattern;
+
+    if (parse_number(&at, &id) && !*at)
+        return record->site_id == id;
+    if (!site)
+        return false;
+    if (!fnmatch(pattern, site->format, 0) || !fnmatch(pattern, site->function, 0) ||
+        !fnmatch(pattern, site->file, 0))
+        return true;
+    base = strrchr(site->file, '/');
+    base = base ? base + 1 : site->file;
+    if (!fnmatch(pattern, base, 0))
+        return true;
+    snprintf(text, sizeof(text), "%s:%u", base, site->line);
+    if (!fnmatch(pattern, text, 0))
+        return true;
+    snprintf(text, sizeof(text), "%s:%u", site->file, site->line);
+    return !fnmatch(pattern, text, 0);
+}
+
+/* The message may hold any byte, NUL too: its end is given by its size. */
+static bool message_matches(const regex_t *regex, struct text *message)
+{
+    regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)message->size};
+    const char *string = text_string(message);
+
+    return string && !regexec(regex, string, 1, &range, REG_STARTEND);
+}
+
+bool filter_passes(struct filter *filter, struct line *line)
+{
+    const struct cursor_record *record = &line->record;
+    const struct shmlog_producer *producer = record->producer;
+
+    if (!has_number(&filter->cpu, record->cpu != ~UINT32_C(0), record->cpu))
+        return false;
+    if (!has_number(&filter->pid, producer, producer ? producer->pid : 0) ||
+        !has_number(&filter->tid, producer, producer ? producer->tid : 0))
+        return false;
+    if (filter->category &&
+        (!record->site || fnmatch(filter->category, record->site->category, FNM_CASEFOLD)))
+        return false;
+    if (filter->site && !site_matches(filter->site, record))
+        return false;
+    return !filter->grep || message_matches(&filter->regex, line_message(line));
+}

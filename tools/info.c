@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a segment is at the moment: collecting it. Everything is copied once and bounded.
+ */
+#include "tools/info.h"
+#include "shm/ring_reader.h"
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_SLOTS 2048
+
+void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ring *ret_ring)
+{
+    const struct shm_ring *ring = &segment->rings[index];
+    struct info_ring info = {
+        .index = index,
+        .error = ring->error,
+        .entry = ring->entry,
+        .slots = segment->geometry.ring_slots,
+    };
+
+    if (!ring->header) {
+        if (!info.error)
+            info.error = -SHM_ERR_GEOMETRY;
+        *ret_ring = info;
+        return;
+    }
+    info.tail = shmlog_load_acquire_(&ring->header->tail);
+    info.newest = shm_ring_head_seq(segment, index, shmlog_load_acquire_(&ring->header->tail_seq),
+                                    &info.head);
+    info.fill = info.head > info.tail ? info.head - info.tail : 0;
+    if (info.fill > info.slots)
+        info.fill = info.slots;
+    for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
+        info.lost[i] = shmlog_load_relaxed_(&ring->header->lost[i]);
+    info.owner = shmlog_load32_relaxed_(&ring->header->owner);
+    *ret_ring = info;
+}
+
+static void count_batch(const struct shm_segment *segment, const struct shmlog_slot *batch,
+                        size_t slots, struct info_counts *counts)
+{
+    for (size_t i = 0; i < slots; i++) {
+        uint32_t id = batch[i].site & SHMLOG_SITE_ID_MASK;
+
+        if (!(batch[i].site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK))
+            continue; /* a record goes on */
+        if (id < segment->geometry.sites_max)
+            counts->site[id]++;
+        else
+            counts->unknown++;
+    }
+}
+
+static void count_ring(const struct shm_segment *segment, uint32_t index, struct shmlog_slot *batch,
+                       struct info_counts *counts)
+{
+    uint64_t head = shm_ring_head(segment->rings[index].header);
+    struct shm_ring_reader reader;
+    struct shm_read read;
+
+    shm_ring_reader_init_oldest(&reader, segment, index);
+    for (;;) {
+        shm_ring_read(&reader, head, batch, BATCH_SLOTS, &read);
+        if (read.kind == SHM_READ_NONE)
+            return;
+        if (read.kind == SHM_READ_RECORDS)
+            count_batch(segment, batch, read.slots, counts);
+    }
+}
+
+int info_count_sites(const struct shm_segment *segment, struct info_counts *ret_counts)
+{
+    struct info_counts counts = {
+        .site = calloc(segment->geometry.sites_max, sizeof(*counts.site)),
+    };
+    struct shmlog_slot *batch = malloc(BATCH_SLOTS * sizeof(*batch));
+
+    if (!counts.site || !batch) {
+        free(counts.site);
+        free(batch);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < segment->geometry.rings; i++)
+        if (segment->rings[i].header)
+            count_ring(segment, i, batch, &counts);
+    free(batch);
+    *ret_counts = counts;
+    return 0;
+}
+
+void info_counts_done(struct info_counts *counts)
+{
+    free(counts->site);
+    *counts = (struct info_counts){0};
+}
+
+const char *info_ring_kind(uint32_t kind)
+{
+    return kind == SHMLOG_RING_CPU ? "cpu" : kind == SHMLOG_RING_OWNED ? "owned" : "?";
+}
+
+const char *info_on_full(uint32_t on_full)
+{
+    switch (on_full) {
+    case SHMLOG_ON_FULL_DROP:
+        return "drop";
+    case SHMLOG_ON_FULL_OVERWRITE:
+        return "overwrite";
+    case SHMLOG_ON_FULL_WAIT:
+        return "wait";
+    default:
+        return "?";
+    }
+}
+
+const char *info_cause(unsigned cause)
+{
+    static const char *const names[SHMLOG_LOST_CAUSES] = {
+        "full", "waited", "nested", "detached", "overwritten", "damaged", "no-ring", "no-site",
+    };
+
+    return cause < SHMLOG_LOST_CAUSES ? names[cause] : "?";
+}
+
+const char *info_alive(const struct shmlog_producer *producer)
+{
+    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_FILLING)
+        return "attaching";
+    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_DETACHED)
+        return "detached";
+    switch (shm_producer_alive(producer)) {
+    case SHM_ALIVE:
+        return "alive";
+    case SHM_DEAD:
+        return "dead";
+    case SHM_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a segment is at the moment: geometry, rings, producers, sites, collector.
+ */
+#ifndef TOOLS_INFO_H
+#define TOOLS_INFO_H
+
+#include "shm/segment.h"
+#include "tools/text.h"
+
+/* `show`: SHOW_* of tools/options.h. Appends to `out`. */
+int info_text(const struct shm_segment *segment, unsigned show, struct text *out);
+int info_json(const struct shm_segment *segment, unsigned show, struct text *out);
+
+/* ---- What both of them print ---- */
+
+struct info_ring {
+    uint32_t index;
+    int error; /* the ring cannot be read */
+    struct shmlog_ring_entry entry;
+    uint64_t head, tail, fill, slots, newest;
+    uint64_t lost[SHMLOG_LOST_CAUSES];
+    uint32_t owner;
+};
+void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ring *ret_ring);
+
+/* Records of each site that are in the rings now. */
+struct info_counts {
+    uint64_t *site; /* by id */
+    uint64_t unknown;
+};
+int info_count_sites(const struct shm_segment *segment, struct info_counts *ret_counts);
+void info_counts_done(struct info_counts *counts);
+
+const char *info_ring_kind(uint32_t kind);
+const char *info_on_full(uint32_t on_full);
+const char *info_cause(unsigned cause);
+const char *info_alive(const struct shmlog_producer *producer);
+
+#endif

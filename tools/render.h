@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a record's typed binary values to text: the format of a printf-style call, or the name and
+ * fields of an event.
+ *
+ * Formats come from shared memory and files, so none is ever handed to printf as it is: each
+ * conversion is parsed, and a specification made here from its checked parts is. Whatever the
+ * format and the values are, a rendering ends, is bounded and takes no argument that is not there.
+ */
+#ifndef TOOLS_RENDER_H
+#define TOOLS_RENDER_H
+
+#include "collector/file/site.h"
+#include "tools/text.h"
+
+#define RENDER_WIDTH_MAX 4096 /* of a field; wider ones, and precisions, are cut to it */
+
+/* The message of a record: what printf() would have written, or `name field=value ...`.
+ *
+ * An argument is taken with the type it was stored with, and where the conversion does not fit that
+ * type it is written as in an event. A missing argument shows as <missing>; %n and unknown
+ * conversions show as they stand. */
+void render_message(const struct file_site *site, const struct file_value *values,
+                    struct text *out);
+
+/* One value as in an event: strings are quoted where that is needed to tell where they end. */
+void render_value(const struct file_value *value, struct text *out);
+/* One value as JSON; *invalid (may be NULL) as of text_put_json(). */
+void render_value_json(const struct file_value *value, struct text *out, bool *invalid);
+/* {"name":value,...}; arguments without a name are called arg1, arg2, ... */
+void render_fields_json(const struct file_site *site, const struct file_value *values,
+                        struct text *out, bool *invalid);
+
+/* Bytes of a STRING, BYTES or TEXT value; TEXT ends at its first NUL. */
+size_t render_string_size(const struct file_value *value);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * shmlog-cat: standard input, line by line, into a segment, as systemd-cat does with the journal. A
+ * line longer than a record goes on in the next ones; readers put it together again.
+ */
+#include "producer/shmlog.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+static const char tool[] = "shmlog-cat";
+static const char usage[] =
+    "usage: shmlog-cat --segment NAME [options] < lines\n"
+    "\n"
+    "Logs each line of standard input. Exits 0 when every line is committed.\n"
+    "\n"
+    "  --segment NAME     segment to log to: a name, or a path with a slash\n"
+    "  --level LEVEL      trace, debug, info, warn, error, critical (default info)\n"
+    "  --name NAME        process name in the records (default: shmlog-cat)\n"
+    "  --wait-ms N        wait so long for the segment to appear, -1 for ever (default 0)\n"
+    "  --help             this text\n"
+    "  --version          the version\n";
+
+struct options {
+    const char *segment;
+    const char *name;
+    uint32_t level;
+    int wait_ms;
+};
+
+static int parse_level(const char *text, uint32_t *ret_level)
+{
+    static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
+
+    for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_level = i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int parse_int(const char *text, int *ret_value)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < -1 || value > 86400000)
+        return -EINVAL;
+    *ret_value = (int)value;
+    return 0;
+}
+
+/* 0: go on; 1: done; 2: a mistake, said. */
+static int parse(int argc, char **argv, struct options *options)
+{
+    static const struct option longs[] = {{"segment", required_argument, NULL, 's'},
+                                          {"level", required_argument, NULL, 'l'},
+                                          {"name", required_argument, NULL, 'n'},
+                                          {"wait-ms", required_argument, NULL, 'w'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {0}};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            options->segment = optarg;
+            break;
+        case 'n':
+            options->name = optarg;
+            break;
+        case 'l':
+            if (parse_level(optarg, &options->level) < 0) {
+                fprintf(stderr,
+                        "%s: --level %s: must be one of trace debug info warn error critical\n",
+                        tool, optarg);
+                return 2;
+            }
+            break;
+        case 'w':
+            if (parse_int(optarg, &options->wait_ms) < 0) {
+                fprintf(stderr, "%s: --wait-ms %s: must be a number from -1 to 86400000\n", tool,
+                        optarg);
+                return 2;
+            }
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 1;
+        case 'v':
+            printf("%s %s\n", tool, SHMLOG_VERSION_STRING);
+            return 1;
+        default:
+            return 2; /* getopt said it */
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: %s: not an option; lines come from standard input\n", tool,
+                argv[optind]);
+        return 2;
+    }
+    if (!options->segment) {
+        fprintf(stderr, "%s: --segment is missing; see --help\n", tool);
+        return 2;
+    }
+    return 0;
+}
+
+/* The level is a constant of each call site. */
+#define LINE_AT(level_, more_)                       \
+    case level_:                                     \
+        shmlog_line(log, level_, more_, data, size); \
+        break
+
+static void put(struct shmlog *log, uint32_t level, bool more, const char *data, size_t size)
+{
+    if (more) {
+        switch (level) {
+            LINE_AT(SHMLOG_TRACE, 1);
+            LINE_AT(SHMLOG_DEBUG, 1);
+            LINE_AT(SHMLOG_INFO, 1);
+            LINE_AT(SHMLOG_WARN, 1);
+            LINE_AT(SHMLOG_ERROR, 1);
+            LINE_AT(SHMLOG_CRITICAL, 1);
+        }
+    } else {
+        switch (level) {
+            LINE_AT(SHMLOG_TRACE, 0);
+            LINE_AT(SHMLOG_DEBUG, 0);
+            LINE_AT(SHMLOG_INFO, 0);
+            LINE_AT(SHMLOG_WARN, 0);
+            LINE_AT(SHMLOG_ERROR, 0);
+            LINE_AT(SHMLOG_CRITICAL, 0);
+        }
+    }
+}
+
+/* One line, in as many records as it takes. */
+static void put_line(struct shmlog *log, uint32_t level, const char *line, size_t size)
+{
+    while (size > SHMLOG_LINE_MAX) {
+        put(log, level, true, line, SHMLOG_LINE_MAX);
+        line += SHMLOG_LINE_MAX;
+        size -= SHMLOG_LINE_MAX;
+    }
+    put(log, level, false, line, size);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.level = SHMLOG_INFO, .name = tool};
+    struct shmlog_options attach = {0};
+    struct shmlog *log;
+    uint64_t lost;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    int r = parse(argc, argv, &options);
+
+    if (r)
+        return r == 1 ? EXIT_SUCCESS : r;
+    attach.wait_ms = options.wait_ms;
+    attach.process_name = options.name;
+    r = shmlog_open(&log, options.segment, &attach);
+    if (r < 0) {
+        fprintf(stderr, "%s: %s: %s\n", tool, options.segment, shmlog_strerror(r));
+        return EXIT_FAILURE;
+    }
+    lost = shmlog_thread_lost(log);
+    while ((size = getline(&line, &room, stdin)) >= 0)
+        put_line(log, options.level, line, (size_t)size - (size > 0 && line[size - 1] == '\n'));
+    r = ferror(stdin) ? errno : 0;
+    lost = shmlog_thread_lost(log) - lost;
+    free(line);
+    shmlog_close(log);
+    if (r)
+        fprintf(stderr, "%s: standard input: %s\n", tool, strerror(r));
+    if (lost)
+        fprintf(
+            stderr,
+            "%s: %s: %llu records were dropped, the rings were full; a collector with --on-full "
+            "wait keeps them\n",
+            tool, options.segment, (unsigned long long)lost);
+    return r || lost ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A segment's records from its files.
+ *
+ * On opening, the list of pieces of each file is read and the blocks that can hold wanted records
+ * are noted, by ring and sequence number. A stream walks its ring's notes and decodes one block at
+ * a time. Files are opened when needed; only so many stay open.
+ */
+#include "shm/clock.h"
+#include "tools/fileset.h"
+#include "tools/source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPEN_FILES 64 /* beside those that streams are in the middle of */
+
+struct log_file {
+    const struct fileset_file *file;
+    struct file_reader *reader; /* NULL: closed */
+    unsigned pins;              /* streams that stand in one of its blocks */
+    uint64_t used;              /* when it was last asked for */
+};
+
+/* A block that may hold wanted records. */
+struct note {
+    uint32_t file;
+    uint32_t order; /* of noting: keeps the sort stable */
+    struct file_piece piece;
+};
+
+struct files;
+
+struct file_stream {
+    struct stream stream; /* first */
+    struct files *files;
+    struct note *note;
+    size_t notes, room;
+    size_t next; /* note to decode next */
+    struct file_block block;
+    size_t at; /* record of the block to look at next */
+    struct log_file *pinned;
+    uint64_t next_seq; /* records before it were passed on */
+    uint32_t cpu;
+};
+
+struct files {
+    struct source source; /* first */
+    struct source_params params;
+    struct log_file *file;
+    size_t count, open;
+    uint64_t clock; /* counts uses */
+    struct file_stream **stream;
+    size_t streams;
+    struct merge merge;
+};
+
+static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
+                    int error, const char *reason)
+{
+    const struct cursor_options *options = files->params.options;
+
+    if (options->on_damage)
+        options->on_damage(options->arg, file->file->path, offset, error, reason);
+}
+
+static void close_file(struct files *files, struct log_file *file)
+{
+    file_reader_close(file->reader);
+    file->reader = NULL;
+    files->open--;
+}
+
+static void close_least_used(struct files *files)
+{
+    struct log_file *oldest = NULL;
+
+    for (size_t i = 0; i < files->count; i++) {
+        struct log_file *file = &files->file[i];
+
+        if (file->reader && !file->pins && (!oldest || file->used < oldest->used))
+            oldest = file;
+    }
+    if (oldest)
+        close_file(files, oldest);
+}
+
+/* Open the file if it is not; its dictionary is complete then. */
+static int use_file(struct files *files, struct log_file *file)
+{
+    const struct file_piece *pieces;
+    size_t count;
+    int r;
+
+    file->used = ++files->clock;
+    if (file->reader)
+        return 0;
+    if (files->open >= OPEN_FILES)
+        close_least_used(files);
+    r = fileset_reader_open(file->file, &file->reader);
+    if (r < 0)
+        return r;
+    files->open++;
+    r = file_reader_list(file->reader, &pieces, &count);
+    if (r < 0)
+        close_file(files, file);
+    return r;
+}
+
+static int64_t to_ns(const struct log_file *file, uint64_t ticks)
+{
+    size_t count;
+    const struct shmlog_clock_pair *pairs = file_reader_clock(file->reader, &count);
+
+    return shm_clock_to_ns(pairs, count, file->file->identity.clock_hz, ticks, NULL);
+}
+
+static struct file_stream *stream_of(struct files *files, uint32_t ring)
+{
+    struct file_stream *stream, **grown;
+
+    for (size_t i = 0; i < files->streams; i++)
+        if (files->stream[i]->stream.ring == ring)
+            return files->stream[i];
+    stream = calloc(1, sizeof(*stream));
+    grown = reallocarray(files->stream, files->streams + 1, sizeof(struct file_stream *));
+    if (grown)
+        files->stream = grown;
+    if (!stream || !grown) {
+        free(stream);
+        return NULL;
+    }
+    stream->stream.ring = ring;
+    stream->files = files;
+    stream->cpu = ~UINT32_C(0);
+    files->stream[files->streams++] = stream;
+    return stream;
+}
+
+static int note_block(struct files *files, const struct log_file *file,
+                      const struct file_piece *piece)
+{
+    const struct cursor_options *options = files->params.options;
+    struct file_stream *stream;
+    struct note *note;
+
+    if (!(piece->block.levels >> options->min_level))
+        return 0;
+    if (to_ns(file, piece->block.time_max) < options->since_ns ||
+        to_ns(file, piece->block.time_min) > options->until_ns)
+        return 0;
+    stream = stream_of(files, piece->block.ring);
+    if (!stream)
+        return -ENOMEM;
+    if (stream->notes == stream->room) {
+        size_t room = stream->room ? 2 * stream->room : 16;
+        struct note *grown = reallocarray(stream->note, room, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        stream->note = grown;
+        stream->room = room;
+    }
+    note = &stream->note[stream->notes];
+    note->file = (uint32_t)(file - files->file);
+    note->order = (uint32_t)stream->notes++;
+    note->piece = *piece;
+    return 0;
+}
+
+static void note_gap(struct files *files, const struct log_file *file, const struct file_gap *gap)
+{
+    const struct cursor_options *options = files->params.options;
+
+    if (!options->on_gap)
+        return;
+    if (gap->time_after && to_ns(file, gap->time_after) < options->since_ns)
+        return;
+    if (gap->time_before && to_ns(file, gap->time_before) > options->until_ns)
+        return;
+    options->on_gap(options->arg, gap);
+}
+
+static void note_damage(struct files *files, const struct log_file *file,
+                        const struct file_piece *piece)
+{
+    if (piece->error == -FILE_ERR_CUT && fileset_growing(file->file))
+        return; /* being written this moment */
+    damaged(files, file, piece->offset, piece->error, piece->reason);
+}
+
+static void note_cpus(struct files *files, const struct log_file *file)
+{
+    size_t rings;
+    const struct file_ledger_entry *entry = file_reader_start(file->reader, &rings);
+
+    for (size_t i = 0; i < rings; i++) {
+        if (entry[i].kind != SHMLOG_RING_CPU)
+            continue;
+        for (size_t j = 0; j < files->streams; j++)
+            if (files->stream[j]->stream.ring == entry[i].ring)
+                files->stream[j]->cpu = entry[i].cpu;
+    }
+}
+
+static int note_file(struct files *files, struct log_file *file)
+{
+    const struct file_piece *pieces;
+    size_t count, rings;
+    int r = use_file(files, file);
+
+    if (r == 0)
+        r = file_reader_list(file->reader, &pieces, &count);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        damaged(files, file, 0, r, fileset_strerror(r));
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].kind == FILE_PIECE_BLOCK)
+            r = note_block(files, file, &pieces[i]);
+        else if (pieces[i].kind == FILE_PIECE_GAP)
+            note_gap(files, file, &pieces[i].gap);
+        else if (pieces[i].kind == FILE_PIECE_DAMAGED)
+            note_damage(files, file, &pieces[i]);
+        if (r < 0)
+            return r;
+    }
+    if (!file->file->part && !file_reader_end(file->reader, &rings) &&
+        !(count && pieces[count - 1].kind == FILE_PIECE_DAMAGED))
+        damaged(files, file, count ? pieces[count - 1].offset + pieces[count - 1].size : 0,
+                -FILE_ERR_CUT, "no seal at its end");
+    note_cpus(files, file);
+    return 0;
+}
+
+static int compare_notes(const void *a, const void *b)
+{
+    const struct note *one = a, *two = b;
+
+    if (one->piece.block.first_seq != two->piece.block.first_seq)
+        return one->piece.block.first_seq < two->piece.block.first_seq ? -1 : 1;
+    return one->order < two->order ? -1 : 1;
+}
+
+static void leave_block(struct file_stream *stream)
+{
+    if (stream->pinned)
+        stream->pinned->pins--;
+    stream->pinned = NULL;
+    stream->at = 0;
+    stream->block.records = 0;
+}
+
+/* The next record of the decoded block that is wanted: fills the stream's record. */
+static bool take_record(struct file_stream *stream)
+{
+    const struct cursor_options *options = stream->files->params.options;
+    const struct log_file *file = stream->pinned;
+
+    while (stream->at < stream->block.records) {
+        const struct file_record *record = &stream->block.record[stream->at++];
+
+        if (record->seq < stream->next_seq)
+            continue;
+        stream->next_seq = record->seq + 1;
+        stream->stream.record = (struct cursor_record){
+            .time_ns = to_ns(file, record->time),
+            .ticks = record->time,
+            .seq = record->seq,
+            .ring = stream->stream.ring,
+            .cpu = stream->cpu,
+            .segment = stream->files->params.segment,
+            .site_id = record->site,
+            .producer_id = record->producer,
+            .site = file_sites_get(file_reader_sites(file->reader), record->site),
+            .payload = record->payload,
+            .payload_size = record->payload_size,
+        };
+        if (!source_wants(options, &stream->stream.record))
+            continue;
+        stream->stream.record.producer = file_reader_producer(file->reader, record->producer);
+        stream->stream.ticks = record->time;
+        stream->stream.loaded = true;
+        return true;
+    }
+    return false;
+}
+
+/* Decode the next block of the ring. A block that is not sound is reported and left empty. */
+static int decode_next(struct file_stream *stream)
+{
+    struct files *files = stream->files;
+    struct note *note = &stream->note[stream->next++];
+    struct log_file *file = &files->file[note->file];
+    int r = use_file(files, file);
+
+    if (r == 0) {
+        file->pins++;
+        stream->pinned = file;
+        r = file_reader_decode(file->reader, &note->piece, &stream->block);
+    }
+    if (r >= 0)
+        return 0;
+    leave_block(stream);
+    if (r == -ENOMEM)
+        return r;
+    damaged(files, file, note->piece.offset, r, fileset_strerror(r));
+    return 0;
+}
+
+static int file_stream_advance(struct stream *base)
+{
+    struct file_stream *stream = (struct file_stream *)base;
+    bool decode = !base->loaded;
+    int r;
+
+    base->loaded = false;
+    for (;;) {
+        if (take_record(stream))
+            return 1;
+        leave_block(stream);
+        while (stream->next < stream->notes) { /* blocks that are there twice */
+            const struct file_block_info *info = &stream->note[stream->next].piece.block;
+
+            if (info->first_seq >= stream->next_seq ||
+                stream->next_seq - info->first_seq < info->records)
+                break;
+            stream->next++;
+        }
+        if (stream->next == stream->notes) {
+            file_block_done(&stream->block);
+            stream->block = (struct file_block){0};
+            return 0;
+        }
+        if (!decode) { /* decode it when its time has come */
+            base->ticks = stream->note[stream->next].piece.block.time_min;
+            return 1;
+        }
+        r = decode_next(stream);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int files_next(struct source *source, struct cursor_record *ret_record)
+{
+    struct files *files = (struct files *)source;
+    struct stream *stream;
+    int r = merge_peek(&files->merge, &stream);
+
+    if (r <= 0)
+        return r;
+    merge_take(&files->merge);
+    *ret_record = stream->record;
+    return 1;
+}
+
+static void files_close(struct source *source)
+{
+    struct files *files = (struct files *)source;
+
+    for (size_t i = 0; i < files->streams; i++) {
+        file_block_done(&files->stream[i]->block);
+        free(files->stream[i]->note);
+        free(files->stream[i]);
+    }
+    free(files->stream);
+    for (size_t i = 0; i < files->count; i++)
+        file_reader_close(files->file[i].reader);
+    free(files->file);
+    merge_done(&files->merge);
+    free(files);
+}
+
+static int start_streams(struct files *files)
+{
+    int r = merge_init(&files->merge, files->streams);
+
+    for (size_t i = 0; i < files->streams && r == 0; i++) {
+        struct file_stream *stream = files->stream[i];
+
+        qsort(stream->note, stream->notes, sizeof(*stream->note), compare_notes);
+        stream->stream.advance = file_stream_advance;
+        stream->stream.ticks = stream->note[0].piece.block.time_min;
+        merge_add(&files->merge, &stream->stream);
+    }
+    return r;
+}
+
+int source_files_open(const struct fileset *set, size_t first, size_t end,
+                      const struct source_params *params, struct source **ret_source)
+{
+    struct files *files = calloc(1, sizeof(*files));
+    int r = 0;
+
+    if (!files)
+        return -ENOMEM;
+    files->source.next = files_next;
+    files->source.close = files_close;
+    files->params = *params;
+    files->file = calloc(end - first, sizeof(*files->file));
+    if (!files->file)
+        r = -ENOMEM;
+    else
+        files->count = end - first;
+    for (size_t i = 0; i < files->count; i++)
+        files->file[i].file = &set->file[first + i];
+    for (size_t i = 0; i < files->count && r == 0; i++)
+        r = note_file(files, &files->file[i]);
+    if (r == 0)
+        r = start_streams(files);
+    if (r < 0) {
+        files_close(&files->source);
+        return r;
+    }
+    *ret_source = &files->source;
+    return 0;
+}

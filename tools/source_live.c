@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A segment's records from its live rings, without consuming them.
+ *
+ * Heads are read together, as a snapshot; streams read up to it in batches. With `follow`, a new
+ * snapshot is taken every few milliseconds, and a record is passed on only when it is older than
+ * the snapshot before by a margin: what another ring committed at the same time is then there too.
+ *
+ * Since nothing is consumed, a writer may overwrite slots at any time that the collector has given
+ * free, whatever the segment's policy: then records are reported as lost to this reader.
+ */
+#include "shm/clock.h"
+#include "shm/ring_reader.h"
+#include "shm/tables.h"
+#include "tools/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define BATCH_SLOTS 512
+#define POLL_NS 10000000
+#define REORDER_NS UINT64_C(5000000)
+#define CLOCK_PAIRS 1024
+#define DAMAGE_SHOWN 3 /* of each ring; a scribbled one has thousands of places */
+
+_Static_assert(BATCH_SLOTS >= 2 * SHMLOG_RECORD_SLOTS, "shm_ring_read() wants two records");
+
+struct live;
+
+struct live_stream {
+    struct stream stream; /* first */
+    struct live *live;
+    struct shm_ring_reader reader;
+    uint64_t upto;
+    struct shmlog_slot *batch; /* BATCH_SLOTS */
+    size_t slots, at;
+    uint64_t seq;                           /* of the record at `at` */
+    uint8_t payload[SHMLOG_RECORD_PAYLOAD]; /* of a record of several slots */
+    uint32_t cpu;
+    bool merged; /* in the heap */
+    unsigned damages;
+};
+
+struct producer_copy {
+    struct producer_copy *next;
+    struct shmlog_producer producer;
+};
+#define PRODUCER_BUCKETS 256
+
+struct live {
+    struct source source; /* first */
+    struct source_params params;
+    struct shm_segment *segment;
+    struct live_stream *stream;
+    size_t streams;
+    struct merge merge;
+    struct file_sites sites;
+    uint8_t *refused; /* by site id: damaged, not to be tried again */
+    struct producer_copy *producer[PRODUCER_BUCKETS];
+    struct shmlog_clock_pair pairs[CLOCK_PAIRS];
+    size_t pair_count;
+    uint64_t now;     /* ticks at the last snapshot */
+    uint64_t horizon; /* follow: records up to here may go out */
+    bool gone;        /* the last snapshot was taken after the segment's end */
+};
+
+static void damaged(const struct live *live, uint64_t offset, int error, const char *reason)
+{
+    const struct cursor_options *options = live->params.options;
+
+    if (options->on_damage)
+        options->on_damage(options->arg, live->segment->path, offset, error, reason);
+}
+
+/* Sites may appear at any time, so an unknown one is asked for again, a damaged one is not. */
+static const struct file_site *find_site(struct live *live, uint32_t id)
+{
+    const struct file_site *site = file_sites_get(&live->sites, id);
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    size_t size;
+    int r;
+
+    if (site || id >= live->segment->geometry.sites_max || live->refused[id])
+        return site;
+    r = shm_site_copy(live->segment, id, bytes, &size);
+    if (r == 0)
+        r = file_sites_put(&live->sites, id, bytes, size);
+    if (r == 0)
+        return file_sites_get(&live->sites, id);
+    if (r == -EBADMSG) {
+        live->refused[id] = 1;
+        damaged(live, id, r, "damaged entry in the site table");
+    }
+    return NULL;
+}
+
+static const struct shmlog_producer *find_producer(struct live *live, uint32_t id)
+{
+    struct producer_copy **bucket = &live->producer[(id ^ id >> 8) % PRODUCER_BUCKETS];
+    struct producer_copy *copy;
+
+    if (!id)
+        return NULL;
+    for (copy = *bucket; copy; copy = copy->next)
+        if (copy->producer.id == id)
+            return &copy->producer;
+    copy = malloc(sizeof(*copy));
+    if (!copy || shm_producer_copy(live->segment, id, &copy->producer) < 0) {
+        free(copy);
+        return NULL;
+    }
+    copy->producer.id = id;
+    copy->next = *bucket;
+    *bucket = copy;
+    return &copy->producer;
+}
+
+/* The payload of the record in `slots` slots at `slot`, in one piece. */
+static const uint8_t *join_payload(struct live_stream *stream, const struct shmlog_slot *slot,
+                                   size_t slots)
+{
+    if (slots == 1)
+        return slot->payload;
+    for (size_t i = 0; i < slots; i++)
+        memcpy(stream->payload + i * SHMLOG_SLOT_PAYLOAD, slot[i].payload, SHMLOG_SLOT_PAYLOAD);
+    return stream->payload;
+}
+
+/* The next wanted record of the batch. */
+static bool take_record(struct live_stream *stream)
+{
+    struct live *live = stream->live;
+    struct cursor_record *record = &stream->stream.record;
+
+    while (stream->at < stream->slots) {
+        const struct shmlog_slot *slot = &stream->batch[stream->at];
+        size_t slots = slot->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
+
+        if (!slots || slots > SHMLOG_RECORD_SLOTS || slots > stream->slots - stream->at) {
+            stream->at = stream->slots; /* the reader hands out whole records: not to be seen */
+            return false;
+        }
+        stream->at += slots;
+        *record = (struct cursor_record){
+            .seq = stream->seq++,
+            .ring = stream->stream.ring,
+            .cpu = stream->cpu,
+            .segment = live->params.segment,
+            .site_id = slot->site & SHMLOG_SITE_ID_MASK,
+            .payload = join_payload(stream, slot, slots),
+            .payload_size = (uint32_t)(slots * SHMLOG_SLOT_PAYLOAD),
+        };
+        memcpy(&record->ticks, record->payload + SHMLOG_PAYLOAD_TIME, 8);
+        memcpy(&record->producer_id, record->payload + SHMLOG_PAYLOAD_PRODUCER, 4);
+        record->time_ns = shm_clock_to_ns(live->pairs, live->pair_count,
+                                          live->segment->geometry.clock_hz, record->ticks, NULL);
+        record->site = find_site(live, record->site_id);
+        if (!source_wants(live->params.options, record))
+            continue;
+        record->producer = find_producer(live, record->producer_id);
+        stream->stream.ticks = record->ticks;
+        stream->stream.loaded = true;
+        return true;
+    }
+    return false;
+}
+
+static void lost(struct live_stream *stream, const struct shm_read *read)
+{
+    const struct cursor_options *options = stream->live->params.options;
+    struct file_gap gap = {
+        .ring = stream->stream.ring,
+        .cause = read->cause,
+        .count = read->lost,
+        .seq = stream->reader.seq,
+        .pos = stream->reader.pos,
+    };
+
+    memcpy(gap.file_uuid, stream->live->segment->geometry.uuid, 16);
+    if (options->on_gap)
+        options->on_gap(options->arg, &gap);
+    if (read->cause == SHMLOG_LOST_DAMAGED && stream->damages++ < DAMAGE_SHOWN)
+        damaged(stream->live, read->first_pos, -EBADMSG, "damaged slots in a ring");
+}
+
+static int live_stream_advance(struct stream *base)
+{
+    struct live_stream *stream = (struct live_stream *)base;
+
+    base->loaded = false;
+    for (;;) {
+        struct shm_read read;
+
+        if (take_record(stream))
+            return 1;
+        shm_ring_read(&stream->reader, stream->upto, stream->batch, BATCH_SLOTS, &read);
+        if (read.kind == SHM_READ_RECORDS) {
+            stream->slots = read.slots;
+            stream->at = 0;
+            stream->seq = read.first_seq;
+            continue;
+        }
+        if (read.kind == SHM_READ_LOST) { /* the reader is past it: this ends */
+            lost(stream, &read);
+            continue;
+        }
+        stream->merged = false;
+        return 0;
+    }
+}
+
+/* Read all heads, and put streams that have something new into the heap. */
+static void take_snapshot(struct live *live)
+{
+    uint64_t before = live->now;
+    uint64_t margin =
+        (uint64_t)((unsigned __int128)live->segment->geometry.clock_hz * REORDER_NS / 1000000000);
+
+    live->pair_count = shm_clock_read(live->segment, live->pairs, CLOCK_PAIRS);
+    live->now = shm_clock_now(live->segment->geometry.clock);
+    live->horizon = live->now > margin ? live->now - margin : 0;
+    if (live->horizon < before && before)
+        live->horizon = before > margin ? before - margin : 0;
+    for (size_t i = 0; i < live->streams; i++) {
+        struct live_stream *stream = &live->stream[i];
+        const struct shmlog_ring *ring = live->segment->rings[stream->stream.ring].header;
+
+        stream->upto = shm_ring_head(ring);
+        if (stream->merged || stream->upto == stream->reader.pos)
+            continue;
+        stream->stream.loaded = false;
+        stream->stream.ticks = 0; /* unknown: load it first */
+        stream->merged = true;
+        merge_add(&live->merge, &stream->stream);
+    }
+}
+
+/* Gone when it was closed, or its name leads elsewhere or nowhere. */
+static bool segment_gone(const struct live *live)
+{
+    char path[PATH_MAX + 16];
+    struct stat here, there;
+
+    if (shmlog_load32_acquire_(&live->segment->control->state) == SHMLOG_SEGMENT_CLOSED)
+        return true;
+    snprintf(path, sizeof(path), "%s/control", live->segment->path);
+    if (fstat(live->segment->control_fd, &here) < 0 || stat(path, &there) < 0)
+        return true;
+    return here.st_ino != there.st_ino || here.st_dev != there.st_dev;
+}
+
+/* A time beyond the snapshot is not the clock's, but one that a caller made up: it does not wait.
+ */
+static bool is_due(const struct live *live, uint64_t ticks)
+{
+    return !live->params.options->follow || live->gone || ticks <= live->horizon ||
+           ticks > live->now;
+}
+
+static bool pause_until_next(struct live *live)
+{
+    const struct cursor_options *options = live->params.options;
+    const struct timespec pause = {.tv_nsec = POLL_NS};
+
+    if (options->on_idle && options->on_idle(options->arg))
+        return false;
+    live->gone = segment_gone(live);
+    if (!live->gone)
+        nanosleep(&pause, NULL);
+    take_snapshot(live);
+    return true;
+}
+
+static int live_next(struct source *source, struct cursor_record *ret_record)
+{
+    struct live *live = (struct live *)source;
+    struct stream *stream;
+
+    for (;;) {
+        int r = merge_peek(&live->merge, &stream);
+
+        if (r < 0)
+            return r;
+        if (r > 0 && is_due(live, stream->ticks)) {
+            merge_take(&live->merge);
+            *ret_record = stream->record;
+            return 1;
+        }
+        if (!live->params.options->follow || live->gone)
+            return 0;
+        if (!pause_until_next(live))
+            return 0;
+    }
+}
+
+static void live_close(struct source *source)
+{
+    struct live *live = (struct live *)source;
+
+    for (size_t i = 0; i < live->streams; i++)
+        free(live->stream[i].batch);
+    free(live->stream);
+    for (size_t i = 0; i < PRODUCER_BUCKETS; i++)
+        while (live->producer[i]) {
+            struct producer_copy *next = live->producer[i]->next;
+
+            free(live->producer[i]);
+            live->producer[i] = next;
+        }
+    file_sites_done(&live->sites);
+    free(live->refused);
+    merge_done(&live->merge);
+    shm_segment_close(live->segment);
+    free(live);
+}
+
+static int start_streams(struct live *live)
+{
+    const struct shm_segment *segment = live->segment;
+
+    for (uint32_t i = 0; i < segment->geometry.rings; i++) {
+        struct live_stream *stream = &live->stream[live->streams];
+
+        if (!segment->rings[i].header) {
+            damaged(live, i, segment->rings[i].error, "a ring that cannot be read");
+            continue;
+        }
+        stream->batch = malloc(BATCH_SLOTS * sizeof(*stream->batch));
+        if (!stream->batch)
+            return -ENOMEM;
+        stream->live = live;
+        stream->stream.ring = i;
+        stream->stream.advance = live_stream_advance;
+        stream->cpu = segment->rings[i].entry.kind == SHMLOG_RING_CPU ? segment->rings[i].entry.cpu
+                                                                      : ~UINT32_C(0);
+        shm_ring_reader_init_oldest(&stream->reader, segment, i);
+        live->streams++;
+    }
+    return 0;
+}
+
+int source_live_open(struct shm_segment *segment, const struct source_params *params,
+                     struct source **ret_source)
+{
+    struct live *live = calloc(1, sizeof(*live));
+    int r = -ENOMEM;
+
+    if (!live)
+        return -ENOMEM;
+    live->source.next = live_next;
+    live->source.close = live_close;
+    live->params = *params;
+    live->segment = segment;
+    live->stream = calloc(segment->geometry.rings, sizeof(*live->stream));
+    live->refused = calloc(segment->geometry.sites_max, 1);
+    if (live->stream && live->refused)
+        r = merge_init(&live->merge, segment->geometry.rings);
+    if (r == 0)
+        r = start_streams(live);
+    if (r < 0) {
+        live->segment = NULL; /* stays the caller's */
+        live_close(&live->source);
+        return r;
+    }
+    take_snapshot(live);
+    *ret_source = &live->source;
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a name on the command line stands for: a live segment, a log file, or a directory of them.
+ */
+#ifndef TOOLS_TARGET_H
+#define TOOLS_TARGET_H
+
+#include "shm/segment.h"
+
+enum target_kind { TARGET_SEGMENT, TARGET_FILE, TARGET_DIRECTORY };
+
+/* A directory with a `control` file is a segment, and so is a name without a slash that no file
+ * has; everything else is what it is. ret_path (PATH_MAX bytes) gets the path to open.
+ * On error, ret_message has one line: what, and what to do. */
+int target_find(const char *name, enum target_kind *ret_kind, char *ret_path, char *ret_message,
+                size_t message_size);
+
+/* Open the segment that `name` stands for; on error ret_message as above. */
+int target_open_segment(const char *name, bool writable, struct shm_segment **ret_segment,
+                        char *ret_message, size_t message_size);
+
+/* Does the collector of the segment live? By its pid and start time, or, where that is another
+ * namespace's, by its beat of the last seconds. */
+bool target_collector_alive(const struct shm_segment *segment);
+
+#endif

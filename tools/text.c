@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A growing run of bytes, and the ways to put a string into it for people, JSON and CSV.
+ */
+#include "tools/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *text_reserve(struct text *text, size_t more)
+{
+    size_t room = text->room ? text->room : 256;
+    char *data;
+
+    if (text->room - text->size >= more)
+        return text->data + text->size;
+    while (room - text->size < more) {
+        if (room > SIZE_MAX / 2) {
+            text->failed = true;
+            return NULL;
+        }
+        room *= 2;
+    }
+    data = realloc(text->data, room);
+    if (!data) {
+        text->failed = true;
+        return NULL;
+    }
+    text->data = data;
+    text->room = room;
+    return data + text->size;
+}
+
+const char *text_string(struct text *text)
+{
+    char *end = text_reserve(text, 1);
+
+    if (!end)
+        return NULL;
+    *end = 0;
+    return text->data;
+}
+
+void text_done(struct text *text)
+{
+    free(text->data);
+    *text = (struct text){0};
+}
+
+void text_put(struct text *text, const void *data, size_t size)
+{
+    char *at;
+
+    if (!size)
+        return;
+    at = text_reserve(text, size);
+    if (!at)
+        return;
+    memcpy(at, data, size);
+    text->size += size;
+}
+
+void text_puts(struct text *text, const char *string)
+{
+    text_put(text, string, strlen(string));
+}
+
+void text_putc(struct text *text, char c)
+{
+    text_put(text, &c, 1);
+}
+
+void text_fill(struct text *text, char c, size_t count)
+{
+    char *at = text_reserve(text, count);
+
+    if (!at)
+        return;
+    memset(at, c, count);
+    text->size += count;
+}
+
+void text_u64(struct text *text, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    text_put(text, digits + at, sizeof(digits) - at);
+}
+
+void text_i64(struct text *text, int64_t value)
+{
+    if (value < 0)
+        text_putc(text, '-');
+    text_u64(text, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+    va_list args;
+    char *at = text_reserve(text, 64);
+    int size;
+
+    if (!at)
+        return;
+    va_start(args, format);
+    size = vsnprintf(at, text->room - text->size, format, args);
+    va_end(args);
+    if (size < 0)
+        return;
+    if ((size_t)size >= text->room - text->size) {
+        at = text_reserve(text, (size_t)size + 1);
+        if (!at)
+            return;
+        va_start(args, format);
+        vsnprintf(at, (size_t)size + 1, format, args);
+        va_end(args);
+    }
+    text->size += (size_t)size;
+}
+
+/* The second byte carries what tells overlong forms, surrogates and numbers beyond U+10FFFF from
+ * good ones; the others are 80..BF (Unicode, table 3-7). */
+size_t text_utf8(const uint8_t *data, size_t size)
+{
+    uint8_t low = 0x80, high = 0xbf;
+    size_t length;
+
+    if (!size || (data[0] >= 0x80 && data[0] < 0xc2) || data[0] > 0xf4)
+        return 0;
+    if (data[0] < 0x80)
+        return 1;
+    length = data[0] < 0xe0 ? 2 : data[0] < 0xf0 ? 3 : 4;
+    if (size < length)
+        return 0;
+    if (data[0] == 0xe0)
+        low = 0xa0;
+    else if (data[0] == 0xed)
+        high = 0x9f;
+    else if (data[0] == 0xf0)
+        low = 0x90;
+    else if (data[0] == 0xf4)
+        high = 0x8f;
+    if (data[1] < low || data[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((data[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+static bool is_control(const uint8_t *data, size_t length)
+{
+    if (length == 1)
+        return data[0] < 0x20 || data[0] == 0x7f;
+    return length == 2 && data[0] == 0xc2 && data[1] < 0xa0; /* U+0080..U+009F */
+}
+
+static void put_escaped_byte(struct text *text, uint8_t byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+
+    switch (byte) {
+    case '\n':
+        text_put(text, "\\n", 2);
+        break;
+    case '\t':
+        text_put(text, "\\t", 2);
+        break;
+    case '\r':
+        text_put(text, "\\r", 2);
+        break;
+    default:
+        text_put(text, escape, sizeof(escape));
+    }
+}
+
+void text_put_plain(struct text *text, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    size_t good = 0, i = 0;
+
+    while (i < size) {
+        size_t length = text_utf8(at + i, size - i);
+
+        if (length && !is_control(at + i, length)) {
+            i += length;
+            continue;
+        }
+        text_put(text, at + good, i - good);
+        for (size_t end = i + (length ? length : 1); i < end; i++)
+            put_escaped_byte(text, at[i]);
+        good = i;
+    }
+    text_put(text, at + good, size - good);
+}
+
+void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
+{
+    const uint8_t *at = data;
+    size_t good = 0, i = 0;
+
+    text_putc(text, '"');
+    while (i < size) {
+        size_t length = text_utf8(at + i, size - i);
+
+        if (length && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f) {
+            i += length;
+            continue;
+        }
+        text_put(text, at + good, i - good);
+        if (!length) {
+            text_printf(text, "\\\\x%02x", at[i]);
+            if (invalid)
+                *invalid = true;
+        } else if (at[i] == '"' || at[i] == '\\') {
+            text_putc(text, '\\');
+            text_putc(text, (char)at[i]);
+        } else if (at[i] == '\n' || at[i] == '\t' || at[i] == '\r') {
+            put_escaped_byte(text, at[i]);
+        } else {
+            text_printf(text, "\\u%04x", at[i]);
+        }
+        good = ++i;
+    }
+    text_put(text, at + good, size - good);
+    text_putc(text, '"');
+}
+
+void text_put_csv(struct text *text, const void *data, size_t size)
+{
+    const char *at = data;
+    bool quote = false;
+
+    for (size_t i = 0; i < size && !quote; i++)
+        quote = at[i] == '"' || at[i] == ',' || at[i] == '\n' || at[i] == '\r';
+    if (!quote) {
+        text_put(text, data, size);
+        return;
+    }
+    text_putc(text, '"');
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] == '"')
+            text_putc(text, '"');
+        text_putc(text, at[i]);
+    }
+    text_putc(text, '"');
+}
+
+void text_put_hex(struct text *text, const void *data, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *at = data;
+    char *to = text_reserve(text, 2 * size);
+
+    if (!to)
+        return;
+    for (size_t i = 0; i < size; i++) {
+        *to++ = digits[at[i] >> 4];
+        *to++ = digits[at[i] & 15];
+    }
+    text->size += 2 * size;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading the files of a segment in the order in which they were written: decodes every block, and
+ * keeps an account per ring.
+ */
+#include "tools/verify_state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void verify_problem(struct verify *verify, const char *format, ...)
+{
+    va_list args;
+
+    verify->problems++;
+    fflush(verify->out);
+    fprintf(verify->err, "problem: ");
+    va_start(args, format);
+    vfprintf(verify->err, format, args);
+    va_end(args);
+    fputc('\n', verify->err);
+}
+
+/* A piece of the file being read; `excused`: it need not mean a loss. */
+static void say_piece(struct verify *verify, bool excused, uint64_t offset, int error,
+                      const char *reason)
+{
+    const char *path = verify->file->path;
+    const char *what = fileset_strerror(error);
+
+    if (excused)
+        fprintf(verify->out, "note: %s: at %" PRIu64 ": %s: %s\n", path, offset, what, reason);
+    else
+        verify_problem(verify, "%s: at %" PRIu64 ": %s: %s", path, offset, what, reason);
+}
+
+void verify_account_problem(void *arg, const struct account *account, const char *format, ...)
+{
+    struct verify *verify = arg;
+    char text[256], ring[32] = "outside rings";
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (account->ring != VERIFY_NO_RING)
+        snprintf(ring, sizeof(ring), "ring %" PRIu32, account->ring);
+    if (verify->file)
+        verify_problem(verify, "%s: %s: %s", verify->file->path, ring, text);
+    else
+        verify_problem(verify, "%s: %s", ring, text);
+}
+
+static struct account *find_account(struct verify *verify, uint32_t ring)
+{
+    for (size_t i = 0; i < verify->accounts; i++)
+        if (verify->account[i].ring == ring)
+            return &verify->account[i];
+    return NULL;
+}
+
+static struct account *new_account(struct verify *verify, const struct file_ledger_entry *start)
+{
+    struct account *grown =
+        reallocarray(verify->account, verify->accounts + 1, sizeof(*verify->account));
+
+    if (!grown)
+        return NULL;
+    verify->account = grown;
+    account_begin(&grown[verify->accounts], start);
+    return &grown[verify->accounts++];
+}
+
+/* A ring that no ledger names: its records begin with number 1. */
+static struct account *need_account(struct verify *verify, uint32_t ring)
+{
+    struct account *account = find_account(verify, ring);
+    const struct file_ledger_entry unnamed = {.ring = ring,
+                                              .cpu = ~UINT32_C(0),
+                                              .kind = 1,
+                                              .next_seq = 1};
+
+    if (account)
+        return account;
+    account = new_account(verify, &unnamed);
+    if (account)
+        verify_account_problem(verify, account, "no ledger has this ring");
+    return account;
+}
+
+/* What is known of a file before its pieces are read. */
+struct state {
+    struct file_reader *reader;
+    bool firm;         /* it has a good seal: all must be there */
+    bool follows_firm; /* so has the one before */
+    bool last;         /* of the segment */
+    bool growing;      /* being written: pieces may be on the disk in another order */
+};
+
+static int read_start(struct verify *verify, const struct state *state)
+{
+    const struct account_report report = {verify_account_problem, verify};
+    size_t rings;
+    const struct file_ledger_entry *start = file_reader_start(state->reader, &rings);
+
+    for (size_t i = 0; i < rings; i++) {
+        struct account *account = find_account(verify, start[i].ring);
+
+        if (account)
+            account_next_file(account, &start[i], state->follows_firm, &report);
+        else if (!new_account(verify, &start[i]))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Whether a piece that cannot be read need not mean a loss: in a file without a good seal, what was
+ * not known to be on the disk was written again to the next file. The accounts show if not. */
+static bool excused(const struct verify *verify, const struct state *state, int error)
+{
+    if (state->firm)
+        return false;
+    if (file_reader_sealed_bad(state->reader))
+        return true;
+    return verify->file->part && (error == -FILE_ERR_CUT || !state->last || state->growing);
+}
+
+static int read_block(struct verify *verify, const struct state *state,
+                      const struct file_piece *piece)
+{
+    const struct account_report report = {verify_account_problem, verify};
+    struct account *account = need_account(verify, piece->block.ring);
+    int r;
+
+    if (!account)
+        return -ENOMEM;
+    r = file_reader_decode(state->reader, piece, &verify->block);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0) {
+        say_piece(verify, excused(verify, state, r), piece->offset, r, "a block");
+        return 0; /* the account will miss it */
+    }
+    account_block(account, piece->block.first_seq, verify->block.records, state->firm, &report);
+    return 0;
+}
+
+static int read_pieces(struct verify *verify, const struct state *state)
+{
+    const struct account_report report = {verify_account_problem, verify};
+    struct file_piece piece;
+    int r;
+
+    file_reader_rewind(state->reader);
+    while ((r = file_reader_next(state->reader, &piece)) == 0) {
+        switch (piece.kind) {
+        case FILE_PIECE_END:
+            return 0;
+        case FILE_PIECE_BLOCK:
+            r = read_block(verify, state, &piece);
+            break;
+        case FILE_PIECE_GAP: {
+            struct account *account = need_account(verify, piece.gap.ring);
+
+            if (account)
+                account_gap(account, &piece.gap, state->firm, &report);
+            r = account ? 0 : -ENOMEM;
+            break;
+        }
+        case FILE_PIECE_DAMAGED:
+            say_piece(verify, excused(verify, state, piece.error), piece.offset, piece.error,
+                      piece.reason);
+            break;
+        case FILE_PIECE_OTHER:
+            break;
+        }
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static void read_seal(struct verify *verify, const struct state *state)
+{
+    const struct account_report report = {verify_account_problem, verify};
+    size_t rings;
+    const struct file_ledger_entry *end = file_reader_end(state->reader, &rings);
+
+    for (size_t i = 0; state->firm && end && i < rings; i++) {
+        struct account *account = need_account(verify, end[i].ring);
+
+        if (account)
+            account_seal(account, &end[i], &report);
+    }
+}
+
+static void check_number(struct verify *verify, uint64_t previous)
+{
+    uint64_t number = verify->file->identity.file_number;
+
+    if (number == previous + 1)
+        return;
+    if (number == previous)
+        verify_problem(verify, "%s: a second file with number %" PRIu64, verify->file->path,
+                       number);
+    else
+        verify_problem(verify,
+                       "%s: file %" PRIu64 " follows file %" PRIu64 ", those between are missing",
+                       verify->file->path, number, previous);
+}
+
+/* Every file whose name says that it is finished has a seal. */
+static void check_unsealed(struct verify *verify, const struct state *state)
+{
+    if (state->firm || verify->file->part || file_reader_sealed_bad(state->reader))
+        return;
+    verify_problem(verify, "%s: it ends without a seal: cut?", verify->file->path);
+}
+
+static int keep_seal(const struct state *state, struct verify_last *last)
+{
+    size_t rings;
+    const struct file_ledger_entry *end = file_reader_end(state->reader, &rings);
+
+    free(last->seal);
+    *last = (struct verify_last){0};
+    if (!state->firm || !end)
+        return 0;
+    last->seal = calloc(rings + 1, sizeof(*last->seal));
+    if (!last->seal)
+        return -ENOMEM;
+    memcpy(last->seal, end, rings * sizeof(*end));
+    last->rings = rings;
+    return 0;
+}
+
+static int read_file(struct verify *verify, struct state *state, struct verify_last *last)
+{
+    size_t rings;
+    const struct file_piece *pieces;
+    size_t count;
+    int r = fileset_reader_open(verify->file, &state->reader);
+
+    if (r == 0) /* takes in the seal */
+        r = file_reader_list(state->reader, &pieces, &count);
+    if (r < 0) {
+        if (r == -ENOMEM)
+            return r;
+        verify_problem(verify, "%s: %s", verify->file->path, fileset_strerror(r));
+        return 0;
+    }
+    state->firm = file_reader_end(state->reader, &rings) && !file_reader_sealed_bad(state->reader);
+    state->growing = fileset_growing(verify->file);
+    r = read_start(verify, state);
+    if (r == 0)
+        r = read_pieces(verify, state);
+    if (r < 0)
+        return r;
+    read_seal(verify, state);
+    check_unsealed(verify, state);
+    return keep_seal(state, last);
+}
+
+int verify_read_files(struct verify *verify, size_t first, size_t end, struct verify_last *ret_last)
+{
+    bool firm = false;
+    int r = 0;
+
+    for (size_t i = first; i < end && r == 0; i++) {
+        struct state state = {.follows_firm = firm, .last = i + 1 == end};
+
+        verify->file = &verify->set.file[i];
+        if (i > first)
+            check_number(verify, verify->set.file[i - 1].identity.file_number);
+        r = read_file(verify, &state, ret_last);
+        firm = state.firm;
+        verify->growing = state.growing;
+        file_reader_close(state.reader);
+    }
+    verify->file = NULL;
+    return r;
+}

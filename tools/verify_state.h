@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside --verify: what is shared between reading the files and closing the accounts.
+ */
+#ifndef TOOLS_VERIFY_STATE_H
+#define TOOLS_VERIFY_STATE_H
+
+#include "tools/account.h"
+#include "tools/fileset.h"
+
+#include <stdio.h>
+
+#define VERIFY_NO_RING UINT32_MAX /* the segment's own line: lost before any ring */
+
+struct verify {
+    FILE *out, *err;
+    struct fileset set;
+    const struct fileset_file *file; /* the one being read, NULL at the end */
+    struct account *account;         /* of one segment */
+    size_t accounts;
+    struct file_block block;
+    bool growing; /* the last file of the segment */
+    uint64_t problems;
+    uint64_t produced, written, dropped, in_ring; /* totals */
+};
+
+/* The seal of the last file, if that has a good one. */
+struct verify_last {
+    struct file_ledger_entry *seal; /* NULL: none */
+    size_t rings;
+};
+
+/* Read files first .. end-1 of the set, all of one segment, into accounts. 0, -errno. */
+int verify_read_files(struct verify *verify, size_t first, size_t end,
+                      struct verify_last *ret_last);
+
+void verify_problem(struct verify *verify, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* An account_problem; `arg` is a struct verify. */
+void verify_account_problem(void *arg, const struct account *account, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
