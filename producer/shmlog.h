@@ -651,6 +651,10 @@ struct shmlog_value_;
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots,
                                          int timed);
+SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                       uint64_t site, uint64_t w2, uint64_t w3, uint64_t w4,
+                                       uint64_t w5, uint64_t w6, uint64_t w7, int timed,
+                                       uint64_t time);
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, uint32_t id,
@@ -692,6 +696,12 @@ SHMLOG_INLINE_ int shmlog_enabled(struct shmlog *log, uint32_t level)
 }
 
 /* ---- Committing ---- */
+
+/* A record of one slot: its words after number, site and time. Members, not an array, so that
+ * compilers keep them apart and in registers. */
+struct shmlog_words_ {
+    uint64_t w2, w3, w4, w5, w6, w7;
+};
 
 #if SHMLOG_RSEQ_
 /* What a restartable sequence came to. */
@@ -748,10 +758,11 @@ SHMLOG_INLINE_ int shmlog_enabled(struct shmlog *log, uint32_t level)
         [mask] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, slot_mask))
 
 /* One slot: room, time, slot address, number (that of the slot before, plus 1), stores, head.
- * `w` are the slot's eight words; the first is put together here, the second is the time. */
-SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site, const uint64_t *w,
-                                         int timed, struct shmlog_ring **ret_ring,
-                                         uint64_t *ret_head)
+ * `w` are the slot's words from the third on, wherever the compiler has them: in registers, in memory, or
+ * constants. */
+SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site,
+                                         const struct shmlog_words_ *w, int timed, uint64_t time,
+                                         struct shmlog_ring **ret_ring, uint64_t *ret_head)
 {
     uint64_t ring, head, t, slot, status;
 
@@ -771,44 +782,42 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site, cons
     "orq %[site], %[slot]\n\t"                                                                     \
     "movq %[slot], (%[t])\n\t"                                                                     \
     "movq %%rax, 8(%[t])\n\t"                                                                      \
-    "movq 16(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w2], %[slot]\n\t"                                                                      \
     "movq %[slot], 16(%[t])\n\t"                                                                   \
-    "movq 24(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w3], %[slot]\n\t"                                                                      \
     "movq %[slot], 24(%[t])\n\t"                                                                   \
-    "movq 32(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w4], %[slot]\n\t"                                                                      \
     "movq %[slot], 32(%[t])\n\t"                                                                   \
-    "movq 40(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w5], %[slot]\n\t"                                                                      \
     "movq %[slot], 40(%[t])\n\t"                                                                   \
-    "movq 48(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w6], %[slot]\n\t"                                                                      \
     "movq %[slot], 48(%[t])\n\t"                                                                   \
-    "movq 56(%[w]), %[slot]\n\t"                                                                    \
+    "movq %[w7], %[slot]\n\t"                                                                      \
     "movq %[slot], 56(%[t])\n\t"                                                                   \
     "leaq 1(%[head]), %[t]\n\t"                                                                    \
     "movq %[t], 128(%[ring])\n" SHMLOG_RSEQ_END_
+#define SHMLOG_RSEQ_WORDS_(w_)                                                                     \
+    [w2] "rme"((w_)->w2), [w3] "rme"((w_)->w3), [w4] "rme"((w_)->w4), [w5] "rme"((w_)->w5),        \
+        [w6] "rme"((w_)->w6), [w7] "rme"((w_)->w7)
 
-    if (timed) {
-        uint64_t time = w[1];
+    if (timed)
         __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
                            [slot] "=&r"(slot), [status] "=&r"(status), "+&a"(time)
-                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site),
-                           [w] "r"(w)
+                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
                          : "memory", "cc");
-    } else {
+    else
         __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("rdtsc\n\t"
                                                "shlq $32, %%rdx\n\t"
                                                "orq %%rdx, %%rax\n\t")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
                            [slot] "=&r"(slot), [status] "=&r"(status)
-                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site),
-                           [w] "r"(w)
+                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
                          : "memory", "cc", "rax", "rdx");
-    }
     *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
     *ret_head = head;
     return (uint32_t)status;
 }
-
 
 /* Several slots: `image` has them whole but for the number, and for the time unless `timed`. */
 SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlog_slot *image,
@@ -951,30 +960,67 @@ SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_state_(struct shmlog *log)
 
 #define SHMLOG_ABORTS_MAX_ 100u /* in a row: then somebody is single-stepping; own a ring */
 
-/* Commit one slot: `w` are its words, w[0] and, unless timed, w[1] not filled in. */
-SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                       uint64_t *w, uint32_t site, int timed)
+/* One slot into an owned ring: shmlog_owned_() without its loops. 1 done, 0: not the straight way. */
+SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *ring, uint64_t site,
+                                     const struct shmlog_words_ *w, int timed, uint64_t time)
 {
+    uint8_t *const slots = (uint8_t *)ring + SHMLOG_RING_HEADER;
+    uint64_t head;
+    uint64_t *slot;
+    uint32_t seq;
+
+    if (SHMLOG_UNLIKELY_(__atomic_load_n(&ring->busy, __ATOMIC_RELAXED)))
+        return 0;
+    __atomic_store_n(&ring->busy, 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    head = ring->head;
+    if (SHMLOG_UNLIKELY_(head >= shmlog_load_relaxed_(&ring->limit))) {
+        __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
+        return 0;
+    }
+    if (!timed)
+        time = shmlog_now(log);
+    memcpy(&seq, slots + ((head - 1) & log->local.slot_mask) * SHMLOG_SLOT_SIZE, sizeof(seq));
+    slot = (uint64_t *)(void *)(slots + (head & log->local.slot_mask) * SHMLOG_SLOT_SIZE);
+    /* eight single stores, which compilers must not gather into wide ones: that costs more */
+    shmlog_store_relaxed_(&slot[0], site | (seq + 1));
+    shmlog_store_relaxed_(&slot[1], time);
+    shmlog_store_relaxed_(&slot[2], w->w2);
+    shmlog_store_relaxed_(&slot[3], w->w3);
+    shmlog_store_relaxed_(&slot[4], w->w4);
+    shmlog_store_relaxed_(&slot[5], w->w5);
+    shmlog_store_relaxed_(&slot[6], w->w6);
+    shmlog_store_relaxed_(&slot[7], w->w7);
+    shmlog_store_release_(&ring->head, head + 1); /* pairs with the readers' acquire of head */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
+    shmlog_doorbell_(log, ring, head, 1);
+    return 1;
+}
+
+/* Commit one slot. */
+SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                       const struct shmlog_words_ *w, uint32_t id, int timed,
+                                       uint64_t time)
+{
+    const uint64_t site = (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32;
+
 #if SHMLOG_RSEQ_
     if (SHMLOG_LIKELY_(!thread->owned)) {
         struct shmlog_ring *ring;
         uint64_t head;
 
-        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log,
-                                            (uint64_t)(site | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32,
-                                            w, timed, &ring, &head) == SHMLOG_SEQ_DONE_)) {
+        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log, site, w, timed, time, &ring, &head) ==
+                           SHMLOG_SEQ_DONE_)) {
             shmlog_doorbell_(log, ring, head, 1);
             return;
         }
-    }
+    } else
 #endif
-    w[0] = (uint64_t)(site | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32;
-    if (!(thread->owned
-              ? shmlog_owned_(log, thread->owned, (const struct shmlog_slot *)(const void *)w, 1,
-                              timed)
-              : shmlog_commit_slots_(log, thread, (const struct shmlog_slot *)(const void *)w, 1,
-                                     timed)))
-        thread->lost++;
+        if (SHMLOG_LIKELY_(thread->owned != NULL) &&
+            SHMLOG_LIKELY_(shmlog_owned_one_(log, thread->owned, site, w, timed, time)))
+        return;
+    shmlog_commit_words_(log, thread, site, w->w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
 }
 
 /* ---- Arguments ---- */
@@ -1114,11 +1160,9 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_v
 /* A record of printf-style or event arguments being put together. All of it folds away where the
  * types are constants, which they are in every call. */
 struct shmlog_staged_ {
-    uint64_t w[8]; /* the slot, while everything fits into one */
-    struct shmlog_value_ value[SHMLOG_ARGS_MAX + 1];
-    uint32_t args;
-    uint32_t offset; /* slot offset of what comes next */
-    int longer;      /* has strings, or is more than one slot */
+    struct shmlog_words_ words; /* the slot, while everything fits into one */
+    uint32_t offset;            /* slot offset of what comes next */
+    int longer;                 /* has strings, or is more than one slot */
 };
 SHMLOG_INLINE_ uint32_t shmlog_width_(uint8_t type)
 {
@@ -1132,14 +1176,33 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
                                   struct shmlog_value_ value)
 {
     const uint32_t width = shmlog_width_(type);
+    const uint32_t at = (stage->offset + width - 1) & ~(width - 1);
+    const uint64_t bits = value.bits << (at % 8 * 8);
 
-    stage->value[++stage->args] = value;
-    stage->offset = (stage->offset + width - 1) & ~(width - 1);
-    if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES || stage->offset + width > 64)
+    stage->offset = at + width;
+    if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES || at + width > 64) {
         stage->longer = 1;
-    else
-        stage->w[stage->offset / 8] |= value.bits << (stage->offset % 8 * 8);
-    stage->offset += width;
+        return;
+    }
+    switch (at / 8) { /* one of them, known when compiling */
+    case 2:
+        stage->words.w2 |= bits;
+        break;
+    case 3:
+        stage->words.w3 |= bits;
+        break;
+    case 4:
+        stage->words.w4 |= bits;
+        break;
+    case 5:
+        stage->words.w5 |= bits;
+        break;
+    case 6:
+        stage->words.w6 |= bits;
+        break;
+    default:
+        stage->words.w7 |= bits;
+    }
 }
 
 /* The site's id, registering it at its first use; 0: the table is full, and the call is counted. */
@@ -1155,8 +1218,8 @@ SHMLOG_INLINE_ uint32_t shmlog_site_id_(struct shmlog *log, struct shmlog_callsi
 }
 
 SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                struct shmlog_staged_ *stage, const char *function, int timed,
-                                uint64_t time)
+                                struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
+                                const char *function, int timed, uint64_t time)
 {
     const uint32_t id = shmlog_site_id_(log, site, function);
     struct shmlog_thread_ *thread;
@@ -1165,11 +1228,10 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
         return;
     thread = shmlog_thread_state_(log);
     if (stage->longer) {
-        shmlog_put_long_(log, thread, site, id, stage->value, timed, time);
+        shmlog_put_long_(log, thread, site, id, values, timed, time);
     } else {
-        stage->w[1] = time;
-        stage->w[2] |= thread->producer;
-        shmlog_commit_one_(log, thread, stage->w, id, timed);
+        stage->words.w2 |= thread->producer;
+        shmlog_commit_one_(log, thread, &stage->words, id, timed, time);
     }
 }
 
@@ -1179,42 +1241,42 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 #define SHMLOG_CAT_X_(a, b) a##b
 #define SHMLOG_FIRST_(...) SHMLOG_FIRST_X_(__VA_ARGS__, 0)
 #define SHMLOG_FIRST_X_(first, ...) first
-/* M(x) for each argument after the first. */
-#define SHMLOG_MAP_1_(M, f) 
-#define SHMLOG_MAP_2_(M, f, a1) M(a1)
-#define SHMLOG_MAP_3_(M, f, a1, a2) M(a1) M(a2)
-#define SHMLOG_MAP_4_(M, f, a1, a2, a3) M(a1) M(a2) M(a3)
-#define SHMLOG_MAP_5_(M, f, a1, a2, a3, a4) M(a1) M(a2) M(a3) M(a4)
-#define SHMLOG_MAP_6_(M, f, a1, a2, a3, a4, a5) M(a1) M(a2) M(a3) M(a4) M(a5)
-#define SHMLOG_MAP_7_(M, f, a1, a2, a3, a4, a5, a6) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6)
-#define SHMLOG_MAP_8_(M, f, a1, a2, a3, a4, a5, a6, a7) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7)
-#define SHMLOG_MAP_9_(M, f, a1, a2, a3, a4, a5, a6, a7, a8) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8)
-#define SHMLOG_MAP_10_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9)
-#define SHMLOG_MAP_11_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10)
-#define SHMLOG_MAP_12_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11)
-#define SHMLOG_MAP_13_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12)
-#define SHMLOG_MAP_14_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13)
-#define SHMLOG_MAP_15_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14)
-#define SHMLOG_MAP_16_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14) M(a15)
-#define SHMLOG_MAP_17_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16) M(a1) M(a2) M(a3) M(a4) M(a5) M(a6) M(a7) M(a8) M(a9) M(a10) M(a11) M(a12) M(a13) M(a14) M(a15) M(a16)
-/* M(name, value) for each pair after the first argument. */
-#define SHMLOG_PAIRS_1_(M, f) 
-#define SHMLOG_PAIRS_3_(M, f, n1, a1) M(n1, a1)
-#define SHMLOG_PAIRS_5_(M, f, n1, a1, n2, a2) M(n1, a1) M(n2, a2)
-#define SHMLOG_PAIRS_7_(M, f, n1, a1, n2, a2, n3, a3) M(n1, a1) M(n2, a2) M(n3, a3)
-#define SHMLOG_PAIRS_9_(M, f, n1, a1, n2, a2, n3, a3, n4, a4) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4)
-#define SHMLOG_PAIRS_11_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5)
-#define SHMLOG_PAIRS_13_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6)
-#define SHMLOG_PAIRS_15_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7)
-#define SHMLOG_PAIRS_17_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8)
-#define SHMLOG_PAIRS_19_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9)
-#define SHMLOG_PAIRS_21_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10)
-#define SHMLOG_PAIRS_23_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11)
-#define SHMLOG_PAIRS_25_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12)
-#define SHMLOG_PAIRS_27_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13)
-#define SHMLOG_PAIRS_29_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14)
-#define SHMLOG_PAIRS_31_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14) M(n15, a15)
-#define SHMLOG_PAIRS_33_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15, n16, a16) M(n1, a1) M(n2, a2) M(n3, a3) M(n4, a4) M(n5, a5) M(n6, a6) M(n7, a7) M(n8, a8) M(n9, a9) M(n10, a10) M(n11, a11) M(n12, a12) M(n13, a13) M(n14, a14) M(n15, a15) M(n16, a16)
+/* M(i, x) for each argument after the first. */
+#define SHMLOG_MAP_1_(M, f)
+#define SHMLOG_MAP_2_(M, f, a1) M(1, a1)
+#define SHMLOG_MAP_3_(M, f, a1, a2) M(1, a1) M(2, a2)
+#define SHMLOG_MAP_4_(M, f, a1, a2, a3) M(1, a1) M(2, a2) M(3, a3)
+#define SHMLOG_MAP_5_(M, f, a1, a2, a3, a4) M(1, a1) M(2, a2) M(3, a3) M(4, a4)
+#define SHMLOG_MAP_6_(M, f, a1, a2, a3, a4, a5) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5)
+#define SHMLOG_MAP_7_(M, f, a1, a2, a3, a4, a5, a6) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6)
+#define SHMLOG_MAP_8_(M, f, a1, a2, a3, a4, a5, a6, a7) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7)
+#define SHMLOG_MAP_9_(M, f, a1, a2, a3, a4, a5, a6, a7, a8) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8)
+#define SHMLOG_MAP_10_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9)
+#define SHMLOG_MAP_11_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10)
+#define SHMLOG_MAP_12_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11)
+#define SHMLOG_MAP_13_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12)
+#define SHMLOG_MAP_14_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13)
+#define SHMLOG_MAP_15_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14)
+#define SHMLOG_MAP_16_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14) M(15, a15)
+#define SHMLOG_MAP_17_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14) M(15, a15) M(16, a16)
+/* M(i, name, value) for each pair after the first argument. */
+#define SHMLOG_PAIRS_1_(M, f)
+#define SHMLOG_PAIRS_3_(M, f, n1, a1) M(1, n1, a1)
+#define SHMLOG_PAIRS_5_(M, f, n1, a1, n2, a2) M(1, n1, a1) M(2, n2, a2)
+#define SHMLOG_PAIRS_7_(M, f, n1, a1, n2, a2, n3, a3) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3)
+#define SHMLOG_PAIRS_9_(M, f, n1, a1, n2, a2, n3, a3, n4, a4) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4)
+#define SHMLOG_PAIRS_11_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5)
+#define SHMLOG_PAIRS_13_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6)
+#define SHMLOG_PAIRS_15_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7)
+#define SHMLOG_PAIRS_17_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8)
+#define SHMLOG_PAIRS_19_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9)
+#define SHMLOG_PAIRS_21_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10)
+#define SHMLOG_PAIRS_23_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11)
+#define SHMLOG_PAIRS_25_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12)
+#define SHMLOG_PAIRS_27_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13)
+#define SHMLOG_PAIRS_29_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14)
+#define SHMLOG_PAIRS_31_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14) M(15, n15, a15)
+#define SHMLOG_PAIRS_33_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15, n16, a16) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14) M(15, n15, a15) M(16, n16, a16)
 #define SHMLOG_COUNT_(...) SHMLOG_COUNT_X_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define SHMLOG_COUNT_X_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, count, ...) count
 #define SHMLOG_MAP_(M, ...)                                                                        \
@@ -1222,20 +1284,28 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 #define SHMLOG_PAIRS_(M, ...)                                                                      \
     SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_PAIRS_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
 
-#define SHMLOG_TYPE_X_(x) , SHMLOG_CODE_OF_(x)
-#define SHMLOG_STAGE_X_(x) shmlog_stage_(&shmlog_s_, SHMLOG_CODE_OF_(x), SHMLOG_VALUE_OF_ARG_(x));
-#define SHMLOG_PAIR_TYPE_X_(n, x) , SHMLOG_CODE_OF_(x)
-#define SHMLOG_PAIR_NAME_X_(n, x) , "" n
-#define SHMLOG_PAIR_STAGE_X_(n, x) SHMLOG_STAGE_X_(x)
+#define SHMLOG_TYPE_X_(i, x) , SHMLOG_CODE_OF_(x)
+#define SHMLOG_STAGE_X_(i, x)                                                                      \
+    shmlog_v_[i] = SHMLOG_VALUE_OF_ARG_(x);                                                        \
+    shmlog_stage_(&shmlog_s_, SHMLOG_CODE_OF_(x), shmlog_v_[i]);
+#define SHMLOG_PAIR_TYPE_X_(i, n, x) , SHMLOG_CODE_OF_(x)
+#define SHMLOG_PAIR_NAME_X_(i, n, x) , "" n
+#define SHMLOG_PAIR_STAGE_X_(i, n, x) SHMLOG_STAGE_X_(i, x)
 
-SHMLOG_INLINE_ void shmlog_stage_init_(struct shmlog_staged_ *stage)
-{
-    for (int i = 0; i < 8; i++)
-        stage->w[i] = 0;
-    stage->args = 0;
-    stage->offset = 8 + SHMLOG_PAYLOAD_ARGS;
-    stage->longer = 0;
-}
+/* What every call site has: an aggregate initialiser in the order of struct shmlog_callsite_. */
+#define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, names_, types_,  \
+                         args_, fields_)                                                           \
+    {                                                                                              \
+        0, "" format_, __FILE__, "" category_, text_, names_, types_, __LINE__, (size_), (flags_), \
+            (kind_), (level_), (uint8_t)(args_), fields_,                                          \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+#define SHMLOG_STAGED_EMPTY_                                                                       \
+    {                                                                                              \
+        {0, 0, 0, 0, 0, 0}, 8 + SHMLOG_PAYLOAD_ARGS, 0                                             \
+    }
 
 /* Lets the compiler check a format against its arguments; never called. */
 __attribute__((format(printf, 1, 2), unused)) static inline void
@@ -1249,28 +1319,16 @@ shmlog_check_format_(const char *format, ...)
         struct shmlog *const shmlog_l_ = (log_);                                                   \
         if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
             static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)};   \
-            static struct shmlog_callsite_ shmlog_site_ = {                                        \
-                0,                                                                                 \
-                "" SHMLOG_FIRST_(__VA_ARGS__),                                                     \
-                __FILE__,                                                                          \
-                "" category_,                                                                      \
-                text_,                                                                             \
-                NULL,                                                                              \
-                shmlog_types_,                                                                     \
-                __LINE__,                                                                          \
-                0,                                                                                 \
-                0,                                                                                 \
-                SHMLOG_SITE_PRINTF,                                                                \
-                (level_),                                                                          \
-                (uint8_t)(sizeof(shmlog_types_) - 1),                                              \
-                NULL,                                                                              \
-                {0}};                                                                              \
-            struct shmlog_staged_ shmlog_s_;                                                        \
+            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
+                SHMLOG_SITE_PRINTF, level_, category_, 0, 0, SHMLOG_FIRST_(__VA_ARGS__), text_,    \
+                NULL, shmlog_types_, sizeof(shmlog_types_) - 1, NULL);                             \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
+            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                                 \
             if (0)                                                                                 \
                 shmlog_check_format_(__VA_ARGS__);                                                 \
-            shmlog_stage_init_(&shmlog_s_);                                                        \
             SHMLOG_MAP_(SHMLOG_STAGE_X_, __VA_ARGS__)                                              \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, (timed_), (time_));        \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),       \
+                        (time_));                                                                  \
         }                                                                                          \
     } while (0)
 
@@ -1282,26 +1340,14 @@ shmlog_check_format_(const char *format, ...)
                 0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                                \
             static const char *const shmlog_names_[] = {                                           \
                 "" SHMLOG_PAIRS_(SHMLOG_PAIR_NAME_X_, __VA_ARGS__)};                               \
-            static struct shmlog_callsite_ shmlog_site_ = {                                        \
-                0,                                                                                 \
-                "" SHMLOG_FIRST_(__VA_ARGS__),                                                     \
-                __FILE__,                                                                          \
-                "" category_,                                                                      \
-                NULL,                                                                              \
-                shmlog_names_,                                                                     \
-                shmlog_types_,                                                                     \
-                __LINE__,                                                                          \
-                0,                                                                                 \
-                0,                                                                                 \
-                SHMLOG_SITE_EVENT,                                                                 \
-                (level_),                                                                          \
-                (uint8_t)(sizeof(shmlog_types_) - 1),                                              \
-                NULL,                                                                              \
-                {0}};                                                                              \
-            struct shmlog_staged_ shmlog_s_;                                                        \
-            shmlog_stage_init_(&shmlog_s_);                                                        \
+            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
+                SHMLOG_SITE_EVENT, level_, category_, 0, 0, SHMLOG_FIRST_(__VA_ARGS__), NULL,      \
+                shmlog_names_, shmlog_types_, sizeof(shmlog_types_) - 1, NULL);                    \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
+            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                                 \
             SHMLOG_PAIRS_(SHMLOG_PAIR_STAGE_X_, __VA_ARGS__)                                       \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, (timed_), (time_));        \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),       \
+                        (time_));                                                                  \
         }                                                                                          \
     } while (0)
 
@@ -1358,27 +1404,14 @@ shmlog_check_format_(const char *format, ...)
         struct shmlog *const shmlog_l_ = (log);                                                    \
         if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
             static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
-            static struct shmlog_callsite_ shmlog_site_ = {                                        \
-                0,                                                                                 \
-                "%s",                                                                              \
-                __FILE__,                                                                          \
-                "",                                                                                \
-                "\"%s\", text",                                                                    \
-                NULL,                                                                              \
-                shmlog_types_,                                                                     \
-                __LINE__,                                                                          \
-                0,                                                                                 \
-                (more) ? SHMLOG_SITE_FLAG_MORE : 0,                                                \
-                SHMLOG_SITE_PRINTF,                                                                \
-                (level),                                                                           \
-                1,                                                                                 \
-                NULL,                                                                              \
-                {0}};                                                                              \
-            struct shmlog_staged_ shmlog_s_;                                                        \
-            shmlog_stage_init_(&shmlog_s_);                                                        \
-            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING,                                          \
-                          SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size))));                      \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, __func__, 0, 0);                     \
+            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
+                SHMLOG_SITE_PRINTF, level, "", (more) ? SHMLOG_SITE_FLAG_MORE : 0, 0, "%s",        \
+                "\"%s\", text", NULL, shmlog_types_, 1, NULL);                                     \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
+            struct shmlog_value_ shmlog_v_[2];                                                     \
+            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                      \
+            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                           \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);          \
         }                                                                                          \
     } while (0)
 
@@ -1398,22 +1431,10 @@ shmlog_check_format_(const char *format, ...)
                           "at most 32 fields");                                                    \
     SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,              \
                           "at most 3,568 bytes");                                                  \
-    static struct shmlog_callsite_ var __attribute__((unused)) = {                                 \
-        0,                                                                                         \
-        "" name_,                                                                                  \
-        __FILE__,                                                                                  \
-        "" category_,                                                                              \
-        NULL,                                                                                      \
-        NULL,                                                                                      \
-        NULL,                                                                                      \
-        __LINE__,                                                                                  \
-        (uint32_t)sizeof(type),                                                                    \
-        0,                                                                                         \
-        SHMLOG_SITE_RAW,                                                                           \
-        (level_),                                                                                  \
-        (uint8_t)(sizeof(var##_fields_) / sizeof(var##_fields_[0])),                               \
-        var##_fields_,                                                                             \
-        {0}}
+    static struct shmlog_callsite_ var __attribute__((unused)) =                                   \
+        SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, (uint32_t)sizeof(type), name_,     \
+                         NULL, NULL, NULL, sizeof(var##_fields_) / sizeof(var##_fields_[0]),       \
+                         var##_fields_)
 #define SHMLOG_FIELD(type, member)                                                                 \
     {                                                                                              \
         #member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member),          \
@@ -1438,12 +1459,11 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
         return;
     thread = shmlog_thread_state_(log);
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
-        uint64_t w[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
-        w[1] = time;
-        w[2] = thread->producer;
-        memcpy(&w[3], data, size);
-        shmlog_commit_one_(log, thread, w, id, timed);
+        w.w2 = thread->producer;
+        memcpy(&w.w3, data, size); /* w3 .. w7 lie together */
+        shmlog_commit_one_(log, thread, &w, id, timed, time);
     } else {
         shmlog_put_raw_long_(log, thread, site, id, data, size, timed, time);
     }
@@ -2066,6 +2086,20 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
         return 0;
     }
     return shmlog_owned_(log, thread->owned, image, slots, timed);
+}
+
+/* One slot that did not go the straight way. */
+SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                       uint64_t site, uint64_t w2, uint64_t w3, uint64_t w4,
+                                       uint64_t w5, uint64_t w6, uint64_t w7, int timed,
+                                       uint64_t time)
+{
+    const uint64_t words[8] = {site, time, w2, w3, w4, w5, w6, w7};
+    struct shmlog_slot image;
+
+    memcpy(&image, words, sizeof(image));
+    if (!shmlog_commit_slots_(log, thread, &image, 1, timed))
+        thread->lost++;
 }
 
 /* Copy into the payload of an image, over its slots' boundaries. */

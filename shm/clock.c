@@ -171,7 +171,8 @@ int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uin
 
         a = &pairs[first];
         b = &pairs[first + 1];
-        nearest = before <= first || (before < count && ticks - a->ticks < b->ticks - ticks) ? a : b;
+        nearest =
+            before <= first || (before < count && ticks - a->ticks < b->ticks - ticks) ? a : b;
     }
     if (a != b && ran(a, b, hz)) {
         ns = by_line(a, b, ticks);

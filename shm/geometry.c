@@ -116,8 +116,8 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
         aligned(c.rings_offset + c.rings * sizeof(struct shmlog_ring_entry), ALIGNMENT);
     c.producers_offset =
         aligned(c.clock_offset + c.clock_pairs * sizeof(struct shmlog_clock_pair), ALIGNMENT);
-    c.sites_offset = aligned(
-        c.producers_offset + c.producers_max * sizeof(struct shmlog_producer), ALIGNMENT);
+    c.sites_offset =
+        aligned(c.producers_offset + c.producers_max * sizeof(struct shmlog_producer), ALIGNMENT);
     c.arena_offset = aligned(c.sites_offset + c.sites_max * sizeof(uint64_t), ALIGNMENT);
     c.arena_size = (uint64_t)c.sites_max * ARENA_PER_SITE;
     c.file_size = aligned(c.arena_offset + c.arena_size, shm_small_page_kib() * 1024);
@@ -220,7 +220,6 @@ int shm_geometry_check_ring(const struct shmlog_control *geometry, uint32_t inde
 bool shm_geometry_same(const struct shmlog_control *a, const struct shmlog_control *b)
 {
     return a->on_full == b->on_full && a->clock == b->clock && a->wait_ns == b->wait_ns &&
-           a->ring_slots == b->ring_slots && a->cpu_rings == b->cpu_rings &&
-           a->rings == b->rings && a->sites_max == b->sites_max &&
-           a->producers_max == b->producers_max;
+           a->ring_slots == b->ring_slots && a->cpu_rings == b->cpu_rings && a->rings == b->rings &&
+           a->sites_max == b->sites_max && a->producers_max == b->producers_max;
 }

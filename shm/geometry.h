@@ -7,8 +7,8 @@
 
 #include "shm/segment.h"
 
-/* Largest page size worth trying for a ring: at most `page_kib` (0: any) and at most twice the ring,
- * so that rounding up does not waste more than the ring itself. */
+/* Largest page size worth trying for a ring: at most `page_kib` (0: any) and at most twice the
+ * ring, so that rounding up does not waste more than the ring itself. */
 uint64_t shm_geometry_page_kib(uint64_t ring_bytes, uint64_t page_kib);
 
 /* Bytes of a ring file before rounding up to its pages. */

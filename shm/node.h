@@ -17,8 +17,8 @@ int shm_node_count(void);
  * shortage would call the kernel's out-of-memory killer. */
 int shm_node_bind(void *memory, size_t size, int node, bool strict);
 
-/* Node of the first page of populated memory, -1 unknown. `ret_other` tells whether any page lies on
- * another node than `wanted` (never if unknown). */
+/* Node of the first page of populated memory, -1 unknown. `ret_other` tells whether any page lies
+ * on another node than `wanted` (never if unknown). */
 int shm_node_of_memory(void *memory, size_t size, size_t page_size, int wanted, bool *ret_other);
 
 #endif

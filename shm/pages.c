@@ -80,8 +80,7 @@ long shm_free_huge_pages(uint64_t page_kib, int node)
 
     if (node >= 0)
         snprintf(path, sizeof(path),
-                 "/sys/devices/system/node/node%d/hugepages/hugepages-%" PRIu64
-                 "kB/free_hugepages",
+                 "/sys/devices/system/node/node%d/hugepages/hugepages-%" PRIu64 "kB/free_hugepages",
                  node, page_kib);
     else
         snprintf(path, sizeof(path),

@@ -26,8 +26,9 @@ uint64_t shm_small_page_kib(void);
 /* Bytes that could be had without swapping, UINT64_MAX unknown. */
 uint64_t shm_memory_available(void);
 
-/* Mount point number `nth` (from 0) of a hugetlbfs with pages of this size: $SHMLOG_HUGETLBFS first,
- * then those of /proc/self/mountinfo. $SHMLOG_HUGETLBFS set but empty: none. -ENOENT: no more. */
+/* Mount point number `nth` (from 0) of a hugetlbfs with pages of this size: $SHMLOG_HUGETLBFS
+ * first, then those of /proc/self/mountinfo. $SHMLOG_HUGETLBFS set but empty: none. -ENOENT: no
+ * more. */
 int shm_hugetlbfs_mount(uint64_t page_kib, unsigned nth, char *ret_path, size_t size);
 
 #endif

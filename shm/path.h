@@ -5,7 +5,8 @@
  * A name with a slash is a path and taken as it is. Any other name, of letters, digits, '.', '_'
  * and '-', not beginning with '.', at most 63 bytes, is looked up in the runtime folder:
  * $SHMLOG_DIR if set; else /dev/shm/shmlog-UID of the effective user, then /dev/shm/shmlog (the
- * system's, made by root).
+ * system's, made by root). A folder in /dev/shm counts only if it belongs to that user (or root)
+ * and nobody else may write to it.
  */
 #ifndef SHM_PATH_H
 #define SHM_PATH_H
@@ -18,7 +19,8 @@ int shm_path_find(const char *name, char *ret_path, size_t size);
 
 /* Path of the segment `name` for creating: in $SHMLOG_DIR, or /dev/shm/shmlog for root, or
  * /dev/shm/shmlog-UID. Makes the runtime folder (mode 0755 for root's, else 0750) but not the
- * segment's own. -EINVAL, -ENAMETOOLONG, or the error of mkdir. */
+ * segment's own. -EINVAL, -ENAMETOOLONG, -EPERM if the folder is another's, or the error of
+ * mkdir. */
 int shm_path_make(const char *name, char *ret_path, size_t size);
 
 #endif

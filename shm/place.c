@@ -135,8 +135,9 @@ static void verify_node(const struct shm_place_params *params, struct shm_placed
 
 /* ---- hugetlbfs ---- */
 
-static int place_on_mount(const char *mount, const char *link, const struct shm_place_params *params,
-                          uint64_t page_kib, struct shm_placed *placed)
+static int place_on_mount(const char *mount, const char *link,
+                          const struct shm_place_params *params, uint64_t page_kib,
+                          struct shm_placed *placed)
 {
     char target[PATH_MAX];
     int fd, r, n;

@@ -3,7 +3,8 @@
  * Placed files by name: the name they have on a hugetlbfs, opening and removing them again.
  *
  * A link in a segment's directory is hostile: it is followed only to a file of the name that this
- * segment would have given it, on a hugetlbfs; so neither opening nor removing can be led elsewhere.
+ * segment would have given it, on a hugetlbfs; so neither opening nor removing can be led
+ * elsewhere.
  */
 #include "shm/pages.h"
 #include "shm/place.h"

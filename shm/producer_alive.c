@@ -42,8 +42,8 @@ static bool read_stat(uint32_t pid, uint32_t tid, char *ret_state, uint64_t *ret
     if (n <= 0)
         return false;
     text[n] = '\0';
-    /* "tid (name) S ...": the name may hold anything, so go by the last bracket. Then field 3 is the
-     * state, and field 22 the start time. */
+    /* "tid (name) S ...": the name may hold anything, so go by the last bracket. Then field 3 is
+     * the state, and field 22 the start time. */
     p = strrchr(text, ')');
     if (!p || sscanf(p + 1,
                      " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "

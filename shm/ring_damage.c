@@ -3,10 +3,10 @@
  * The ring reader's way over slots that are not the next record; see ring_reader.h.
  *
  * Every slot belongs to a record and carries its number, so after a stretch of L slots the next
- * record's number is ahead by at least 1 and at most L. A slot is believed to begin a record if its number is that
- * plausible and the record after it follows on. A step in numbers that is not plausible means that
- * a writer went on counting from a damaged slot: that is believed only when two records in a row
- * say so.
+ * record's number is ahead by at least 1 and at most L. A slot is believed to begin a record if its
+ * number is that plausible and the record after it follows on. A step in numbers that is not
+ * plausible means that a writer went on counting from a damaged slot: that is believed only when
+ * two records in a row say so.
  *
  * All loops are bounded by the copy, and the cursor moves by at least a slot or a record.
  */
@@ -61,8 +61,7 @@ static size_t find_plausible(const struct shm_ring_reader *reader, const struct 
 static size_t find_pair(const struct shm_ring_reader *reader, const struct shmlog_slot *buffer,
                         size_t count, bool last)
 {
-    if (reader->anchored && buffer[0].seq == reader->anchor &&
-        shm_ring_begins(buffer, count, last))
+    if (reader->anchored && buffer[0].seq == reader->anchor && shm_ring_begins(buffer, count, last))
         return 0;
     for (size_t i = 0; i < count; i++) {
         if (shm_ring_begins(&buffer[i], count - i, last) &&

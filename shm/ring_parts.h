@@ -7,7 +7,8 @@
 
 #include "shm/ring_reader.h"
 
-/* Slots that the record beginning here claims to have; above 64 also where reserved bits are set. */
+/* Slots that the record beginning here claims to have; above 64 also where reserved bits are set.
+ */
 static inline uint32_t shm_slot_count(const struct shmlog_slot *slot)
 {
     return slot->site >> SHMLOG_SITE_SLOTS_SHIFT;

@@ -59,8 +59,8 @@ void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct sh
 /* Copy up to `max` slots (>= 2 * SHMLOG_RECORD_SLOTS) of whole records from the cursor, not beyond
  * position `upto` (from shm_ring_head() or shm_ring_doorbell(), both acquire; it is bounded again
  * here), and move the cursor past them. One kind of result per call; ret_read->kind NONE ends a
- * drain. An `upto` that is wild (behind the cursor, more than a ring ahead) reads as none; where the
- * reader may be overtaken, more than a ring ahead means overwritten.
+ * drain. An `upto` that is wild (behind the cursor, more than a ring ahead) reads as none; where
+ * the reader may be overtaken, more than a ring ahead means overwritten.
  *
  * Damage: slots that do not parse are skipped up to the next slot that begins a plausible record,
  * one whose number is ahead of the expected one by no more than the slots passed. Lost is that step

@@ -3,9 +3,9 @@
  * Where to read a ring from: known places, the oldest record, and the next safe one after being
  * overtaken; see ring_reader.h.
  *
- * Slots identify themselves: within any SHMLOG_RECORD_SLOTS slots in a row a record begins, and says
- * the low half of its number. The high half comes from a place whose number is known and the number
- * of slots since: exact as long as those are fewer than 2^32, an estimate after that.
+ * Slots identify themselves: within any SHMLOG_RECORD_SLOTS slots in a row a record begins, and
+ * says the low half of its number. The high half comes from a place whose number is known and the
+ * number of slots since: exact as long as those are fewer than 2^32, an estimate after that.
  */
 #include "shm/ring_parts.h"
 
@@ -41,8 +41,9 @@ static uint64_t number_after(uint64_t pos, uint64_t seq, uint64_t span, uint32_t
     return number > seq ? number : seq + (uint32_t)(low - (uint32_t)seq);
 }
 
-/* Find the first record that begins at `from` or up to a record's slots after it, with a number that
- * fits a known place before it. 0 found; 1 there is none; -1 overwritten before it was copied. */
+/* Find the first record that begins at `from` or up to a record's slots after it, with a number
+ * that fits a known place before it. 0 found; 1 there is none; -1 overwritten before it was copied.
+ */
 static int find_record(const struct shm_ring_reader *reader, uint64_t from, uint64_t known_pos,
                        uint64_t known_seq, struct shmlog_slot buffer[SHMLOG_RECORD_SLOTS],
                        uint64_t *ret_pos, uint64_t *ret_seq)
@@ -107,48 +108,53 @@ void shm_ring_reader_init(struct shm_ring_reader *reader, const struct shm_segme
 }
 
 /* Where the collector is: its position and number. The number is stored before the tail, so the two
- * may not belong together; the slot at the tail settles it. */
+ * may not belong together; the slot at the tail, which stands as long as the tail does, settles
+ * it. */
 static void start_at_tail(struct shm_ring_reader *reader)
 {
-    uint64_t tail, seq, head;
+    const struct shmlog_ring *ring = reader->ring;
 
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        uint64_t tail = shmlog_load_acquire_(&ring->tail); /* both pair with the collector's */
+        uint64_t seq = shmlog_load_acquire_(&ring->tail_seq);
+        uint64_t head = shm_ring_head(ring);
         struct shmlog_slot slot;
 
-        tail = shmlog_load_acquire_(&reader->ring->tail); /* both pair with the collector's */
-        seq = shmlog_load_acquire_(&reader->ring->tail_seq);
-        head = shm_ring_head(reader->ring);
         reader->pos = tail;
         reader->seq = seq;
-        if (head == tail || head - tail > reader->capacity)
-            return; /* empty, or nonsense that reads as nothing */
-        shm_ring_copy(reader, tail, &slot, 1);
-        reader->seq = shm_seq_extend(seq, slot.seq);
-        if (reader->seq <= seq && tail == shmlog_load_acquire_(&reader->ring->tail))
+        if (head != tail && head - tail <= reader->capacity) {
+            shm_ring_copy(reader, tail, &slot, 1);
+            reader->seq = shm_seq_extend(seq, slot.seq);
+        }
+        if (reader->seq <= seq && tail == shmlog_load_acquire_(&ring->tail))
             return;
     }
 }
 
 static void start_at_oldest(struct shm_ring_reader *reader)
 {
+    const struct shmlog_ring *ring = reader->ring;
     struct shmlog_slot buffer[SHMLOG_RECORD_SLOTS];
-    uint64_t head = shm_ring_head(reader->ring);
-    uint64_t known_pos = shmlog_load_acquire_(&reader->ring->tail);
-    uint64_t known_seq = shmlog_load_acquire_(&reader->ring->tail_seq);
     uint64_t kept = reader->capacity - SHMLOG_RECORD_SLOTS;
+    uint64_t head = shm_ring_head(ring), known_pos = 0, known_seq = 1;
 
     reader->pos = 0;
     reader->seq = 1;
     if (head <= kept)
         return;
-    if (known_pos > head - kept || known_seq == 0 || known_seq - 1 > known_pos) {
-        known_pos = 0;
-        known_seq = 1;
-    }
     for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
-        uint64_t from = shm_ring_head(reader->ring) - kept + attempt * (reader->capacity / 32);
+        uint64_t from = shm_ring_head(ring) - kept + attempt * (reader->capacity / 32);
 
-        if (find_record(reader, from, known_pos, known_seq, buffer, &reader->pos, &reader->seq) == 0)
+        if (from > UINT32_MAX) { /* too far from the ring's beginning; perhaps not from the tail */
+            known_seq = shmlog_load_acquire_(&ring->tail_seq);
+            known_pos = shmlog_load_acquire_(&ring->tail);
+        }
+        if (known_pos > from || known_seq == 0 || known_seq - 1 > known_pos) {
+            known_pos = 0;
+            known_seq = 1;
+        }
+        if (find_record(reader, from, known_pos, known_seq, buffer, &reader->pos, &reader->seq) ==
+            0)
             return;
     }
     /* No sound record at the old end: from the head on, then. */

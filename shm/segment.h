@@ -80,7 +80,11 @@ struct shm_segment {
  * is false. If its geometry or policy differs from params and it holds no unread record, no outbox
  * entry and no live producer, it is destroyed and made anew; otherwise it is adopted as it is and
  * the caller sees from ret->geometry what it got. A half-created one is removed and made anew. One
- * that is foreign, older or newer is left alone: -SHM_ERR_FOREIGN, _OLDER, _NEWER.
+ * that is foreign, older or newer is left alone: -SHM_ERR_FOREIGN, _OLDER, _NEWER; so is one of
+ * another user: -EPERM. On adoption every ring file is checked; rings that are refused have header
+ * NULL, and keep the segment from being made anew, since they may hold records, unless their files
+ * are gone. If all are refused, the first one's error is returned; if all are gone, and nothing
+ * else is in the way, the segment is made anew.
  * `outbox_empty` says whether the collector's own file in the directory holds nothing; it is asked
  * only on adoption with another geometry and gets the segment's path.
  *
@@ -99,7 +103,9 @@ int shm_segment_open(const char *path, bool writable, struct shm_segment **ret_s
 void shm_segment_close(struct shm_segment *segment);
 
 /* Remove a segment's files, those on hugetlbfs too, and its directory. Only files that a segment
- * has are removed; -ENOTEMPTY if others are there. Refuses what is not a segment. */
+ * has are removed; -ENOTEMPTY, with nothing touched, if others are there. Half-created,
+ * half-removed and damaged ones are removed, too. -SHM_ERR_BUSY while a collector holds it;
+ * -ENOENT; what is not a segment of this version is refused: -SHM_ERR_FOREIGN, _OLDER, _NEWER. */
 int shm_segment_destroy(const char *path);
 
 /* True if nothing would be lost by removing it: all rings read up to their heads (and no producer

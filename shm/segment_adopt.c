@@ -36,8 +36,7 @@ static bool rings_as_wanted(const struct shm_segment *segment, const struct shm_
 
         shm_segment_plan_ring(params, i, &want);
         if (have->kind != want.kind || have->cpu != want.cpu ||
-            have->page_kib_wanted != want.page_kib_wanted ||
-            have->node_wanted != want.node_wanted)
+            have->page_kib_wanted != want.page_kib_wanted || have->node_wanted != want.node_wanted)
             return false;
     }
     return true;
@@ -47,8 +46,7 @@ static bool group_as_wanted(int directory, const struct shm_params *params)
 {
     struct stat st;
 
-    return params->group < 0 ||
-           (fstat(directory, &st) == 0 && st.st_gid == (gid_t)params->group);
+    return params->group < 0 || (fstat(directory, &st) == 0 && st.st_gid == (gid_t)params->group);
 }
 
 static uint32_t rings_with_error(const struct shm_segment *segment, int error)
@@ -93,9 +91,8 @@ int shm_segment_adopt(const char *path, int directory, int control_fd,
     if (r < 0)
         goto fail;
     rings = segment->geometry.rings;
-    as_wanted = shm_geometry_same(&segment->geometry, plan) &&
-                rings_as_wanted(segment, params) && group_as_wanted(directory, params) &&
-                rings_with_error(segment, -ENOENT) < rings;
+    as_wanted = shm_geometry_same(&segment->geometry, plan) && rings_as_wanted(segment, params) &&
+                group_as_wanted(directory, params) && rings_with_error(segment, -ENOENT) < rings;
     if (!as_wanted && shm_segment_drained(segment) && !shm_segment_in_use(segment) &&
         (!outbox_empty || outbox_empty(path))) {
         r = shm_segment_clear(directory, control_fd, &copy);

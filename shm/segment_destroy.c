@@ -17,8 +17,8 @@
 /* Producers that are attached see this, too; a mapping, since they read it in memory. */
 static int mark_closed(int control_fd)
 {
-    struct shmlog_control *control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE,
-                                          MAP_SHARED, control_fd, 0);
+    struct shmlog_control *control =
+        mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, control_fd, 0);
 
     if (control == MAP_FAILED)
         return -errno;
@@ -57,6 +57,9 @@ static int destroy_files(int directory)
         return holds;
     if (holds == 0)
         return -ENOENT;
+    /* Or else the control file would be marked, and then nothing removed. */
+    if (faccessat(directory, ".", W_OK | X_OK, AT_EACCESS) < 0)
+        return -errno;
     if (holds == SHM_HAS_PARTS)
         return shm_directory_clear(directory, NULL);
     r = shm_control_open(directory, true, &fd);

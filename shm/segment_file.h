@@ -7,8 +7,9 @@
 
 #include "shm/segment.h"
 
-/* Open the directory's control file: regular, or -SHM_ERR_FOREIGN. If there is none: -SHM_ERR_FOREIGN
- * where the directory holds other things, -SHM_ERR_UNFINISHED where it is empty or holds parts. */
+/* Open the directory's control file: regular, or -SHM_ERR_FOREIGN. If there is none:
+ * -SHM_ERR_FOREIGN where the directory holds other things, -SHM_ERR_UNFINISHED where it is empty or
+ * holds parts. */
 int shm_control_open(int directory, bool writable, int *ret_fd);
 
 /* Copy and check the header of a control file. `ret_copy` is filled as far as the file goes,

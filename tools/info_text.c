@@ -223,10 +223,10 @@ int info_text(const struct shm_segment *segment, unsigned show, struct text *out
 
     if (show & SHOW_SEGMENT)
         put_segment(segment, out);
-    if (show & SHOW_COLLECTOR)
-        put_collector(segment, out);
     if (show & SHOW_RINGS)
         put_rings(segment, out);
+    if (show & SHOW_COLLECTOR)
+        put_collector(segment, out);
     if (show & SHOW_PRODUCERS)
         put_producers(segment, out);
     if (show & SHOW_SITES)

@@ -55,6 +55,7 @@ struct live {
     struct source source; /* first */
     struct source_params params;
     struct shm_segment *segment;
+    struct stat control; /* of its control file, when it was opened */
     struct live_stream *stream;
     size_t streams;
     struct merge merge;
@@ -239,26 +240,31 @@ static void take_snapshot(struct live *live)
     }
 }
 
+static bool stat_control(const struct live *live, struct stat *ret_stat)
+{
+    char path[PATH_MAX + 16];
+
+    snprintf(path, sizeof(path), "%s/control", live->segment->path);
+    return stat(path, ret_stat) == 0;
+}
+
 /* Gone when it was closed, or its name leads elsewhere or nowhere. */
 static bool segment_gone(const struct live *live)
 {
-    char path[PATH_MAX + 16];
-    struct stat here, there;
+    struct stat there;
 
     if (shmlog_load32_acquire_(&live->segment->control->state) == SHMLOG_SEGMENT_CLOSED)
         return true;
-    snprintf(path, sizeof(path), "%s/control", live->segment->path);
-    if (fstat(live->segment->control_fd, &here) < 0 || stat(path, &there) < 0)
-        return true;
-    return here.st_ino != there.st_ino || here.st_dev != there.st_dev;
+    return !stat_control(live, &there) || there.st_ino != live->control.st_ino ||
+           there.st_dev != live->control.st_dev;
 }
 
-/* A time beyond the snapshot is not the clock's, but one that a caller made up: it does not wait.
- */
+/* A time more than a second beyond the snapshot is not the clock's, but one that a caller made up:
+ * it does not wait. */
 static bool is_due(const struct live *live, uint64_t ticks)
 {
     return !live->params.options->follow || live->gone || ticks <= live->horizon ||
-           ticks > live->now;
+           (ticks > live->now && ticks - live->now > live->segment->geometry.clock_hz);
 }
 
 static bool pause_until_next(struct live *live)
@@ -357,7 +363,9 @@ int source_live_open(struct shm_segment *segment, const struct source_params *pa
     live->segment = segment;
     live->stream = calloc(segment->geometry.rings, sizeof(*live->stream));
     live->refused = calloc(segment->geometry.sites_max, 1);
-    if (live->stream && live->refused)
+    if (!stat_control(live, &live->control))
+        r = -ENOENT;
+    else if (live->stream && live->refused)
         r = merge_init(&live->merge, segment->geometry.rings);
     if (r == 0)
         r = start_streams(live);

@@ -182,6 +182,31 @@ static int take_end(struct file_reader *reader, const struct found *found)
     return 0;
 }
 
+/* Is the hash of these bytes of the file the one that a frame says? 0, -FILE_ERR_DAMAGED,
+ * -FILE_ERR_CUT or errno's. */
+static int check_hash(struct file_source *source, uint64_t offset, uint64_t size, uint64_t hash)
+{
+    XXH64_state_t *state = XXH64_createState();
+    int r = state ? 0 : -ENOMEM;
+
+    if (state)
+        XXH64_reset(state, 0);
+    while (r == 0 && size) {
+        size_t part = size < SEARCH ? (size_t)size : SEARCH;
+        const uint8_t *bytes;
+
+        r = file_source_get(source, offset, part, &bytes);
+        if (r == 0)
+            XXH64_update(state, bytes, part);
+        offset += part;
+        size -= part;
+    }
+    if (r == 0 && XXH64_digest(state) != hash)
+        r = -FILE_ERR_DAMAGED;
+    XXH64_freeState(state);
+    return r;
+}
+
 /* Say what a sound frame is. -FILE_ERR_CUT, -FILE_ERR_DAMAGED with found->reason. */
 static int take_piece(struct file_reader *reader, struct found *found, uint64_t offset,
                       struct file_piece *piece)
@@ -211,7 +236,9 @@ static int take_piece(struct file_reader *reader, struct found *found, uint64_t 
     case FILE_KIND_INDEX:
         memcpy(&index, found->frame, sizeof(index));
         piece->size += index.stored_size;
-        break;
+        found->reason = "checksum of the index does not fit";
+        return check_hash(&reader->source, offset + sizeof(index), index.stored_size,
+                          index.data_hash);
     case FILE_KIND_LEDGER:
         return take_end(reader, found);
     default:
@@ -225,20 +252,22 @@ static int take_piece(struct file_reader *reader, struct found *found, uint64_t 
 static int take_damage(struct file_reader *reader, const struct found *found, uint64_t offset,
                        int error, struct file_piece *piece)
 {
+    const uint8_t *uuid = reader->identity.file_uuid;
     uint64_t next;
-    int r =
-        file_scan_next(&reader->source, offset + 1, UINT64_MAX, reader->identity.file_uuid, &next);
+    int r;
 
+    *piece = (struct file_piece){.kind = FILE_PIECE_END, .offset = offset};
+    if (offset >= reader->source.size)
+        return 0; /* the file has become shorter under way */
+    r = file_scan_next(&reader->source, offset + 1, UINT64_MAX, uuid, &next);
     if (r < 0)
         return r;
     if (r == 0 && next == offset + 1) {
         /* Zeros alone from here on are space that was not written to yet. */
         const uint8_t *byte;
 
-        if (file_source_get(&reader->source, offset, 1, &byte) == 0 && !*byte) {
-            *piece = (struct file_piece){.kind = FILE_PIECE_END, .offset = offset};
+        if (file_source_get(&reader->source, offset, 1, &byte) == 0 && !*byte)
             return 0;
-        }
     }
     /* A frame that seems to go on beyond the end, and then comes another: its size is damaged. */
     if (r > 0 && error == -FILE_ERR_CUT)
@@ -265,23 +294,22 @@ static int find_piece(struct file_reader *reader, uint64_t offset, struct found 
     return r < 0 ? r : take_piece(reader, ret_found, offset, ret_piece);
 }
 
-/* At the end of what is known of the file: look at it again, it may be growing. A piece that was
- * cut off when it was last looked at may be whole now. */
-static int at_end(struct file_reader *reader, uint64_t *at)
+/* Look at the file's size again at its end: it may be growing, and a piece that was cut off when it
+ * was last looked at may be whole now. */
+static int look_again(struct file_reader *reader, uint64_t *at)
 {
-    uint64_t size = reader->source.size;
-    int r = file_source_refresh(&reader->source);
+    int r = *at >= reader->source.size ? file_source_refresh(&reader->source) : 0;
 
-    if (r == 0 && reader->source.size > size && reader->cut && *at == reader->cut_end)
+    if (r == 0 && reader->cut && *at == reader->cut_end && reader->source.size > *at)
         *at = reader->cut_begin;
     return r;
 }
 
 int file_scan_step(struct file_reader *reader, uint64_t *at, struct file_piece *ret_piece)
 {
-    struct file_piece piece = {.kind = FILE_PIECE_END, .offset = *at};
+    struct file_piece piece = {.kind = FILE_PIECE_END};
     struct found found;
-    int r = *at >= reader->source.size ? at_end(reader, at) : 0;
+    int r = look_again(reader, at);
 
     if (r == 0 && *at < reader->source.size) {
         r = find_piece(reader, *at, &found, &piece);
@@ -295,13 +323,14 @@ int file_scan_step(struct file_reader *reader, uint64_t *at, struct file_piece *
     }
     if (r < 0)
         return r;
-    reader->cut = piece.kind == FILE_PIECE_DAMAGED && piece.error == -FILE_ERR_CUT;
-    reader->cut_begin = piece.offset;
-    reader->cut_end = piece.offset + piece.size;
     if (piece.kind == FILE_PIECE_END) {
         /* Nothing that was read is good for the next look. */
         r = file_source_refresh(&reader->source);
         piece.offset = *at;
+    } else {
+        reader->cut = piece.error == -FILE_ERR_CUT;
+        reader->cut_begin = *at;
+        reader->cut_end = *at + piece.size;
     }
     *at += piece.size;
     *ret_piece = piece;

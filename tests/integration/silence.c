@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A producer makes no system call and takes no page fault in a million log calls after its warm-up:
- * while the rings have room, while they wrap and the collector drains them, and while they are full
- * and records are dropped.
+ * paced, while the rings wrap and the collector drains them, and as fast as it can go, while they
+ * are full and records are dropped.
  */
 #include "tests/kit/kit.h"
 
@@ -13,19 +13,27 @@
 
 #define CALLS "1000000"
 
-/* Between the two marks an strace log has no line. */
+struct run {
+    const char *segment;
+    const char *warm_up; /* calls */
+    const char *pace;    /* ticks between calls: about a microsecond, or none */
+};
+
+/* Between the last two getrusage() an strace log has no line. */
 static void check_silence(const char *path)
 {
     char *log = kit_read_file(path, NULL);
-    char *first = strstr(log, "getppid("), *second, *line_end;
+    char *mark[2] = {NULL, NULL}, *line_end;
 
-    KIT_CHECK(first != NULL);
-    line_end = strchr(first, '\n');
+    for (char *at = log; (at = strstr(at, "getrusage(")); at++) {
+        mark[0] = mark[1];
+        mark[1] = at;
+    }
+    KIT_CHECK(mark[0] != NULL);
+    line_end = strchr(mark[0], '\n');
     KIT_CHECK(line_end != NULL);
-    second = strstr(line_end, "getppid(");
-    KIT_CHECK(second != NULL);
-    *second = 0;
-    if (strspn(line_end + 1, " \n0123456789") != strlen(line_end + 1))
+    *mark[1] = 0;
+    if (strspn(line_end + 1, " 0123456789") != strlen(line_end + 1)) /* the next one's pid */
         KIT_FAIL("between the marks the kernel was entered:\n%s", line_end + 1);
     free(log);
 }
@@ -40,26 +48,27 @@ static void read_counts(const struct kit_process *process, long *ret_faults,
     free(text);
 }
 
-static void run_quiet(const char *segment, unsigned long *ret_lost)
+static void run_quiet(const struct run *run, unsigned long *ret_lost)
 {
     const char *program = kit_program("tests/integration/quiet");
-    const char *argv[] = {program, segment, CALLS, NULL};
+    const char *argv[] = {program, run->segment, CALLS, run->warm_up, run->pace, NULL};
     struct kit_process quiet;
     long faults;
 
     KIT_EQ(kit_run(&quiet, argv, NULL), 0);
     read_counts(&quiet, &faults, ret_lost);
-    printf("%s: %ld page faults, %lu lost in " CALLS " calls\n", segment, faults, *ret_lost);
+    printf("%s: %ld page faults, %lu lost in " CALLS " calls\n", run->segment, faults, *ret_lost);
     KIT_EQ(faults, 0);
 }
 
 /* False if tracing is forbidden or strace is not there. */
-static bool run_traced(const char *segment)
+static bool run_traced(const struct run *run)
 {
     const char *program = kit_program("tests/integration/quiet");
-    const char *trace = kit_path(kit_text("strace-%s", segment));
+    const char *trace = kit_path(kit_text("strace-%s", run->segment));
     const char *try[] = {"strace", "-o", "/dev/null", "true", NULL};
-    const char *argv[] = {"strace", "-f", "-o", trace, program, segment, CALLS, NULL};
+    const char *argv[] = {"strace",     "-f",  "-o",         trace,     program,
+                          run->segment, CALLS, run->warm_up, run->pace, NULL};
     struct kit_process quiet;
 
     if (!kit_have_command("strace") || kit_run(&quiet, try, NULL) != 0)
@@ -71,25 +80,27 @@ static bool run_traced(const char *segment)
 
 int main(void)
 {
-    const char *const roomy[] = {"--ring-size", "16m", "--on-full", "drop", NULL};
-    const char *const tight[] = {"--ring-size", "64k", "--on-full", "drop", NULL};
+    const char *const roomy_args[] = {"--ring-size", "4m", "--on-full", "drop", NULL};
+    const char *const tight_args[] = {"--ring-size", "64k", "--on-full", "drop", NULL};
+    const struct run roomy = {"roomy", "1000", "2000"}, tight = {"tight", "10000", "0"};
     struct kit_process collector;
     unsigned long lost;
     bool traced;
 
     kit_begin("silence");
-    kit_collector_start(&collector, "roomy", kit_path("roomy"), roomy);
-    run_quiet("roomy", &lost);
-    traced = run_traced("roomy");
+    kit_collector_start(&collector, "roomy", kit_path("roomy"), roomy_args);
+    run_quiet(&roomy, &lost);
+    KIT_EQ(lost, 0);
+    traced = run_traced(&roomy);
     kit_collector_stop(&collector);
     kit_verify_balanced(kit_path("roomy"), NULL);
 
-    kit_collector_start(&collector, "tight", kit_path("tight"), tight);
+    kit_collector_start(&collector, "tight", kit_path("tight"), tight_args);
     kit_kill(&collector, SIGSTOP); /* nobody drains: full after the first thousand */
-    run_quiet("tight", &lost);
+    run_quiet(&tight, &lost);
     KIT_COMPARE(lost, >, 0);
     if (traced)
-        KIT_CHECK(run_traced("tight"));
+        KIT_CHECK(run_traced(&tight));
     kit_kill(&collector, SIGCONT);
     kit_collector_stop(&collector);
     kit_verify_balanced(kit_path("tight"), NULL);

@@ -154,26 +154,34 @@ void kit_begin(const char *name)
 
 /* ---- Checks ---- */
 
-/* The end of what the programs of this test said, to see why it failed. */
+static int is_message(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return dot && strcmp(dot, ".err") == 0;
+}
+
+#define SHOWN_FILES 4
+#define SHOWN_BYTES 2000u
+
+/* The end of what the last programs of this test said, to see why it failed. */
 static void show_messages(void)
 {
-    DIR *dir = opendir(test_dir);
-    const struct dirent *entry;
+    struct dirent **entry;
+    int count = scandir(test_dir, &entry, is_message, alphasort); /* names begin with a number */
 
-    while (dir && (entry = readdir(dir))) {
-        size_t length = strlen(entry->d_name), size;
-        char *text;
+    for (int i = 0; i < count; i++) {
+        size_t size;
+        char *text = kit_read_file(kit_path(entry[i]->d_name), &size);
 
-        if (length < 4 || strcmp(entry->d_name + length - 4, ".err") != 0)
-            continue;
-        text = kit_read_file(kit_path(entry->d_name), &size);
-        if (size)
-            fprintf(stderr, "---- %s ----\n%s%s\n", entry->d_name, size > 3000 ? "...\n" : "",
-                    size > 3000 ? text + size - 3000 : text);
+        if (size && i >= count - SHOWN_FILES)
+            fprintf(stderr, "---- %s ----\n%s\n", entry[i]->d_name,
+                    size > SHOWN_BYTES ? text + size - SHOWN_BYTES : text);
         free(text);
+        free(entry[i]);
     }
-    if (dir)
-        closedir(dir);
+    if (count >= 0)
+        free(entry);
 }
 
 void kit_fail(const char *file, int line, const char *format, ...)

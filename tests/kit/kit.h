@@ -155,6 +155,7 @@ struct kit_ledger {
     bool found; /* its last line was there and could be read */
     uint64_t produced, written, dropped, in_ring;
     char out[PATH_MAX]; /* what it said */
+    char err[PATH_MAX];
 };
 void kit_verify(const char *path, struct kit_ledger *ret_ledger);
 /* Verify, and fail the test unless it balances, with exit status 0. */

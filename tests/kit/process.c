@@ -66,7 +66,7 @@ static void name_process(struct kit_process *process, const char *name,
 
     memset(process, 0, sizeof(*process));
     number++;
-    snprintf(process->name, sizeof(process->name), "%03u-%.40s", number, base ? base + 1 : name);
+    snprintf(process->name, sizeof(process->name), "%05u-%.40s", number, base ? base + 1 : name);
     snprintf(process->err, sizeof(process->err), "%s", kit_path(kit_text("%s.err", process->name)));
     if (options && options->stdout_path)
         snprintf(process->out, sizeof(process->out), "%s", options->stdout_path);

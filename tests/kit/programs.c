@@ -98,6 +98,7 @@ void kit_verify(const char *path, struct kit_ledger *ret_ledger)
     memset(ret_ledger, 0, sizeof(*ret_ledger));
     ret_ledger->status = kit_run(&dump, argv, NULL);
     snprintf(ret_ledger->out, sizeof(ret_ledger->out), "%s", dump.out);
+    snprintf(ret_ledger->err, sizeof(ret_ledger->err), "%s", dump.err);
     text = kit_read_file(dump.out, NULL);
     ret_ledger->found =
         sscanf(last_line(text),
@@ -111,16 +112,14 @@ void kit_verify(const char *path, struct kit_ledger *ret_ledger)
 void kit_verify_balanced(const char *path, struct kit_ledger *ret_ledger)
 {
     struct kit_ledger ledger;
-    char *text;
 
     kit_verify(path, &ledger);
     if (ledger.status != 0 || !ledger.found ||
         ledger.produced != ledger.written + ledger.dropped + ledger.in_ring) {
-        text = kit_read_file(ledger.out, NULL);
         KIT_FAIL("--verify %s: exit status %d, produced %" PRIu64 " written %" PRIu64
-                 " dropped %" PRIu64 " in_ring %" PRIu64 ":\n%s",
+                 " dropped %" PRIu64 " in_ring %" PRIu64 "; it said:\n%s%s",
                  path, ledger.status, ledger.produced, ledger.written, ledger.dropped,
-                 ledger.in_ring, text);
+                 ledger.in_ring, kit_read_file(ledger.err, NULL), kit_read_file(ledger.out, NULL));
     }
     if (ret_ledger)
         *ret_ledger = ledger;

@@ -77,8 +77,9 @@ __attribute__((unused)) static size_t make_site(uint8_t *bytes, struct shmlog_si
 }
 
 /* A printf-style site with these types, laid out as producers do. */
-__attribute__((unused)) static size_t make_printf_site(uint8_t *bytes, unsigned level,
-                                                       unsigned args, const uint8_t *types)
+__attribute__((unused)) static size_t make_format_site(uint8_t *bytes, unsigned level,
+                                                       unsigned args, const uint8_t *types,
+                                                       const char *format)
 {
     struct shmlog_site head = {.kind = SHMLOG_SITE_PRINTF, .level = (uint8_t)level, .line = 42};
     struct shmlog_site_arg arg[FILE_SITE_ARGS_MAX] = {{0}};
@@ -93,7 +94,13 @@ __attribute__((unused)) static size_t make_printf_site(uint8_t *bytes, unsigned 
         arg[i].offset = (uint16_t)((end + size - 1) / size * size);
         end = arg[i].offset + size;
     }
-    return make_site(bytes, head, arg, "some %d format");
+    return make_site(bytes, head, arg, format);
+}
+
+__attribute__((unused)) static size_t make_printf_site(uint8_t *bytes, unsigned level,
+                                                       unsigned args, const uint8_t *types)
+{
+    return make_format_site(bytes, level, args, types, "some %d format");
 }
 
 __attribute__((unused)) static size_t random_arguments_site(uint8_t *bytes)
@@ -225,8 +232,7 @@ __attribute__((unused)) static uint32_t fill_payload(const struct file_site *sit
 }
 
 /* Spread a record over slots from `to` on. */
-__attribute__((unused)) static void put_slots(const struct original *record,
-                                              struct shmlog_slot *to)
+__attribute__((unused)) static void put_slots(const struct original *record, struct shmlog_slot *to)
 {
     for (uint32_t s = 0; s < record->slots; s++) {
         to[s].seq = (uint32_t)record->seq;

@@ -129,9 +129,12 @@ struct log_kit_file {
 static inline void log_kit_ledger_begin(struct file_ledger_entry ledger[LOG_KIT_RINGS])
 {
     for (uint32_t i = 0; i < LOG_KIT_RINGS; i++)
-        ledger[i] = (struct file_ledger_entry){
-            .ring = i, .cpu = i, .kind = SHMLOG_RING_CPU, .node = -1, .node_wanted = -1,
-            .next_seq = 1};
+        ledger[i] = (struct file_ledger_entry){.ring = i,
+                                               .cpu = i,
+                                               .kind = SHMLOG_RING_CPU,
+                                               .node = -1,
+                                               .node_wanted = -1,
+                                               .next_seq = 1};
 }
 
 static inline void log_kit_added(struct log_kit_file *file, size_t before)
@@ -148,8 +151,10 @@ static inline void log_kit_file_begin(struct log_kit_file *file, uint64_t number
     struct shmlog_clock_pair pair = {.seq = 2, .ticks = 1000, .realtime_ns = 1000};
     size_t before;
 
-    *file = (struct log_kit_file){.identity = {.file_number = number, .clock_hz = 1000000000,
-                                               .clock = SHMLOG_CLOCK_MONOTONIC, .on_full = 1,
+    *file = (struct log_kit_file){.identity = {.file_number = number,
+                                               .clock_hz = 1000000000,
+                                               .clock = SHMLOG_CLOCK_MONOTONIC,
+                                               .on_full = 1,
                                                .ring_slots = 4096}};
     memset(file->identity.file_uuid, (int)(16 * segment + number), 16);
     memset(file->identity.segment_uuid, segment, 16);
@@ -182,23 +187,29 @@ static inline void log_kit_put_site(struct log_kit_file *file, uint32_t id,
 static inline void log_kit_put_producer(struct log_kit_file *file, uint32_t id, uint32_t pid,
                                         const char *process)
 {
-    struct shmlog_producer producer = {.claim = SHMLOG_PRODUCER_LIVE, .id = id, .pid = pid,
+    struct shmlog_producer producer = {.claim = SHMLOG_PRODUCER_LIVE,
+                                       .id = id,
+                                       .pid = pid,
                                        .tid = pid + 1};
     size_t before = file->buffer.size;
 
     memcpy(producer.process, process, strlen(process));
     memcpy(producer.thread, "main", 4);
-    cr_assert_eq(
-        file_put_producer(file->encoder, file->identity.file_uuid, &producer, &file->buffer), 0);
+    cr_assert_eq(file_put_producer(file->encoder, file->identity.file_uuid, &producer,
+                                   &file->buffer),
+                 0);
     log_kit_added(file, before);
 }
 
 static inline void log_kit_put_block(struct log_kit_file *file, uint32_t ring,
                                      const struct log_kit_slots *slots)
 {
-    struct file_block_params params = {.ring = ring, .first_seq = slots->first_seq,
-                                       .first_pos = slots->pos, .slots = slots->slot,
-                                       .slot_count = slots->slots, .records = slots->records,
+    struct file_block_params params = {.ring = ring,
+                                       .first_seq = slots->first_seq,
+                                       .first_pos = slots->pos,
+                                       .slots = slots->slot,
+                                       .slot_count = slots->slots,
+                                       .records = slots->records,
                                        .sites = &file->sites};
     struct file_block_summary summary;
     size_t before = file->buffer.size;
@@ -215,7 +226,9 @@ static inline void log_kit_put_gap(struct log_kit_file *file, uint32_t ring, uin
                                    uint64_t count)
 {
     bool takes = cause == SHMLOG_LOST_OVERWRITTEN || cause == SHMLOG_LOST_DAMAGED;
-    struct file_gap gap = {.ring = ring, .cause = cause, .count = count,
+    struct file_gap gap = {.ring = ring,
+                           .cause = cause,
+                           .count = count,
                            .seq = file->ledger[ring].next_seq + (takes ? count : 0)};
     size_t before = file->buffer.size;
 
@@ -251,6 +264,56 @@ static inline void log_kit_file_end(struct log_kit_file *file, const char *direc
     file_index_close(file->index);
     file_encoder_close(file->encoder);
 }
+
+/* ---- A live segment, written to by hand ---- */
+
+#ifdef SHM_SEGMENT_H
+static inline struct shm_segment *log_kit_segment(const char *path, uint32_t on_full)
+{
+    static const uint32_t cpus[] = {0, 1};
+    struct shm_params params = {.name = "unit",
+                                .cpus = cpus,
+                                .cpu_count = 2,
+                                .spare_rings = 2,
+                                .ring_bytes = 65536,
+                                .on_full = on_full,
+                                .level = SHMLOG_TRACE,
+                                .page_kib = 4,
+                                .group = -1};
+    struct shm_segment *segment;
+    char message[512] = "";
+
+    cr_assert_eq(shm_segment_create(path, &params, NULL, &segment, message, sizeof(message)), 0,
+                 "%s", message);
+    return segment;
+}
+
+/* Commit the records at the head of a ring. */
+static inline void log_kit_commit(struct shm_segment *segment, uint32_t ring,
+                                  const struct log_kit_slots *slots)
+{
+    struct shm_ring *to = &segment->rings[ring];
+    uint64_t head = to->header->head;
+
+    for (size_t i = 0; i < slots->slots; i++)
+        to->slots[(head + i) & segment->slot_mask] = slots->slot[i];
+    shmlog_store_release_(&to->header->head, head + slots->slots);
+}
+
+/* Register a site at the end of the arena. */
+static inline void log_kit_register(struct shm_segment *segment, uint32_t id,
+                                    const struct log_kit_site *site)
+{
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    size_t size = log_kit_site_bytes(site, bytes);
+    uint64_t at = (segment->control->arena_used + 7) & ~UINT64_C(7);
+
+    memcpy(shm_arena(segment) + at, bytes, size);
+    segment->control->arena_used = at + ((size + 7) & ~(size_t)7);
+    shmlog_store_release_(&shm_site_words(segment)[id],
+                          (uint64_t)shmlog_site_hash_(bytes, size) << 32 | at / 8);
+}
+#endif
 
 static inline char *log_kit_directory(char path[64])
 {

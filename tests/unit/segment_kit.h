@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* A mount made by a test for its own namespace is gone with the test's process. */
-#include <sched.h>
 
 static char kit_folder[64];
 static char kit_path[128];
@@ -97,7 +95,9 @@ __attribute__((unused)) static void kit_write_at(const char *file, long offset, 
     cr_assert_eq(fclose(f), 0);
 }
 
-/* A mount namespace of this process's own; false, with a reason printed, where that is not allowed. */
+/* A mount namespace of this process's own, gone with it whatever happens; false, with a reason
+ * printed, where that is not allowed.
+ */
 __attribute__((unused)) static bool kit_own_mounts(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||

@@ -223,3 +223,16 @@ Test(column, hostile_bytes)
         free(copy);
     }
 }
+
+/* A dictionary's indices have room for more than it has entries. */
+Test(column, index_beyond_the_dictionary)
+{
+    static const uint8_t good[] = {COLUMN_DICT << 4 | 1, 2, 2, 4, 6, 0x24};
+    static const uint8_t bad[] = {COLUMN_DICT << 4 | 1, 2, 2, 4, 6, 0x2c};
+    struct bytes_in in = {good, good + sizeof(good), false};
+
+    cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), 0);
+    cr_assert(got[0] == 1 && got[1] == 2 && got[2] == 3);
+    in = (struct bytes_in){bad, bad + sizeof(bad), false};
+    cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
+}

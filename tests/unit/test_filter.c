@@ -18,12 +18,25 @@ static struct line line;
 static void make_line(void)
 {
     static const struct log_kit_site made = {
-        .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_WARN, .format = "order %d sent",
-        .category = "order", .args = 1, .type = {SHMLOG_TYPE_I32}, .name = {"id"},
+        .kind = SHMLOG_SITE_PRINTF,
+        .level = SHMLOG_WARN,
+        .format = "order %d sent",
+        .category = "order",
+        .args = 1,
+        .type = {SHMLOG_TYPE_I32},
+        .name = {"id"},
     };
     struct cursor_record record = {
-        .time_ns = 5, .seq = 9, .ring = 2, .cpu = 3, .site_id = 17, .producer_id = 1,
-        .site = &site, .producer = &producer, .payload = payload, .payload_size = sizeof(payload),
+        .time_ns = 5,
+        .seq = 9,
+        .ring = 2,
+        .cpu = 3,
+        .site_id = 17,
+        .producer_id = 1,
+        .site = &site,
+        .producer = &producer,
+        .payload = payload,
+        .payload_size = sizeof(payload),
     };
     int32_t id = 4711;
     uint8_t bytes[SHMLOG_SITE_MAX];
@@ -72,8 +85,8 @@ Test(filter, numbers)
     cr_expect(passes(filter));
     cr_expect_eq(filter_numbers_parse("4-8", &filter.cpu), 0);
     cr_expect(!passes(filter));
-    for (const char *const *bad = (const char *const[]){"", "a", "1-", "3-1", "1,", "-1",
-                                                        "4294967296", "1 2", NULL};
+    for (const char *const *bad =
+             (const char *const[]){"", "a", "1-", "3-1", "1,", "-1", "4294967296", "1 2", NULL};
          *bad; bad++)
         cr_expect_eq(filter_numbers_parse(*bad, &filter.cpu), -EINVAL, "%s", *bad);
     cr_expect_eq(filter.cpu.range[0].first, 4);
@@ -220,11 +233,22 @@ static int parse_line(struct options *options, char *message, const char *argume
 
 Test(filter, command_lines)
 {
-    static const char *const bad[] = {"", "--nonsense x", "--format xml x", "--level loud x",
-                                      "--limit -1 x", "--fields nope x", "--cpu a x", "--grep ( x",
-                                      "--since later x", "--info a b", "--info --format csv a",
-                                      "--fields", "--count-by level,site x",
-                                      "--count-by level --fields site x", "--set-level x", "-n 3x x",
+    static const char *const bad[] = {"",
+                                      "--nonsense x",
+                                      "--format xml x",
+                                      "--level loud x",
+                                      "--limit -1 x",
+                                      "--fields nope x",
+                                      "--cpu a x",
+                                      "--grep ( x",
+                                      "--since later x",
+                                      "--info a b",
+                                      "--info --format csv a",
+                                      "--fields",
+                                      "--count-by level,site x",
+                                      "--count-by level --fields site x",
+                                      "--set-level x",
+                                      "-n 3x x",
                                       "--verify --format json x"};
     struct options options;
     char message[256];

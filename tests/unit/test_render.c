@@ -69,16 +69,16 @@ static struct file_value str(const char *v)
                                .size = v ? (uint32_t)strlen(v) : 0};
 }
 
-#define RENDER(format, ...)                                                                       \
-    render(format, sizeof((struct file_value[]){__VA_ARGS__}) / sizeof(struct file_value),        \
+#define RENDER(format, ...)                                                                \
+    render(format, sizeof((struct file_value[]){__VA_ARGS__}) / sizeof(struct file_value), \
            (struct file_value[]){__VA_ARGS__})
 
 /* The C library is the oracle: the same format and value must give the same bytes. */
-#define SAME(format, value, number)                                                               \
-    do {                                                                                          \
-        char want[8192];                                                                          \
-        snprintf(want, sizeof(want), format, number);                                             \
-        cr_expect_str_eq(RENDER(format, value), want);                                            \
+#define SAME(format, value, number)                    \
+    do {                                               \
+        char want[8192];                               \
+        snprintf(want, sizeof(want), format, number);  \
+        cr_expect_str_eq(RENDER(format, value), want); \
     } while (0)
 
 Test(render, integers_as_printf)
@@ -131,11 +131,12 @@ Test(render, strings_and_chars)
     cr_expect_str_eq(RENDER("%lc", u32(0x20ac)), "\xe2\x82\xac");
     cr_expect_str_eq(RENDER("%lc", u32(0x1f4c8)), "\xf0\x9f\x93\x88");
     cr_expect_str_eq(RENDER("%lc", u32(0xe9)), "\xc3\xa9");
-    cr_expect_str_eq(
-        RENDER("%s", ((struct file_value){.type = SHMLOG_TYPE_TEXT,
-                                          .data = (const uint8_t *)"AAPL\0\0\0\0", .size = 8})),
-        "AAPL");
-    cr_expect_str_eq(RENDER("%p %p", ((struct file_value){.type = SHMLOG_TYPE_POINTER, .u = 0xbeef}),
+    cr_expect_str_eq(RENDER("%s", ((struct file_value){.type = SHMLOG_TYPE_TEXT,
+                                                       .data = (const uint8_t *)"AAPL\0\0\0\0",
+                                                       .size = 8})),
+                     "AAPL");
+    cr_expect_str_eq(RENDER("%p %p",
+                            ((struct file_value){.type = SHMLOG_TYPE_POINTER, .u = 0xbeef}),
                             ((struct file_value){.type = SHMLOG_TYPE_POINTER})),
                      "0xbeef (nil)");
 }
@@ -177,7 +178,8 @@ Test(render, hostile_formats)
     cr_expect_str_eq(RENDER("%-+ #0'-+ #0'-+ #0'5d|", i32(5)), "+5   |");
 }
 
-/* Random formats and values end, stay bounded, and touch nothing that is not theirs (under ASan). */
+/* Random formats and values end, stay bounded, and touch nothing that is not theirs (under ASan).
+ */
 Test(render, random_formats)
 {
     static const char alphabet[] = "%%%%%ddiuoxXcsfgeapn*.-+ #0'123456789hlLqjzt$ab";
@@ -196,8 +198,10 @@ Test(render, random_formats)
         for (unsigned i = 0; i < args; i++) {
             uint64_t bits = (uint64_t)rand_r(&seed) << 33 ^ (uint64_t)rand_r(&seed);
 
-            values[i] = (struct file_value){.type = (uint8_t)(1 + rand_r(&seed) % 15), .u = bits,
-                                            .data = (const uint8_t *)"some bytes", .size = 10};
+            values[i] = (struct file_value){.type = (uint8_t)(1 + rand_r(&seed) % 15),
+                                            .u = bits,
+                                            .data = (const uint8_t *)"some bytes",
+                                            .size = 10};
         }
         cr_assert_lt(strlen(render(format, args, values)), (size_t)16 * (RENDER_WIDTH_MAX + 512));
     }
@@ -255,7 +259,8 @@ Test(render, json_values)
     cr_expect_str_eq(json((struct file_value){.type = SHMLOG_TYPE_U64, .u = UINT64_MAX}),
                      "18446744073709551615");
     cr_expect_str_eq(json(str(NULL)), "null");
-    cr_expect_str_eq(json(str("a\"\\\n\x01\xff\xc3\xa9")), "\"a\\\"\\\\\\n\\u0001\\\\xff\xc3\xa9\"");
+    cr_expect_str_eq(json(str("a\"\\\n\x01\xff\xc3\xa9")),
+                     "\"a\\\"\\\\\\n\\u0001\\\\xff\xc3\xa9\"");
     cr_expect_str_eq(json((struct file_value){.type = SHMLOG_TYPE_BOOL, .u = 0}), "false");
     cr_expect_str_eq(json((struct file_value){.type = 77}), "null");
 }
@@ -332,8 +337,7 @@ Test(render, times_from_the_command_line)
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         int64_t ns = 7;
 
-        cr_expect_eq(when_parse(times[i].text, 100000000000, &ns), times[i].r, "%s",
-                     times[i].text);
+        cr_expect_eq(when_parse(times[i].text, 100000000000, &ns), times[i].r, "%s", times[i].text);
         cr_expect_eq(ns, times[i].ns, "%s: %ld", times[i].text, (long)ns);
     }
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ring reader, one thread: order, wrap, long records, lost and damaged ones, hostile rings. What
- * races is tested in race_ring_reader.c.
+ * The ring reader, one thread: order, wrap, long records, lost and damaged ones, hostile rings.
+ * What races is tested in race_ring_reader.c.
  */
 #include "tests/unit/ring_writer.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <time.h>
 
 #define SLOTS 1024u
 #define BATCH 256u
@@ -226,6 +229,17 @@ Test(drop, long_damage_is_counted_in_the_end)
     cr_assert_eq(result.first_seq, 791);
 }
 
+/* A number that would fit, but that the next record does not go on from. */
+Test(drop, a_plausible_number_is_not_believed_alone)
+{
+    cr_assert(ring_put(f, 1, SITE, 10));
+    put_many(2, 20);
+    slot(0)->site = 0;
+    slot(10)->seq = 5;
+    expect_lost(2, SHMLOG_LOST_DAMAGED);
+    expect_records(3, 18);
+}
+
 Test(drop, numbering_that_jumps_is_followed)
 {
     uint64_t records = 0;
@@ -269,6 +283,19 @@ Test(overwrite, slots_a_writer_may_be_filling_are_not_believed)
 {
     put_many(1, SLOTS);
     expect_lost(SLOTS / 8 + SHMLOG_RECORD_SLOTS, SHMLOG_LOST_OVERWRITTEN);
+}
+
+Test(overwrite, damage_where_reading_would_go_on)
+{
+    uint64_t head, lost = 0;
+
+    put_many(1, 5 * SLOTS);
+    head = shm_ring_head(f->ring.header);
+    slot(head - (SLOTS - SHMLOG_RECORD_SLOTS - SLOTS / 8))->seq ^= 0x40000000;
+    while (next() == SHM_READ_LOST)
+        lost += result.lost;
+    cr_assert_eq(lost + 1, result.first_seq);
+    cr_assert_eq(lost, 4 * SLOTS + SHMLOG_RECORD_SLOTS + SLOTS / 8 + 1);
 }
 
 Test(overwrite, oldest_is_at_the_edge)
@@ -353,8 +380,8 @@ Test(numbers, extend)
     cr_assert_eq(shm_seq_extend(1, 0xffffffff), UINT64_C(0xffffffff));
 }
 
-/* Scribble into slots and header words, with all readers on it: nothing but the ring is touched (the
- * sanitizers watch), every call ends, and what is read as records is whole by the rules. */
+/* Scribble into slots and header words, with all readers on it: nothing but the ring is touched
+ * (the sanitizers watch), every call ends, and what is read as records is whole by the rules. */
 static void scribble(uint64_t seed)
 {
     uint64_t random = seed, number = 1;
@@ -362,7 +389,7 @@ static void scribble(uint64_t seed)
     for (int round = 0; round < 3000; round++) {
         uint64_t r = ring_random(&random);
         uint64_t pos = r >> 16;
-    
+
         if (r % 3 == 0)
             memcpy(slot(pos), &r, sizeof(r));
         if (r % 5 == 0)
@@ -440,4 +467,93 @@ Test(drop, scattered_damage_is_counted_exactly)
         ring_release(f, &reader);
     }
     cr_assert_gt(lost, 2000);
+}
+
+/* ---- a writer that comes in at any instruction of the reader ----
+ *
+ * A timer's signal handler writes in bursts, so it is the reader's copying and checking that is
+ * interrupted most of the time; and it leaves a record half-written behind the head.
+ */
+
+static uint64_t burst_number = 1, burst_random = 9, bursts;
+static bool burst_takes_over; /* also as the collector, which has read everything */
+
+static void burst(int signal_number)
+{
+    struct shmlog_ring *ring = f->ring.header;
+    uint64_t r = ring_random(&burst_random), head;
+    uint32_t half = 1 + (uint32_t)(r % SHMLOG_RECORD_SLOTS);
+
+    (void)signal_number;
+    bursts++;
+    if (burst_takes_over) {
+        ring->tail_seq = burst_number;
+        shmlog_store_release_(&ring->tail, ring->head);
+    }
+    for (uint64_t i = (r >> 16) % (r % 4 ? 300 : 1500); i > 0; i--)
+        burst_number += ring_put(f, burst_number, SITE,
+                                 i % 8 ? 1 : 1 + (uint32_t)(i * r % SHMLOG_RECORD_SLOTS));
+    head = ring->head;
+    if (burst_takes_over && head + half > ring->tail + SLOTS)
+        return;
+    for (uint32_t i = 0; i < half; i++)
+        ring_put_slot(f, head + i, burst_number,
+                      SITE | (i == 0 ? half << SHMLOG_SITE_SLOTS_SHIFT : 0), i);
+}
+
+static void set_timer(long us)
+{
+    struct itimerval timer = {{0, us}, {0, us}};
+
+    cr_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void read_under_fire(void)
+{
+    struct sigaction action = {.sa_handler = burst, .sa_flags = SA_RESTART};
+    uint64_t read = 0, lost = 0, first, end = now_ms() + 400;
+
+    shm_ring_reader_init_oldest(&reader, &f->segment, 0);
+    first = reader.seq;
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    set_timer(25);
+    while (now_ms() < end) {
+        if (next() == SHM_READ_LOST)
+            cr_assert_eq(result.cause, SHMLOG_LOST_OVERWRITTEN);
+        read += result.records;
+        lost += result.lost;
+        /* Go back to where a burst reaches the copy: the old end. */
+        if (result.kind == SHM_READ_NONE) {
+            shm_ring_reader_init_oldest(&reader, &f->segment, 0);
+            first = reader.seq;
+            read = lost = 0;
+        }
+        cr_assert_eq(read + lost, reader.seq - first);
+    }
+    set_timer(0);
+    while (next() != SHM_READ_NONE)
+        ;
+    cr_assert_eq(reader.seq, burst_number, "at %" PRIu64 ", not %" PRIu64, reader.seq,
+                 burst_number);
+    printf("%" PRIu64 " bursts, %" PRIu64 " records\n", bursts, burst_number - 1);
+    cr_assert_gt(bursts, 100);
+}
+
+Test(overwrite, interrupted_anywhere)
+{
+    read_under_fire();
+}
+
+Test(drop, follower_interrupted_anywhere)
+{
+    burst_takes_over = true;
+    read_under_fire();
 }

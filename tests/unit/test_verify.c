@@ -2,6 +2,7 @@
  *
  * --verify: it says yes to files that balance, and no, with the reason, to each kind that does not.
  */
+#include "shm/segment.h"
 #include "tests/unit/log_kit.h"
 #include "tools/account.h"
 #include "tools/verify.h"
@@ -15,8 +16,12 @@ static struct log_kit_slots slots;
 static struct file_ledger_entry ledger[LOG_KIT_RINGS];
 
 static const struct log_kit_site text_site = {
-    .kind = SHMLOG_SITE_PRINTF, .level = SHMLOG_INFO, .format = "%s", .args = 1,
-    .type = {SHMLOG_TYPE_STRING}, .name = {"text"},
+    .kind = SHMLOG_SITE_PRINTF,
+    .level = SHMLOG_INFO,
+    .format = "%s",
+    .args = 1,
+    .type = {SHMLOG_TYPE_STRING},
+    .name = {"text"},
 };
 
 static void setup(void)
@@ -286,6 +291,25 @@ Test(verify, collector_was_killed)
     expect_good("produced=23 written=23 dropped=0 in_ring=0\n");
 }
 
+/* It was on the disk as a whole, but that was not known yet. */
+Test(verify, collector_was_killed_after_writing)
+{
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+
+    begin(1);
+    block(0, 10);
+    memcpy(before, file.ledger, sizeof(before));
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    end("1.shmlog.part");
+    memcpy(ledger, before, sizeof(ledger));
+    begin(2);
+    block(0, 10);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 3);
+    finish("2.shmlog");
+    expect_good("produced=23 written=20 dropped=3 in_ring=0\n");
+}
+
 /* An error of the disk: a block in the middle was lost, one after it was not; the next file has
  * all from the lost one on. */
 Test(verify, bad_file_and_its_repetition)
@@ -326,6 +350,101 @@ Test(verify, bad_file_without_its_repetition)
     expect_bad("problem");
 }
 
+/* ---- Against a live segment ---- */
+
+static struct shm_segment *live;
+
+/* Records in ring 0 of a live segment, the first `written` of them in an unsealed file. */
+static void make_live(uint32_t on_full, uint64_t produced, size_t written)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/segment", directory);
+    live = log_kit_segment(path, on_full);
+    for (uint64_t seq = 1; seq <= produced;) {
+        log_kit_slots_begin(&slots, seq, seq - 1);
+        while (slots.slots < 1000 && slots.seq <= produced)
+            log_kit_string(&slots, 1, slots.seq * 10, 65537, "text");
+        log_kit_commit(live, 0, &slots);
+        seq = slots.seq;
+    }
+    log_kit_file_begin(&file, 1, 1, ledger);
+    strcpy(file.identity.segment_path, path);
+    memcpy(file.identity.segment_uuid, live->geometry.uuid, 16);
+    file.buffer.size = 0; /* once more, with these */
+    file_index_clear(file.index);
+    cr_assert_eq(file_put_header(file.encoder, &file.identity, file.ledger, LOG_KIT_RINGS,
+                                 &file.buffer),
+                 0);
+    log_kit_put_site(&file, 1, &text_site);
+    block(0, written);
+    live->rings[0].header->tail = written;
+    live->rings[0].header->tail_seq = written + 1;
+}
+
+static void end_live(void)
+{
+    char path[PATH_MAX];
+
+    strcpy(path, live->path);
+    shm_segment_close(live);
+    cr_expect_eq(shm_segment_destroy(path), 0);
+}
+
+Test(verify, live_segment)
+{
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    live->rings[0].header->lost[SHMLOG_LOST_FULL] = 3; /* not in a gap record yet */
+    live->control->lost[SHMLOG_LOST_NO_RING] = 0;
+    end("1.shmlog.part");
+    expect_good("produced=13 written=6 dropped=3 in_ring=4\n");
+    live->rings[0].header->head = 5; /* a ring that lost its memory */
+    expect_bad("the ring's newest is");
+    end_live();
+}
+
+/* Sealed at a rotation, and the segment goes on. */
+Test(verify, live_segment_after_a_seal)
+{
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    finish("1.shmlog");
+    expect_good("produced=10 written=6 dropped=0 in_ring=4\n");
+    end_live();
+}
+
+/* What is missing in the last file is not in the ring any more, and no collector is at it. */
+Test(verify, live_segment_with_a_hole)
+{
+    make_live(SHMLOG_ON_FULL_DROP, 30, 6);
+    file.ledger[0].next_seq += 5;
+    block(0, 10);
+    end("1.shmlog.part");
+    expect_bad("ring 0: records from 7 on are missing");
+    end_live();
+}
+
+Test(verify, live_flight_recorder)
+{
+    uint64_t produced, written, dropped, in_ring;
+    struct result result;
+
+    make_live(SHMLOG_ON_FULL_OVERWRITE, 3000, 6); /* in 1024 slots */
+    end("1.shmlog.part");
+    result = run();
+    cr_expect_eq(result.r, 0, "%s%s", result.out, result.err);
+    cr_assert_eq(sscanf(result.last,
+                        "produced=%" SCNu64 " written=%" SCNu64 " dropped=%" SCNu64
+                        " in_ring=%" SCNu64,
+                        &produced, &written, &dropped, &in_ring),
+                 4);
+    cr_expect_eq(produced, 3000);
+    cr_expect_eq(written, 6);
+    cr_expect_leq(in_ring, 1024);
+    cr_expect_geq(in_ring, 1024 - SHMLOG_RECORD_SLOTS);
+    cr_expect_eq(dropped, 3000 - 6 - in_ring);
+    end_live();
+}
+
 /* ---- The account alone, against a live ring ---- */
 
 static unsigned problems;
@@ -348,7 +467,8 @@ static struct account account_of(uint64_t written, uint64_t full, uint64_t overw
     account_block(&account, 1, written, true, &report);
     if (full)
         account_gap(&account, &gap, true, &report);
-    gap = (struct file_gap){.cause = SHMLOG_LOST_OVERWRITTEN, .count = overwritten,
+    gap = (struct file_gap){.cause = SHMLOG_LOST_OVERWRITTEN,
+                            .count = overwritten,
                             .seq = written + 1 + overwritten};
     if (overwritten)
         account_gap(&account, &gap, true, &report);

@@ -29,8 +29,8 @@ void quote(struct shmlog *log, const char *symbol, uint64_t seed)
                          position, "limit", 60);
             position = 0;
         }
-        if (round % 20 == 0)
-            demo_pause(1000000);
+        if (round % 2 == 0)
+            demo_pause(200000);
     }
 }
 } // namespace

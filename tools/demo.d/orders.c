@@ -29,8 +29,8 @@ int main(int argc, char **argv)
 
     for (uint64_t id = 1; !demo_ended; id++) {
         trade(log, id, &random);
-        if (id % 50 == 0)
-            demo_pause(1000000);
+        if (id % 5 == 0)
+            demo_pause(200000);
     }
     shmlog_close(log);
     return 0;

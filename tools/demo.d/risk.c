@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Demo producer in C: raw records of a struct, as fast as the machine takes them in bursts, until
- * it is killed in the midst of one.
+ * Demo producer in C: raw records of a struct in short bursts, until it is killed.
  *
  * usage: demo-risk SEGMENT
  */
@@ -32,8 +31,8 @@ int main(int argc, char **argv)
         exposure.gross = (double)(demo_random(&random) % 1000000) / 100;
         exposure.net = exposure.gross / 4;
         shmlog_record(log, &exposure_record, &exposure);
-        if (exposure.check % 100 == 0)
-            demo_pause(1000000);
+        if (exposure.check % 6 == 0)
+            demo_pause(200000);
     }
     shmlog_close(log);
     return 0;

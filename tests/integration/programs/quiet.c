@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * A producer as the README has it, with marks around a million log calls: getppid() before and
- * after, for strace, and page faults counted by the kernel. Prints the faults.
+ * A producer as the README has it, with getrusage() before and after a million log calls: a
+ * mark for strace, and the page faults as the kernel counts them. Prints the faults.
  *
- * usage: quiet SEGMENT CALLS
+ * usage: quiet SEGMENT CALLS WARM_UP PACE
+ *
+ * WARM_UP: calls before the first mark; PACE: ticks between calls, spun through, 0 none.
  */
 #include "producer/shmlog.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
 
-static void log_orders(struct shmlog *log, unsigned long calls)
+static void log_orders(struct shmlog *log, unsigned long calls, uint64_t pace)
 {
+    uint64_t next = shmlog_now(log);
     double px = 58710.20;
 
     for (unsigned long id = 0; id < calls; id++) {
@@ -22,6 +25,8 @@ static void log_orders(struct shmlog *log, unsigned long calls)
         shmlog_info(log, "order %lu px %.2f qty %u side %c", id, px, qty, side);
         if (id % 64 == 0)
             shmlog_event(log, SHMLOG_INFO, SHMLOG_ORDER, "ack", "id", id, "venue", "XNAS");
+        for (next += pace; pace && shmlog_now(log) < next;)
+            ;
     }
 }
 
@@ -29,19 +34,24 @@ int main(int argc, char **argv)
 {
     struct rusage before, after;
     struct shmlog *log;
-    int error = shmlog_open(&log, argc > 1 ? argv[1] : "trading", NULL);
-    unsigned long calls = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000;
+    unsigned long calls, warm_up;
+    uint64_t pace;
+    int error;
 
+    if (argc != 5)
+        return 2;
+    calls = strtoul(argv[2], NULL, 10);
+    warm_up = strtoul(argv[3], NULL, 10);
+    pace = strtoull(argv[4], NULL, 10);
+    error = shmlog_open(&log, argv[1], NULL);
     if (error < 0) {
         fprintf(stderr, "quiet: %s\n", shmlog_strerror(error));
         return 1;
     }
-    log_orders(log, 1000); /* warm up: this thread, these sites */
-    getrusage(RUSAGE_SELF, &after);
+    log_orders(log, warm_up, pace);
+    getrusage(RUSAGE_SELF, &after); /* its own code and data are there from here on */
     getrusage(RUSAGE_SELF, &before);
-    (void)!getppid();
-    log_orders(log, calls);
-    (void)!getppid();
+    log_orders(log, calls, pace);
     getrusage(RUSAGE_SELF, &after);
     printf("faults=%ld lost=%lu\n",
            after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt,
