@@ -41,7 +41,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are copied as
 #define FILE_BLOCK_RAW_MAX (64u << 20)  /* content of a block, decompressed */
 #define FILE_STORED_MAX (96u << 20)     /* any zstd frame */
 #define FILE_INDEX_ENTRIES_MAX (4u << 20)
-#define FILE_INDEX_RAW_MAX (512u << 20)
+#define FILE_INDEX_ENTRY_MAX 160u /* content of an index for each of its entries */
 #define FILE_LEDGER_MAX 2049u /* SHMLOG_RINGS_MAX and the segment's own line */
 
 #define FILE_CODEC_COLUMNS 1u

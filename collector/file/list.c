@@ -79,7 +79,7 @@ static int list_by_index(struct file_reader *reader)
     /* No piece is smaller than a clock pair, no entry larger than all of its columns. */
     if (frame.entries > FILE_INDEX_ENTRIES_MAX ||
         frame.entries > reader->source.size / sizeof(struct frame_clock) ||
-        frame.raw_size > frame.entries * (uint64_t)sizeof(struct index_entry) + 65536)
+        frame.raw_size > frame.entries * (uint64_t)FILE_INDEX_ENTRY_MAX + 65536)
         return -EBADMSG;
     r = file_reader_unpack(reader, reader->index_offset + sizeof(frame), frame.stored_size,
                            frame.raw_size, frame.data_hash);
