@@ -6,6 +6,7 @@
 
 #define SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
+#include "shm/path.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -280,6 +281,13 @@ static enum options_result check(struct options *o, FILE *err)
 
     if (!o->segment || !o->output) {
         fprintf(err, "%s: --%s is missing; see --help\n", tool, o->segment ? "output" : "segment");
+        return OPTIONS_WRONG;
+    }
+    if (shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX) < 0) {
+        fprintf(err,
+                "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', or a path with "
+                "a slash\n",
+                tool, o->segment);
         return OPTIONS_WRONG;
     }
     if (o->ring_bytes & (o->ring_bytes - 1)) {

@@ -132,7 +132,10 @@ static int open_segment(struct pipeline *p)
         return fail(p, r, "--segment %s: %s", o->segment, shm_strerror(r));
     r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
     if (r < 0)
-        return fail(p, r, "%s", *why ? why : shm_strerror(r));
+        return fail(p, r, "%s%s", *why ? why : shm_strerror(r),
+                    r == -SHM_ERR_FOREIGN || r == -SHM_ERR_OLDER || r == -SHM_ERR_NEWER
+                        ? "; give another --segment, or move it away"
+                        : "");
     return 0;
 }
 

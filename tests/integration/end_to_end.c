@@ -27,7 +27,7 @@ int main(void)
     static const char *const producers[] = {"tests/integration/e2e_producer",
                                             "tests/integration/e2e_producer_cpp"};
     const char *const args[] = {"--ring-size", "256k",       "--on-full", "drop", "--level",
-                                "trace",       "--flush-ms", "60000",    NULL};
+                                "trace",       "--flush-ms", "60000",     NULL};
     struct kit_process collector, producer;
     const char *oracle[2], *log;
     struct kit_ledger ledger;

@@ -250,7 +250,7 @@ static void maker_gap(struct maker *m)
                            .count = 5,
                            .seq = m->ledger.next_seq,
                            .pos = m->ledger.next_pos,
-                           .time_before = 2000000};
+                           .time_before = 2000181};
 
     memcpy(gap.file_uuid, identity.file_uuid, 16);
     cr_assert_eq(file_put_gap(m->encoder, &gap, &m->out), 0);
