@@ -113,13 +113,18 @@ bool journal_is_open(const struct journal *j)
     return j->file.open;
 }
 
+/* Full: by size, or because the index would no longer fit into the outbox. */
+static bool is_full(const struct journal *j)
+{
+    return j->pieces * INDEX_ENTRY_MAX > outbox_max(j->p.outbox) / 2 ||
+           (j->p.rotate_bytes && j->file.offset >= j->p.rotate_bytes);
+}
+
 bool journal_due(const struct journal *j, uint64_t now_realtime_ns)
 {
     if (!j->file.open || !j->has_records)
         return false;
-    /* the index must fit into the outbox, whatever the size of the file */
-    return j->pieces * INDEX_ENTRY_MAX > outbox_max(j->p.outbox) / 2 ||
-           (j->p.rotate_bytes && j->file.offset >= j->p.rotate_bytes) ||
+    return is_full(j) ||
            (j->p.rotate_ns && now_realtime_ns - j->file.created_ns >= j->p.rotate_ns);
 }
 
@@ -326,6 +331,18 @@ static int put_dictionary(struct journal *j, const struct journal_batch *batch)
     return 0;
 }
 
+/* A file to put the next piece into: this one, or a new one if it is full. */
+static int make_ready(struct journal *j)
+{
+    if (j->file.open && j->has_records && is_full(j)) {
+        const int r = journal_seal(j);
+
+        if (r < 0)
+            return r;
+    }
+    return journal_begin(j);
+}
+
 int journal_block(struct journal *j, const struct journal_batch *batch,
                   const struct file_ledger_entry *line)
 {
@@ -339,7 +356,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
         .sites = &j->sites,
     };
     struct file_block_summary summary;
-    int r = journal_begin(j);
+    int r = make_ready(j);
 
     if (r < 0)
         return r;
@@ -370,7 +387,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
 
 int journal_gap(struct journal *j, struct file_gap *gap, const struct file_ledger_entry *line)
 {
-    int r = journal_begin(j);
+    int r = make_ready(j);
 
     if (r < 0)
         return r;

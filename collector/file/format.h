@@ -42,7 +42,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are copied as
 #define FILE_STORED_MAX (96u << 20)     /* any zstd frame */
 #define FILE_INDEX_ENTRIES_MAX (4u << 20)
 #define FILE_INDEX_ENTRY_MAX 160u /* content of an index for each of its entries */
-#define FILE_LEDGER_MAX 2049u /* SHMLOG_RINGS_MAX and the segment's own line */
+#define FILE_LEDGER_MAX 2049u     /* SHMLOG_RINGS_MAX and the segment's own line */
 
 #define FILE_CODEC_COLUMNS 1u
 #define FILE_LEVELS_ALL 0x3fu /* a block with records of an unknown site may have any level */

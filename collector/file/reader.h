@@ -60,12 +60,14 @@ struct file_piece {
 };
 
 /* Step to the next piece in file order. The dictionary entries passed on the way are in the
- * reader's tables. Negative only for errors of the system. */
+ * reader's tables. Negative only for errors of the system. END is not final for a file that is
+ * being written: call again later for what came after, a piece that was cut off then included. */
 int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece);
 /* Back to the first piece after the header; the tables are kept. */
 void file_reader_rewind(struct file_reader *reader);
 /* Read all pieces once (headers only, no decoding) into a list, through the index if the file has a
- * sound one. The list stays with the reader. */
+ * sound one, which shows damage in a block only when that is decoded. The list stays with the
+ * reader and is good until the next call. The dictionary is read too. */
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count);
 

@@ -34,7 +34,8 @@ struct file_site {
 unsigned file_type_size(unsigned type);
 
 /* Parse and check a site's bytes: sizes, types, offsets (aligned, inside the payload, in order, not
- * overlapping for other kinds than RAW), strings terminated. -EBADMSG if anything is off. */
+ * overlapping for other kinds than RAW), strings terminated. -EBADMSG if anything is off; what is
+ * in ret_site is undefined then. */
 int file_site_parse(const uint8_t *bytes, size_t size, struct file_site *ret_site);
 
 /* Sites by id. Grows; sparse ids are fine. */
