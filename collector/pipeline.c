@@ -340,16 +340,24 @@ static int finish_recovery(struct pipeline *p)
     return 1;
 }
 
-/* What is due by the clock rather than by load. */
-static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
+static void retain(struct pipeline *p)
 {
-    const struct retention_params retention = {
+    const struct retention_params params = {
         .directory = p->directory,
         .segment = p->name,
         .count = p->options.retain_count,
         .bytes = p->options.retain_bytes,
         .age_s = p->options.retain_s,
     };
+    const int r = retention_work(&params, clock_ns(CLOCK_REALTIME));
+
+    if (r > 0)
+        p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
+}
+
+/* What is due by the clock rather than by load. */
+static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
+{
     int r;
 
     if (now - p->beat_ns < 50 * MS)
@@ -366,9 +374,7 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
     }
     if (now - p->retention_ns >= 1000 * MS) {
         p->retention_ns = now;
-        r = retention_work(&retention, clock_ns(CLOCK_REALTIME));
-        if (r > 0)
-            p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
+        retain(p);
     }
     if (!p->recovering && (*rotate || journal_due(p->journal, clock_ns(CLOCK_REALTIME)))) {
         r = journal_seal(p->journal);
@@ -421,6 +427,7 @@ static int finish(struct pipeline *p)
             return fail(p, r, "cannot finish: %s", strerror(-r));
         idle_step(&idle, work + r > 0);
     }
+    retain(p);
     return 0;
 }
 

@@ -98,6 +98,11 @@ static void close_accounts(struct verify *verify, const struct file_identity *id
                        "segment %s: the last file is not sealed and the segment is gone, so it is "
                        "not known how much was produced",
                        identity->segment);
+    else if (!segment && verify->begun)
+        verify_problem(verify,
+                       "segment %s: the segment is gone, so it is not known what was to go into the "
+                       "file that was only just begun",
+                       identity->segment);
     for (size_t i = 0; i < verify->accounts; i++) {
         struct account *account = &verify->account[i];
 
@@ -198,7 +203,16 @@ static int verify_segment(struct verify *verify, size_t first, size_t end)
 
 static void refuse(void *arg, const char *path, int error)
 {
-    verify_problem(arg, "%s: %s", path, fileset_strerror(error));
+    static const char part[] = ".part";
+    struct verify *verify = arg;
+    const size_t size = strlen(path), part_size = sizeof(part) - 1;
+
+    if (error == -FILE_ERR_CUT && size > part_size && !strcmp(path + size - part_size, part)) {
+        fprintf(verify->out, "note: %s: only just begun, its header is not whole\n", path);
+        verify->begun++;
+        return;
+    }
+    verify_problem(verify, "%s: %s", path, fileset_strerror(error));
 }
 
 int verify(const char *const *paths, size_t count, FILE *out, FILE *err, char *ret_message,

@@ -20,6 +20,7 @@ struct verify {
     size_t accounts;
     struct file_block block;
     bool growing; /* the last file of the segment */
+    size_t begun; /* unfinished files without even a whole header: nothing else is in them */
     uint64_t problems;
     uint64_t produced, written, dropped, in_ring; /* totals */
 };

@@ -412,6 +412,33 @@ Test(verify, live_segment_after_a_seal)
     end_live();
 }
 
+/* The next file has been begun, but not even its header is on the disk: nothing else can be. */
+static void begin_next(const char *name)
+{
+    begin(2);
+    file.buffer.size = 40;
+    end(name);
+}
+
+Test(verify, next_file_only_just_begun)
+{
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    finish("1.shmlog");
+    begin_next("2.shmlog.part");
+    expect_good("produced=10 written=6 dropped=0 in_ring=4\n");
+    end_live();
+    expect_bad("not known what was to go into the file that was only just begun");
+}
+
+Test(verify, header_of_a_finished_file_cut)
+{
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    finish("1.shmlog");
+    begin_next("2.shmlog");
+    expect_bad("2.shmlog: ");
+    end_live();
+}
+
 /* What is missing in the last file is not in the ring any more, and no collector is at it. */
 Test(verify, live_segment_with_a_hole)
 {
