@@ -94,7 +94,7 @@ static void free_entry(struct census *c, uint32_t index)
         struct shmlog_ring *const ring = c->segment->rings[i].header;
         uint32_t owner = id;
 
-        if (ring && id)
+        if (ring && (id & 0xffff) == index + 1) /* not an id that is another entry's */
             __atomic_compare_exchange_n(&ring->owner, &owner, 0, 0, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED);
     }

@@ -43,6 +43,14 @@ struct drain {
     uint64_t noted[SHMLOG_LOST_CAUSES]; /* of the segment's own line */
 };
 
+static size_t batch_slots(uint64_t capacity, uint64_t entry_max)
+{
+    const uint64_t fit = (entry_max - JOURNAL_ROOM) / SHMLOG_SLOT_SIZE;
+    const uint64_t slots = capacity / 2 < BATCH_SLOTS_MAX ? capacity / 2 : BATCH_SLOTS_MAX;
+
+    return fit < slots ? fit : slots;
+}
+
 int drain_open(const struct drain_params *params, struct drain **ret_drain)
 {
     const struct shm_segment *const segment = params->segment;
@@ -53,7 +61,7 @@ int drain_open(const struct drain_params *params, struct drain **ret_drain)
     d->p = *params;
     d->rings = segment->geometry.rings;
     d->capacity = segment->geometry.ring_slots;
-    d->batch_slots = d->capacity / 2 < BATCH_SLOTS_MAX ? d->capacity / 2 : BATCH_SLOTS_MAX;
+    d->batch_slots = batch_slots(d->capacity, outbox_max(params->outbox));
     d->ring = calloc(d->rings, sizeof(*d->ring));
     d->batch = aligned_alloc(64, d->batch_slots * sizeof(*d->batch));
     if (!d->ring || !d->batch) {
@@ -171,6 +179,16 @@ static int put_gaps(struct drain *d, uint32_t index, uint64_t upto, uint64_t tim
     return 0;
 }
 
+/* The slot with which the last record of a batch begins; the slots after it say 0. */
+static const struct shmlog_slot *last_record(const struct shmlog_slot *slots, size_t count)
+{
+    const struct shmlog_slot *last = slots + count - 1;
+
+    while (last > slots && !(last->site >> SHMLOG_SITE_SLOTS_SHIFT))
+        last--;
+    return last;
+}
+
 /* How many slots, and records, of the batch lie before position `pos`. */
 static size_t records_before(const struct shmlog_slot *slots, size_t count, uint64_t first_pos,
                              uint64_t pos, size_t *ret_records)
@@ -216,17 +234,30 @@ static int put_batch(struct drain *d, uint32_t index, const struct shm_read *rea
         r = journal_block(d->p.journal, &part, &after);
         if (r < 0)
             return r;
-        ring->last_time = record_time(part.slots);
+        ring->last_time = record_time(last_record(part.slots, part.slot_count));
         at += part.slot_count;
     }
     return 0;
+}
+
+/* The outbox was full: the cursor goes back to what is committed. What the reader knows of damage
+ * before it holds as long as nothing was taken. */
+static void go_back(struct drain *d, uint32_t index, const struct shm_ring_reader *before)
+{
+    const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
+    struct shm_ring_reader *const reader = &d->ring[index].reader;
+
+    if (line->next_pos == before->pos)
+        *reader = *before;
+    reader->pos = line->next_pos;
+    reader->seq = line->next_seq;
 }
 
 /* Take one batch, up to `upto`. The slots taken. */
 static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
 {
     struct drained_ring *const ring = &d->ring[index];
-    const struct file_ledger_entry *line;
+    const struct shm_ring_reader before = ring->reader;
     struct shm_read read;
     int r = 0;
 
@@ -239,11 +270,9 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     } else {
         r = put_batch(d, index, &read);
     }
-    if (r == -EAGAIN) { /* the outbox is full: back to what is committed */
-        line = outbox_ledger(d->p.outbox, index);
-        ring->reader.pos = line->next_pos;
-        ring->reader.seq = line->next_seq;
-        read.slots = 0;
+    if (r == -EAGAIN) {
+        go_back(d, index, &before);
+        read.slots = ring->reader.pos - before.pos;
     } else if (r < 0) {
         return r;
     }
@@ -252,14 +281,17 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     return (int64_t)read.slots;
 }
 
-/* Everything of the ring was taken: what was dropped meanwhile goes here. */
+/* Everything of the ring was taken: what was dropped meanwhile goes here. The queue first, so that
+ * there is room in it for all causes. */
 static int settle(struct drain *d, uint32_t index)
 {
     struct drained_ring *const ring = &d->ring[index];
-    int r;
+    int r = put_gaps(d, index, UINT64_MAX, 0);
 
-    note_losses(ring, ring->reader.pos);
-    r = put_gaps(d, index, UINT64_MAX, 0);
+    if (r == 0) {
+        note_losses(ring, ring->reader.pos);
+        r = put_gaps(d, index, UINT64_MAX, 0);
+    }
     return r == -EAGAIN ? 0 : r;
 }
 
@@ -316,9 +348,16 @@ int64_t drain_work(struct drain *d, uint64_t now_ns)
 
 void drain_begin_stop(struct drain *d)
 {
-    for (uint32_t i = 0; i < d->rings; i++)
-        if (d->ring[i].header)
-            d->ring[i].stop_at = shm_ring_head(d->ring[i].header);
+    for (uint32_t i = 0; i < d->rings; i++) {
+        struct drained_ring *const ring = &d->ring[i];
+
+        if (!ring->header)
+            continue;
+        ring->stop_at = shm_ring_head(ring->header);
+        /* no writer gets further ahead of the tail than that: a damaged head leads nowhere */
+        if (!ring->reader.follows && ring->stop_at - ring->reader.pos > d->capacity)
+            ring->stop_at = ring->reader.pos;
+    }
 }
 
 int drain_stop(struct drain *d)
@@ -346,4 +385,27 @@ int drain_stop(struct drain *d)
     }
     r = put_segment_losses(d);
     return r < 0 ? r : r || more;
+}
+
+/* Have all losses been put into the journal, as the ledger has them? */
+static bool accounted(const uint64_t *lost, const struct file_ledger_entry *line, uint32_t causes)
+{
+    for (uint32_t cause = 0; cause < causes; cause++)
+        if (shmlog_load_relaxed_(&lost[cause]) > line->lost[cause])
+            return false;
+    return true;
+}
+
+bool drain_is_complete(const struct drain *d)
+{
+    for (uint32_t i = 0; i < d->rings; i++) {
+        const struct shmlog_ring *const header = d->ring[i].header;
+        const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, i);
+
+        if (header && (shm_ring_head(header) != line->next_pos ||
+                       !accounted(header->lost, line, SHMLOG_LOST_DETACHED + 1)))
+            return false;
+    }
+    return accounted(d->p.segment->control->lost, outbox_ledger(d->p.outbox, d->rings),
+                     SHMLOG_LOST_CAUSES);
 }

@@ -41,4 +41,7 @@ int64_t drain_work(struct drain *drain, uint64_t now_ns);
 void drain_begin_stop(struct drain *drain);
 int drain_stop(struct drain *drain);
 
+/* Everything that the rings hold and all losses that writers counted are in the journal. */
+bool drain_is_complete(const struct drain *drain);
+
 #endif

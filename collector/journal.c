@@ -20,9 +20,8 @@
 #include <unistd.h>
 
 #define CLOCK_PENDING 16u
-#define INDEX_ENTRY_MAX 128u         /* bytes of a piece in the index, at most */
-#define DICTIONARY_ROOM (64u * 1024) /* left for sites and producers that a batch may bring along \
-                                      */
+#define INDEX_ENTRY_MAX 128u               /* bytes of a piece in the index, roughly at most */
+#define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
 
 struct journal {
     struct journal_params p;
@@ -217,10 +216,12 @@ int journal_begin(struct journal *j)
 
     if (j->file.open)
         return 0;
-    j->file =
-        (struct outbox_file){.number = before.number + 1, .created_ns = realtime_ns(), .open = 1};
-    if (getrandom(j->file.uuid, 16, 0) != 16)
+    j->file = (struct outbox_file){.created_ns = realtime_ns(), .open = 1};
+    j->file.number = (before.number > j->p.newest_file ? before.number : j->p.newest_file) + 1;
+    if (getrandom(j->file.uuid, 16, 0) != 16) {
+        j->file = before;
         return -EIO;
+    }
     j->identity.file_number = j->file.number;
     j->identity.created_ns = j->file.created_ns;
     memcpy(j->identity.file_uuid, j->file.uuid, 16);
@@ -264,7 +265,8 @@ void journal_clock(struct journal *j, const struct shmlog_clock_pair *pair)
     j->pending[j->pending_count++] = *pair;
 }
 
-/* Put a site into the file, if it is one: damaged records may carry any number. */
+/* Put a site into the file, if it is one: damaged records may carry any number, also one that will
+ * be a site's later. */
 static int put_site(struct journal *j, uint32_t id)
 {
     uint8_t bytes[SHMLOG_SITE_MAX];
@@ -279,6 +281,8 @@ static int put_site(struct journal *j, uint32_t id)
         r = file_sites_put(&j->sites, id, bytes, size);
     if (r == 0)
         r = file_put_site(j->encoder, j->file.uuid, id, bytes, size, &j->buffer);
+    if (r == 0)
+        j->site_in_file[id / 64] |= UINT64_C(1) << id % 64;
     return r == -EBADMSG ? 0 : r;
 }
 
@@ -286,26 +290,20 @@ static int put_producer(struct journal *j, uint32_t id)
 {
     const uint32_t index = (id & 0xffff) - 1;
     struct shmlog_producer producer;
+    int r;
 
     if (!id || index >= j->p.segment->geometry.producers_max || j->producer_in_file[index] == id ||
         shm_producer_copy(j->p.segment, id, &producer) < 0)
         return 0;
-    return file_put_producer(j->encoder, j->file.uuid, &producer, &j->buffer);
+    r = file_put_producer(j->encoder, j->file.uuid, &producer, &j->buffer);
+    if (r == 0)
+        j->producer_in_file[index] = id;
+    return r;
 }
 
-static void mark(struct journal *j, uint32_t site, uint32_t producer)
-{
-    const uint32_t index = (producer & 0xffff) - 1;
-
-    if (site < j->p.segment->geometry.sites_max)
-        j->site_in_file[site / 64] |= UINT64_C(1) << site % 64;
-    if (producer && index < j->p.segment->geometry.producers_max)
-        j->producer_in_file[index] = producer;
-}
-
-/* Dictionary entries for what the batch mentions and the file has not. They are marked only once
- * the entry is committed; so a batch names a new site once for each run of records, which is rare
- * enough to mark at once and take back (forget) on failure. */
+/* Dictionary entries for what the batch mentions and the file has not. Many of them, as at the
+ * beginning of a file, go ahead of the block, so that an entry of the outbox stays small. They are
+ * marked as being in the file at once; on failure the marks are taken back. */
 static int put_dictionary(struct journal *j, const struct journal_batch *batch)
 {
     for (size_t i = 0; i < batch->slot_count;) {
@@ -320,9 +318,12 @@ static int put_dictionary(struct journal *j, const struct journal_batch *batch)
 
             if (r == 0)
                 r = put_producer(j, producer);
+            if (r == 0 && j->buffer.size > DICTIONARY_MAX) {
+                r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+                j->buffer.size = 0;
+            }
             if (r < 0)
                 return r;
-            mark(j, site, producer);
             j->last_site = site;
             j->last_producer = producer;
         }
@@ -360,7 +361,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
 
     if (r < 0)
         return r;
-    if (!outbox_has_room(j->p.outbox, batch->slot_count * SHMLOG_SLOT_SIZE + DICTIONARY_ROOM)) {
+    if (!outbox_has_room(j->p.outbox, batch->slot_count * SHMLOG_SLOT_SIZE + JOURNAL_ROOM)) {
         j->p.stats[SHM_STAT_outbox_waits]++;
         return -EAGAIN; /* before the work of encoding it */
     }
@@ -405,6 +406,14 @@ int journal_gap(struct journal *j, struct file_gap *gap, const struct file_ledge
     return 0;
 }
 
+static int put_seal(struct journal *j, const struct file_index *index)
+{
+    j->buffer.size = 0;
+    return file_put_seal(j->encoder, &j->identity, draw_up_ledger(j),
+                         j->p.segment->geometry.rings + 1, index, j->file.offset, false,
+                         realtime_ns(), &j->buffer);
+}
+
 int journal_seal(struct journal *j)
 {
     int r;
@@ -421,9 +430,9 @@ int journal_seal(struct journal *j)
             return r;
         j->pending_count = 0;
     }
-    j->buffer.size = 0;
-    r = file_put_seal(j->encoder, &j->identity, draw_up_ledger(j), j->p.segment->geometry.rings + 1,
-                      j->index, j->file.offset, false, realtime_ns(), &j->buffer);
+    r = put_seal(j, j->index);
+    if (r == 0 && j->buffer.size > outbox_max(j->p.outbox)) /* readers do without an index */
+        r = put_seal(j, NULL);
     if (r == 0)
         r = commit(j, OUTBOX_ENTRY_SEAL, 0, NULL);
     return r;

@@ -21,14 +21,19 @@ struct journal_params {
     int zstd_level;
     uint64_t rotate_bytes; /* 0: never by size */
     uint64_t rotate_ns;    /* 0: never by time */
+    uint64_t newest_file; /* highest number of a file that is there: the next one's is higher */
     uint64_t *stats;
 };
+
+/* What an entry may need beside the slots of its batch. */
+#define JOURNAL_ROOM (64u * 1024)
 
 int journal_open(const struct journal_params *params, struct journal **ret_journal);
 void journal_close(struct journal *journal);
 
-/* Whole records of one ring, as shm_ring_read() gives them. `line` is the ring's ledger once they
- * are in. -EAGAIN: the outbox is full, nothing happened. */
+/* Whole records of one ring, as shm_ring_read() gives them, with JOURNAL_ROOM not more than an
+ * entry of the outbox takes. `line` is the ring's ledger once they are in. -EAGAIN: the outbox is
+ * full, nothing happened. */
 struct journal_batch {
     uint32_t ring;
     uint64_t first_pos, first_seq;

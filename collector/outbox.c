@@ -163,6 +163,27 @@ static int check(struct outbox *outbox, const uint8_t segment_uuid[16], uint32_t
     return 0;
 }
 
+static uint32_t entry_checksum(const struct outbox_entry *entry, const uint8_t *bytes)
+{
+    struct outbox_entry head = *entry;
+
+    head.checksum = 0;
+    return (uint32_t)XXH3_64bits_withSeed(bytes, head.size, XXH3_64bits(&head, sizeof(head)));
+}
+
+static int check_entries(const struct outbox *outbox)
+{
+    const struct outbox_entry *entry;
+    uint64_t pos = outbox->tail;
+    const uint8_t *bytes;
+    int r;
+
+    while ((r = outbox_next(outbox, &pos, &entry, &bytes)) > 0)
+        if (entry->checksum != entry_checksum(entry, bytes))
+            return -EBADMSG;
+    return r;
+}
+
 /* A copy that was written but never committed must not come true when head passes its stamp later.
  */
 static void forget_uncommitted(struct outbox *outbox)
@@ -174,6 +195,14 @@ static void forget_uncommitted(struct outbox *outbox)
             if (outbox->header->line[ring][i].stamp > outbox->head)
                 outbox->header->line[ring][i].stamp = 0;
     }
+}
+
+/* Its creator died before it stored the magic: nothing was ever drained through it. */
+static bool is_unfinished(int fd)
+{
+    uint64_t magic = 0;
+
+    return pread(fd, &magic, sizeof(magic), 0) >= 0 && magic == 0;
 }
 
 int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
@@ -190,7 +219,7 @@ int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32
     fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
-    r = fstat(fd, &st) < 0 ? -errno : 0;
+    r = fstat(fd, &st) < 0 ? -errno : is_unfinished(fd) ? -ENOENT : 0;
     if (r == 0 && (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct outbox_header)))
         r = -EBADMSG;
     if (r == 0)
@@ -198,6 +227,8 @@ int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32
     close(fd);
     if (r == 0)
         r = check(outbox, segment_uuid, rings);
+    if (r == 0)
+        r = check_entries(outbox);
     if (r < 0) {
         outbox_close(outbox);
         return r;
@@ -215,9 +246,20 @@ void outbox_close(struct outbox *outbox)
     free(outbox);
 }
 
+/* Which of two copies is valid: the newer one, if its commit was reached. */
+static unsigned newer(uint64_t stamp0, uint64_t stamp1, uint64_t head)
+{
+    if (stamp0 > head)
+        return 1;
+    if (stamp1 > head)
+        return 0;
+    return stamp1 > stamp0;
+}
+
 bool outbox_is_empty(const char *segment_path)
 {
     struct outbox_header header;
+    unsigned i;
     char path[PATH_MAX];
     ssize_t n;
     int fd;
@@ -232,7 +274,8 @@ bool outbox_is_empty(const char *segment_path)
     /* one that was never finished never held anything */
     if (n < (ssize_t)sizeof(header) || header.magic != OUTBOX_MAGIC)
         return n >= 8 ? header.magic == 0 : n >= 0;
-    return header.head == header.tail;
+    i = newer(header.file[0].stamp, header.file[1].stamp, header.head);
+    return header.head == header.tail && !header.file[i].value.open;
 }
 
 const char *outbox_directory(const struct outbox *outbox)
@@ -248,16 +291,6 @@ int outbox_set_directory(struct outbox *outbox, const char *directory)
         return -EBUSY;
     strcpy(outbox->header->directory, directory);
     return 0;
-}
-
-/* Which of two copies is valid: the newer one, if its commit was reached. */
-static unsigned newer(uint64_t stamp0, uint64_t stamp1, uint64_t head)
-{
-    if (stamp0 > head)
-        return 1;
-    if (stamp1 > head)
-        return 0;
-    return stamp1 > stamp0;
 }
 
 static unsigned line_index(const struct outbox *outbox, uint32_t ring)
@@ -330,7 +363,7 @@ void outbox_commit(struct outbox *outbox, const struct outbox_entry *entry, cons
     }
     to = (void *)(outbox->data + (at & (outbox->data_size - 1)));
     *to = *entry;
-    to->checksum = (uint32_t)XXH3_64bits(bytes, entry->size);
+    to->checksum = entry_checksum(entry, bytes);
     memcpy(to + 1, bytes, entry->size);
     at += need;
 

@@ -32,7 +32,7 @@
 /* Head of an entry; its bytes follow. Entries begin at multiples of 64. */
 struct outbox_entry {
     uint32_t kind;
-    uint32_t checksum; /* of the bytes, low half of XXH3 */
+    uint32_t checksum; /* of this head with 0 here, then of the bytes: low half of XXH3 */
     uint64_t size;     /* bytes that follow */
     uint64_t file_number;
     uint64_t file_created_ns;
@@ -55,12 +55,14 @@ struct outbox;
  */
 int outbox_create(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
                   uint64_t size, struct outbox **ret_outbox);
-/* Open that of an adopted segment. -EBADMSG: damaged, or of another segment. */
+/* Open that of an adopted segment, with every entry checked. -ENOENT: there is none, or its creator
+ * died before it was of use; -EBADMSG: damaged, or of another segment. */
 int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
                 struct outbox **ret_outbox);
 void outbox_close(struct outbox *outbox);
 
-/* True if the outbox in the directory holds no entry, or if there is none. */
+/* True if the outbox in the directory holds no entry and no file that is still to be sealed, or if
+ * there is none. */
 bool outbox_is_empty(const char *segment_path);
 
 /* The log directory that the entries are for: an absolute path, kept since creation or the last

@@ -56,6 +56,11 @@ void shm_ring_reader_init(struct shm_ring_reader *reader, const struct shm_segme
 void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct shm_segment *segment,
                                  uint32_t ring);
 
+/* Start at the oldest record whose slots still stand, read by the collector or not: a look back over
+ * nearly a whole ring. As with init_oldest(), writers may overtake this cursor. */
+void shm_ring_reader_init_kept(struct shm_ring_reader *reader, const struct shm_segment *segment,
+                               uint32_t ring);
+
 /* Copy up to `max` slots (>= 2 * SHMLOG_RECORD_SLOTS) of whole records from the cursor, not beyond
  * position `upto` (from shm_ring_head() or shm_ring_doorbell(), both acquire; it is bounded again
  * here), and move the cursor past them. One kind of result per call; ret_read->kind NONE ends a

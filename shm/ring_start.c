@@ -174,6 +174,14 @@ void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct sh
         start_at_tail(reader);
 }
 
+void shm_ring_reader_init_kept(struct shm_ring_reader *reader, const struct shm_segment *segment,
+                               uint32_t ring)
+{
+    shm_ring_reader_init(reader, segment, ring, 0, 1);
+    reader->follows = true;
+    start_at_oldest(reader);
+}
+
 uint64_t shm_ring_head_seq(const struct shm_segment *segment, uint32_t ring, uint64_t near,
                            uint64_t *ret_head)
 {

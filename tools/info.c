@@ -62,7 +62,7 @@ static void count_ring(const struct shm_segment *segment, uint32_t index, struct
     struct shm_ring_reader reader;
     struct shm_read read;
 
-    shm_ring_reader_init_oldest(&reader, segment, index);
+    shm_ring_reader_init_kept(&reader, segment, index);
     for (;;) {
         shm_ring_read(&reader, head, batch, BATCH_SLOTS, &read);
         if (read.kind == SHM_READ_NONE)

@@ -343,7 +343,10 @@ static int start_streams(struct live *live)
         stream->stream.advance = live_stream_advance;
         stream->cpu = segment->rings[i].entry.kind == SHMLOG_RING_CPU ? segment->rings[i].entry.cpu
                                                                       : ~UINT32_C(0);
-        shm_ring_reader_init_oldest(&stream->reader, segment, i);
+        if (live->params.options->follow) /* what is new */
+            shm_ring_reader_init_oldest(&stream->reader, segment, i);
+        else /* all that is still there, though the collector has had it */
+            shm_ring_reader_init_kept(&stream->reader, segment, i);
         live->streams++;
     }
     return 0;

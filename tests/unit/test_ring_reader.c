@@ -361,6 +361,24 @@ Test(drop, follower_starts_at_the_tail_and_may_be_overtaken)
     expect_lost(SLOTS / 8 + SHMLOG_RECORD_SLOTS + 10, SHMLOG_LOST_OVERWRITTEN);
 }
 
+Test(drop, a_look_back_over_what_was_released)
+{
+    struct shm_ring_reader collector = reader;
+
+    put_many(1, 100);
+    shm_ring_read(&collector, 100, buffer, BATCH, &result);
+    ring_release(f, &collector);
+    shm_ring_reader_init_kept(&reader, &f->segment, 0);
+    expect_records(1, 100);
+    /* Wrapped: all but the slots that a record under way may be written into. */
+    f->ring.header->tail = SLOTS;
+    put_many(101, SLOTS + 50);
+    shm_ring_reader_init_kept(&reader, &f->segment, 0);
+    cr_assert_eq(reader.pos, 50 + SHMLOG_RECORD_SLOTS);
+    cr_assert_eq(reader.seq, 51 + SHMLOG_RECORD_SLOTS);
+    expect_records(51 + SHMLOG_RECORD_SLOTS, BATCH);
+}
+
 Test(drop, head_seq)
 {
     uint64_t head;
