@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define CLOCK_PENDING 16u
-#define INDEX_ENTRY_MAX 128u               /* bytes of a piece in the index, roughly at most */
+#define INDEX_ENTRY_MAX 128u              /* bytes of a piece in the index, roughly at most */
 #define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
 
 struct journal {
@@ -123,8 +123,7 @@ bool journal_due(const struct journal *j, uint64_t now_realtime_ns)
 {
     if (!j->file.open || !j->has_records)
         return false;
-    return is_full(j) ||
-           (j->p.rotate_ns && now_realtime_ns - j->file.created_ns >= j->p.rotate_ns);
+    return is_full(j) || (j->p.rotate_ns && now_realtime_ns - j->file.created_ns >= j->p.rotate_ns);
 }
 
 /* The ledger as committed, with what the rings say was produced. */

@@ -21,7 +21,7 @@ struct journal_params {
     int zstd_level;
     uint64_t rotate_bytes; /* 0: never by size */
     uint64_t rotate_ns;    /* 0: never by time */
-    uint64_t newest_file; /* highest number of a file that is there: the next one's is higher */
+    uint64_t newest_file;  /* highest number of a file that is there: the next one's is higher */
     uint64_t *stats;
 };
 

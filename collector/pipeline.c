@@ -45,6 +45,7 @@ struct pipeline {
     struct privileges privileges;
     uint64_t taken_over;
     bool recovering; /* a file was left open: it is sealed once the outbox is written */
+    bool remove;     /* nobody needs the segment any more */
     uint64_t beat_ns, clock_ns, census_ns, retention_ns;
     char *message;
     size_t message_size;
@@ -139,6 +140,14 @@ static int open_segment(struct pipeline *p)
     return 0;
 }
 
+static bool was_drained(const struct shm_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->geometry.rings; i++)
+        if (segment->rings[i].header && shmlog_load_relaxed_(&segment->rings[i].header->tail))
+            return true;
+    return false;
+}
+
 static int open_outbox(struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
@@ -146,6 +155,11 @@ static int open_outbox(struct pipeline *p)
 
     if (!p->segment->created)
         r = outbox_open(p->segment->path, g->uuid, g->rings, &p->outbox);
+    if (r == -ENOENT && was_drained(p->segment))
+        return fail(p, r,
+                    "%s/outbox is gone, and with it what was read from the rings and where; "
+                    "move the directory away",
+                    p->segment->path);
     if (r == -ENOENT) /* or its creator died before it came to that: then nothing was drained */
         r = outbox_create(p->segment->path, g->uuid, g->rings, p->options.outbox_bytes, &p->outbox);
     if (r < 0)
@@ -202,7 +216,7 @@ static int open_store(struct pipeline *p)
 
 static int open_agents(struct pipeline *p)
 {
-    const struct journal_params journal = {
+    struct journal_params journal = {
         .segment = p->segment,
         .outbox = p->outbox,
         .segment_name = p->name,
@@ -216,8 +230,10 @@ static int open_agents(struct pipeline *p)
         .outbox = p->outbox,
         .flush_ns = p->options.flush_ms * MS,
     };
-    int r = journal_open(&journal, &p->journal);
+    int r = retention_newest(p->directory, p->name, &journal.newest_file);
 
+    if (r == 0)
+        r = journal_open(&journal, &p->journal);
     drain.journal = p->journal;
     if (r == 0)
         r = drain_open(&drain, &p->drain);
@@ -307,8 +323,12 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
 
 void pipeline_close(struct pipeline *p)
 {
+    char path[PATH_MAX] = "";
+
     if (!p)
         return;
+    if (p->remove)
+        strcpy(path, p->segment->path);
     writeback_close(p->writeback);
     store_close(p->store);
     census_close(p->census);
@@ -318,6 +338,8 @@ void pipeline_close(struct pipeline *p)
     if (p->segment && p->segment->control)
         shmlog_store32_release_(&p->segment->control->collector_pid, 0);
     shm_segment_close(p->segment);
+    if (*path) /* now that the lock is ours no more; closed, so that nobody can have come */
+        shm_segment_destroy(path);
     free(p);
 }
 
@@ -372,15 +394,16 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
         p->census_ns = now;
         census_work(p->census);
     }
-    if (now - p->retention_ns >= 1000 * MS) {
+    if (!p->recovering && now - p->retention_ns >= 1000 * MS) {
         p->retention_ns = now;
         retain(p);
     }
     if (!p->recovering && (*rotate || journal_due(p->journal, clock_ns(CLOCK_REALTIME)))) {
+        *rotate = 0; /* first: a signal from now on asks for another */
         r = journal_seal(p->journal);
-        if (r == 0)
-            *rotate = 0;
-        else if (r != -EAGAIN)
+        if (r == -EAGAIN)
+            *rotate = 1;
+        else if (r < 0)
             return r;
     }
     return 0;
@@ -431,23 +454,29 @@ static int finish(struct pipeline *p)
     return 0;
 }
 
-/* Remove the segment if nobody needs it. Closed first, then looked for producers: one that is
- * attaching sees the state, or is seen. */
-static void remove_segment(struct pipeline *p)
+/* Close the segment if nobody needs it, to be removed at last. Closed, then looked again: a
+ * producer that is attaching sees the state, or is seen. What producers that are gone by now logged
+ * or lost since the end of draining goes into a last file. */
+static int close_segment(struct pipeline *p)
 {
     struct shmlog_control *const c = p->segment->control;
-    char path[PATH_MAX];
+    int r;
 
-    shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (shm_segment_in_use(p->segment) || !shm_segment_drained(p->segment)) {
+    for (unsigned turn = 0; turn < 2 && !shm_segment_in_use(p->segment); turn++) {
+        shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        p->remove = !shm_segment_in_use(p->segment) && drain_is_complete(p->drain) &&
+                    shm_segment_drained(p->segment);
+        if (p->remove)
+            return 0;
         shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_LIVE);
-        if (!p->options.quiet)
-            say("producers are attached: the segment stays for them and the next collector");
-        return;
+        r = finish(p);
+        if (r < 0)
+            return r;
     }
-    strcpy(path, p->segment->path);
-    shm_segment_destroy(path); /* while the lock is held */
+    if (!p->options.quiet)
+        say("the segment stays: for the producers that are attached, and the next collector");
+    return 0;
 }
 
 int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
@@ -482,7 +511,5 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
         idle_step(&idle, work > 0);
     }
     r = finish(p);
-    if (r == 0)
-        remove_segment(p);
-    return r;
+    return r == 0 ? close_segment(p) : r;
 }

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SEALED ".shmlog"
+
 struct sealed_file {
     char name[NAME_MAX + 1];
     uint64_t number, bytes;
@@ -31,9 +33,9 @@ static bool all_digits(const char *s, size_t n)
     return n == 0;
 }
 
-/* SEGMENT-YYYYMMDDTHHMMSS-NUMBER.shmlog, and nothing else: a name may begin with another segment's.
- */
-static bool is_ours(const char *name, const char *segment, uint64_t *ret_number)
+/* SEGMENT-YYYYMMDDTHHMMSS-NUMBER and the ending, and nothing else: a name may begin with another
+ * segment's. */
+static bool is_ours(const char *name, const char *segment, const char *ending, uint64_t *ret_number)
 {
     const size_t n = strlen(segment);
     const char *rest = name + n;
@@ -44,7 +46,7 @@ static bool is_ours(const char *name, const char *segment, uint64_t *ret_number)
         return false;
     end = strchr(rest + 17, '.');
     if (!end || end == rest + 17 || !all_digits(rest + 17, (size_t)(end - rest - 17)) ||
-        strcmp(end, ".shmlog") != 0)
+        strcmp(end, ending) != 0)
         return false;
     *ret_number = strtoull(rest + 17, NULL, 10);
     return true;
@@ -71,7 +73,7 @@ static int list(int fd, const char *segment, struct sealed_file **ret_files, siz
         struct stat st;
         uint64_t number;
 
-        if (!is_ours(entry->d_name, segment, &number) ||
+        if (!is_ours(entry->d_name, segment, SEALED, &number) ||
             fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
             continue;
         if (count == room) {
@@ -135,4 +137,22 @@ int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
     free(files);
     close(fd);
     return r < 0 ? r : removed;
+}
+
+int retention_newest(const char *directory, const char *segment, uint64_t *ret_number)
+{
+    DIR *const dir = opendir(directory);
+    const struct dirent *entry;
+    uint64_t newest = 0, number;
+
+    if (!dir)
+        return -errno;
+    while ((entry = readdir(dir)))
+        if ((is_ours(entry->d_name, segment, SEALED, &number) ||
+             is_ours(entry->d_name, segment, SEALED ".part", &number)) &&
+            number > newest && number < UINT64_MAX / 2) /* that far by no collector */
+            newest = number;
+    closedir(dir);
+    *ret_number = newest;
+    return 0;
 }

@@ -24,9 +24,13 @@
 
 enum piece_state { QUEUED, WRITING, WRITTEN };
 
+/* What failed; it is over when the same thing works again. */
+enum stall { STALL_NONE, STALL_WRITE, STALL_SYNC, STALL_RENAME };
+
 struct piece {
     enum piece_state state;
     bool synced;
+    bool again; /* under way when a sync of its file failed: to be written once more */
     bool seal;
     uint64_t end; /* outbox position after it */
     uint64_t file_number, created_ns, offset, size, done;
@@ -34,8 +38,10 @@ struct piece {
 };
 
 struct open_file {
-    uint64_t number; /* 0: free */
-    int fd;
+    uint64_t number;
+    int fd;       /* -1: free */
+    bool retired; /* not to be used again; closed when nothing is under way, since a request may
+                     still name the descriptor */
 };
 
 struct writeback {
@@ -46,12 +52,12 @@ struct writeback {
     uint64_t pos;         /* in the outbox, of the next entry to take */
     struct open_file file[FILES];
     uint32_t under_way;
-    int directory_fd;
     /* durable mode: one sync at a time, for all pieces before `sync_to` of one file */
     bool syncing;
     uint64_t sync_to, sync_file;
     /* a failure */
-    bool stalled;
+    enum stall stall;
+    uint64_t stalled_on; /* STALL_WRITE: index of the piece */
     int error;
     uint64_t pause_ns, retry_at_ns;
 };
@@ -71,9 +77,25 @@ int writeback_path(const char *directory, const char *segment, uint64_t number, 
     return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+/* In durable mode, a name counts when its directory is on the disk. Opened anew each time: it may
+ * have been replaced. */
+static int sync_directory(const struct writeback *w)
+{
+    const int fd = open(w->p.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (w->p.durable && fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
 int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback)
 {
     struct writeback *const w = calloc(1, sizeof(*w));
+    int r;
 
     if (!w)
         return -ENOMEM;
@@ -82,10 +104,10 @@ int writeback_open(const struct writeback_params *params, struct writeback **ret
     w->pause_ns = PAUSE_MIN_NS;
     for (unsigned i = 0; i < FILES; i++)
         w->file[i].fd = -1;
-    w->directory_fd = open(params->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (w->directory_fd < 0) {
+    r = sync_directory(w);
+    if (r < 0) {
         free(w);
-        return -errno;
+        return r;
     }
     *ret_writeback = w;
     return 0;
@@ -102,7 +124,6 @@ void writeback_close(struct writeback *w)
     for (unsigned i = 0; i < FILES; i++)
         if (w->file[i].fd >= 0)
             close(w->file[i].fd);
-    close(w->directory_fd);
     free(w);
 }
 
@@ -113,7 +134,7 @@ bool writeback_idle(const struct writeback *w)
 
 bool writeback_stalled(const struct writeback *w)
 {
-    return w->stalled;
+    return w->stall != STALL_NONE;
 }
 
 static void say(const struct writeback *w, const char *format, ...)
@@ -134,41 +155,58 @@ static struct piece *piece_at(struct writeback *w, uint64_t index)
     return &w->queue[index % QUEUE];
 }
 
-static void close_file(struct writeback *w, uint64_t number)
+static void retire_file(struct writeback *w, uint64_t number)
 {
-    for (unsigned i = 0; i < FILES; i++) {
-        if (w->file[i].number == number && w->file[i].fd >= 0) {
+    for (unsigned i = 0; i < FILES; i++)
+        if (w->file[i].number == number)
+            w->file[i].retired = true;
+}
+
+static void close_retired(struct writeback *w)
+{
+    for (unsigned i = 0; i < FILES && !w->under_way; i++) {
+        if (w->file[i].fd >= 0 && w->file[i].retired) {
             close(w->file[i].fd);
             w->file[i] = (struct open_file){.fd = -1};
         }
     }
 }
 
-/* Pause after a failure. What is open is closed: it may be gone, or on a filesystem that went
- * read-only. */
-static void stall(struct writeback *w, int error, const struct piece *piece, uint64_t now_ns)
+/* Pause after a failure of the piece at `index`. Its file is opened anew after that: it may be
+ * gone, or on a filesystem that went read-only. */
+static void stall(struct writeback *w, enum stall what, int error, uint64_t index, uint64_t now_ns)
 {
+    const struct piece *const piece = piece_at(w, index);
+    const bool again = w->stall && w->retry_at_ns <= now_ns; /* not of the same time */
     char path[PATH_MAX] = "?";
 
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
                    sizeof(path));
     w->p.stats[SHM_STAT_write_errors]++;
-    if (!w->stalled || error != w->error)
+    if (!w->stall || error != w->error)
         say(w, "%s: cannot write: %s; records wait in memory, trying again until it works", path,
             strerror(-error));
-    w->stalled = true;
+    if (w->stall != STALL_WRITE || what != STALL_WRITE)
+        w->stalled_on = index;
+    if (again)
+        w->pause_ns = w->pause_ns * 2 > PAUSE_MAX_NS ? PAUSE_MAX_NS : w->pause_ns * 2;
+    w->stall = what;
     w->error = error;
     w->retry_at_ns = now_ns + w->pause_ns;
-    w->pause_ns = w->pause_ns * 2 > PAUSE_MAX_NS ? PAUSE_MAX_NS : w->pause_ns * 2;
+    retire_file(w, piece->file_number);
 }
 
 static void recovered(struct writeback *w)
 {
-    if (!w->stalled)
-        return;
-    w->stalled = false;
+    w->stall = STALL_NONE;
     w->pause_ns = PAUSE_MIN_NS;
     say(w, "%s: writing again", w->p.directory);
+}
+
+/* Is a failure being waited out, as of now? What was under way then is waited for, too. */
+static bool is_pausing(const struct writeback *w, uint64_t now_ns)
+{
+    return w->stall && (now_ns < w->retry_at_ns || w->under_way);
 }
 
 /* The piece's file, opened; made by its first piece. A crash between the writing of a seal and its
@@ -180,7 +218,7 @@ static int open_piece_file(struct writeback *w, const struct piece *piece)
     int fd, r;
 
     for (unsigned i = 0; i < FILES; i++) {
-        if (w->file[i].number == piece->file_number && w->file[i].fd >= 0)
+        if (w->file[i].number == piece->file_number && w->file[i].fd >= 0 && !w->file[i].retired)
             return w->file[i].fd;
         if (w->file[i].fd < 0)
             free_file = &w->file[i];
@@ -200,14 +238,15 @@ static int open_piece_file(struct writeback *w, const struct piece *piece)
         fd = open(sealed, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT)
             fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-        if (fd >= 0 && w->p.durable && fsync(w->directory_fd) < 0) {
-            r = -errno;
-            close(fd);
-            return r;
-        }
     }
     if (fd < 0)
         return -errno;
+    r = w->p.durable ? sync_directory(w) : 0; /* also of a file that was there: who made it may have
+                                                 died before */
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
     *free_file = (struct open_file){.number = piece->file_number, .fd = fd};
     return fd;
 }
@@ -245,7 +284,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
 {
     int begun = 0;
 
-    if (w->stalled && (now_ns < w->retry_at_ns || w->under_way))
+    if (is_pausing(w, now_ns))
         return 0;
     for (; w->next < w->last; w->next++) {
         struct piece *const piece = piece_at(w, w->next);
@@ -254,7 +293,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (piece->state != QUEUED)
             continue;
         /* after a failure, one write at a time until one works */
-        if (w->stalled && begun)
+        if (w->stall && begun)
             break;
         fd = open_piece_file(w, piece);
         if (fd == -EAGAIN)
@@ -265,10 +304,10 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (r == -EAGAIN)
             break;
         if (r < 0) {
-            stall(w, r, piece, now_ns);
+            stall(w, STALL_WRITE, r, w->next, now_ns);
             break;
         }
-        if (w->stalled)
+        if (w->stall)
             w->p.stats[SHM_STAT_write_retries]++;
         piece->state = WRITING;
         w->under_way++;
@@ -277,64 +316,78 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
     return begun;
 }
 
+static void write_again(struct writeback *w, uint64_t index)
+{
+    struct piece *const piece = piece_at(w, index);
+
+    piece->state = QUEUED;
+    piece->done = 0;
+    piece->again = piece->synced = false;
+    w->next = index < w->next ? index : w->next;
+}
+
 static void written(struct writeback *w, uint64_t token, int result, uint64_t now_ns)
 {
     struct piece *const piece = piece_at(w, token);
 
     if (result > 0 && (uint64_t)result <= piece->size - piece->done) {
-        recovered(w);
         piece->done += (uint64_t)result;
         w->p.stats[SHM_STAT_file_bytes] += (uint64_t)result;
         piece->state = piece->done == piece->size ? WRITTEN : QUEUED; /* short: the rest */
+        if (piece->state == WRITTEN && piece->again)
+            write_again(w, token);
+        if (piece->state == WRITTEN && w->stall == STALL_WRITE && w->stalled_on == token)
+            recovered(w);
     } else {
         piece->state = QUEUED;
-        if (result != -EINTR && result != -EAGAIN) {
-            stall(w, result < 0 ? result : -EIO, piece, now_ns);
-            close_file(w, piece->file_number);
-        }
+        if (result != -EINTR && result != -EAGAIN)
+            stall(w, STALL_WRITE, result < 0 ? result : -EIO, token, now_ns);
     }
     if (piece->state == QUEUED && token < w->next)
         w->next = token;
 }
 
-/* A sync covers what was written before it began. */
+/* A sync covers what was written before it began. When it fails, the kernel may have dropped any
+ * page of the file that was not on the disk, and says so only once (fsync(2), errors): all that is
+ * not synced is written again. */
 static void synced(struct writeback *w, int result, uint64_t now_ns)
 {
     w->syncing = false;
-    for (uint64_t i = w->first; i < w->sync_to; i++) {
+    for (uint64_t i = w->first; i < (result == 0 ? w->sync_to : w->last); i++) {
         struct piece *const piece = piece_at(w, i);
 
-        if (piece->file_number != w->sync_file || piece->state != WRITTEN || piece->synced)
+        if (piece->file_number != w->sync_file || piece->synced)
             continue;
-        if (result == 0) {
+        if (result == 0)
             piece->synced = true;
-        } else { /* the kernel may have dropped the pages: write them again (fsync(2), errors) */
-            piece->state = QUEUED;
-            piece->done = 0;
-            w->next = i < w->next ? i : w->next;
-        }
+        else if (piece->state == WRITTEN)
+            write_again(w, i);
+        else
+            piece->again = piece->state == WRITING || piece->done;
     }
-    if (result < 0) {
-        stall(w, result, piece_at(w, w->first), now_ns);
-        close_file(w, w->sync_file);
-    }
+    if (result < 0)
+        stall(w, STALL_SYNC, result, w->first, now_ns);
+    else if (w->stall == STALL_SYNC)
+        recovered(w);
 }
 
 /* Durable mode: sync the file of the oldest piece once all its pieces before `sync_to` are written.
  */
-static void begin_sync(struct writeback *w)
+static void begin_sync(struct writeback *w, uint64_t now_ns)
 {
     const struct piece *const oldest = piece_at(w, w->first);
     uint64_t to = w->first;
     int fd;
 
     if (!w->p.durable || w->syncing || w->first == w->last || oldest->state != WRITTEN ||
-        oldest->synced || w->stalled)
+        oldest->synced || is_pausing(w, now_ns))
         return;
     while (to < w->last && piece_at(w, to)->state == WRITTEN &&
            piece_at(w, to)->file_number == oldest->file_number)
         to++;
     fd = open_piece_file(w, oldest);
+    if (fd < 0 && fd != -EAGAIN)
+        stall(w, STALL_SYNC, fd, w->first, now_ns);
     if (fd < 0 || store_sync(w->p.store, fd, SYNC_TOKEN) < 0)
         return; /* next time */
     w->p.stats[SHM_STAT_syncs]++;
@@ -344,7 +397,8 @@ static void begin_sync(struct writeback *w)
     w->under_way++;
 }
 
-/* The seal is written: the file gets its final name. Again after a crash: it has it already. */
+/* The seal is written: the file gets its final name. Again after a crash: it has it already.
+ * -ENOENT: it is gone under both names. */
 static int rename_sealed(struct writeback *w, const struct piece *piece)
 {
     char part[PATH_MAX], sealed[PATH_MAX];
@@ -355,10 +409,7 @@ static int rename_sealed(struct writeback *w, const struct piece *piece)
                    sealed, sizeof(sealed));
     if (rename(part, sealed) < 0 && (errno != ENOENT || access(sealed, F_OK) < 0))
         return -errno;
-    if (w->p.durable && fsync(w->directory_fd) < 0)
-        return -errno;
-    close_file(w, piece->file_number);
-    return 0;
+    return w->p.durable ? sync_directory(w) : 0;
 }
 
 /* Free what is done, in order. */
@@ -374,14 +425,18 @@ static int release(struct writeback *w, uint64_t now_ns)
         if (piece->seal) {
             int r;
 
-            if (w->stalled && now_ns < w->retry_at_ns)
+            if (w->stall && now_ns < w->retry_at_ns)
                 break;
             r = rename_sealed(w, piece);
             if (r < 0) {
-                stall(w, r, piece, now_ns);
+                stall(w, STALL_RENAME, r, w->first, now_ns);
+                if (r == -ENOENT) /* somebody removed it: what is left here makes a new one */
+                    write_again(w, w->first);
                 break;
             }
-            recovered(w);
+            if (w->stall == STALL_RENAME)
+                recovered(w);
+            retire_file(w, piece->file_number);
         }
         outbox_release(w->p.outbox, piece->end);
         w->first++;
@@ -409,7 +464,8 @@ int writeback_work(struct writeback *w, uint64_t now_ns, bool wait)
         else
             written(w, done.token, done.result, now_ns);
     }
-    begin_sync(w);
+    close_retired(w);
+    begin_sync(w, now_ns);
     work += release(w, now_ns);
     w->p.stats[SHM_STAT_outbox_bytes] = outbox_head(w->p.outbox) - outbox_tail(w->p.outbox);
     return work;

@@ -428,6 +428,9 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
 #if !defined(SHMLOG_LAYOUT_ONLY) && !defined(SHMLOG_H)
 #define SHMLOG_H
 
+SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+                      "shmlog needs 64-bit pointers and little-endian numbers");
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -450,8 +453,8 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
 #define SHMLOG_LIKELY_(x) __builtin_expect(!!(x), 1)
 #define SHMLOG_UNLIKELY_(x) __builtin_expect(!!(x), 0)
 /* Cold code: one copy for each program or shared object, however many files include this. */
-#define SHMLOG_COLD_ __attribute__((weak, visibility("hidden"), noinline, cold))
-#define SHMLOG_OUTLINE_ __attribute__((weak, visibility("hidden"), noinline))
+#define SHMLOG_COLD_ __attribute__((weak, visibility("hidden"), noinline, nothrow, cold))
+#define SHMLOG_OUTLINE_ __attribute__((weak, visibility("hidden"), noinline, nothrow))
 /* State: one copy for the process wherever the linker lets it be; where it does not (a plugin
  * loaded with RTLD_LOCAL), each copy works by itself. */
 #define SHMLOG_SHARED_ __attribute__((weak, visibility("default")))
@@ -529,7 +532,8 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 #define SHMLOG_TLS_ENTRIES_ 4u
 struct shmlog_thread_ {
     uint64_t key;
-    struct shmlog_ring *owned; /* NULL: per-core rings */
+    struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence would
+                                  scribble on the thread's control block: &none if none is free */
     uint32_t producer;         /* 0: the table was full */
     uint64_t lost;             /* records of this thread that were not committed */
 };
@@ -641,6 +645,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
 SHMLOG_COLD_ void shmlog_unattached_call_(void);
 SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const char *function);
+SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
 SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
 SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
@@ -733,7 +738,8 @@ struct shmlog_words_ {
     "jae 7f\n\t"                                                                                   \
     "movq %c[table](%[log],%[ring],8), %[ring]\n\t"                                                \
     "movq 128(%[ring]), %[head]\n\t"
-/* Closes it: 2 is after the commit. The pointer is cleared, since the code may be unloaded. */
+/* Closes it: 2 is after the commit. Every way out clears the pointer (on an abort, the kernel has),
+ * since the code may be unloaded, and the kernel would read a descriptor that is gone. */
 #define SHMLOG_RSEQ_END_                                                                           \
     "2:\n\t"                                                                                       \
     "movq $0, %%fs:8(%[rseq])\n"                                                                   \
@@ -745,9 +751,11 @@ struct shmlog_words_ {
     "jmp 6f\n"                                                                                     \
     "5:\n\t"                                                                                       \
     "movl $1, %k[status]\n\t"                                                                      \
+    "movq $0, %%fs:8(%[rseq])\n\t"                                                                 \
     "jmp 6f\n"                                                                                     \
     "7:\n\t"                                                                                       \
     "movl $3, %k[status]\n\t"                                                                      \
+    "movq $0, %%fs:8(%[rseq])\n\t"                                                                 \
     "jmp 6f\n\t"                                                                                   \
     ".popsection\n"                                                                                \
     "6:\n\t"
@@ -907,6 +915,18 @@ SHMLOG_INLINE_ void shmlog_doorbell_(struct shmlog *log, struct shmlog_ring *rin
         shmlog_store_release_(&ring->doorbell, head + slots); /* pairs with the drain's acquire */
 }
 
+/* A record's slots must not be seen before the head of the record before: a reader that the overwrite
+ * policy lets be overtaken judges by the head which slots it may believe. x86 stores in order. */
+SHMLOG_INLINE_ void shmlog_order_slots_(const struct shmlog *log)
+{
+#if defined(__x86_64__)
+    (void)log;
+#else
+    if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE)
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
 /* Commit to the ring that this thread owns. A signal handler of the same thread that comes in between
  * finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested (counted). */
 SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
@@ -933,6 +953,7 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
         memcpy(&time, image[0].payload, sizeof(time));
     else
         time = shmlog_now(log);
+    shmlog_order_slots_(log);
     for (uint32_t i = 0; i < slots; i++) {
         struct shmlog_slot *const to = &slot[(head + i) & log->local.slot_mask];
 
@@ -982,6 +1003,7 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
         time = shmlog_now(log);
     memcpy(&seq, slots + ((head - 1) & log->local.slot_mask) * SHMLOG_SLOT_SIZE, sizeof(seq));
     slot = (uint64_t *)(void *)(slots + (head & log->local.slot_mask) * SHMLOG_SLOT_SIZE);
+    shmlog_order_slots_(log);
     /* eight single stores, which compilers must not gather into wide ones: that costs more */
     shmlog_store_relaxed_(&slot[0], site | (seq + 1));
     shmlog_store_relaxed_(&slot[1], time);
@@ -1096,6 +1118,18 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_bytes_value x
 {
     SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
 }
+/* Not standard conversions: from these to bool there is one, which would be taken. */
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(decltype(nullptr))
+{
+    SHMLOG_VALUE_(0, 0);
+}
+template <class R, class... A>
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(R (*x)(A...))
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
+}
+char (&shmlog_code_of_(decltype(nullptr)))[SHMLOG_TYPE_POINTER];
+template <class R, class... A> char (&shmlog_code_of_(R (*)(A...)))[SHMLOG_TYPE_POINTER];
 char (&shmlog_code_of_(const char *))[SHMLOG_TYPE_STRING];
 char (&shmlog_code_of_(const volatile void *))[SHMLOG_TYPE_POINTER];
 char (&shmlog_code_of_(struct shmlog_text_value))[SHMLOG_TYPE_STRING];
@@ -1205,7 +1239,8 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
     }
 }
 
-/* The site's id, registering it at its first use; 0: the table is full, and the call is counted. */
+/* The site's id, registering it at its first use; 0: the table is full (which it stays, and the call
+ * site remembers). */
 SHMLOG_INLINE_ uint32_t shmlog_site_id_(struct shmlog *log, struct shmlog_callsite_ *site,
                                         const char *function)
 {
@@ -1224,8 +1259,10 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
     const uint32_t id = shmlog_site_id_(log, site, function);
     struct shmlog_thread_ *thread;
 
-    if (SHMLOG_UNLIKELY_(!id))
+    if (SHMLOG_UNLIKELY_(!id)) {
+        shmlog_no_site_(log);
         return;
+    }
     thread = shmlog_thread_state_(log);
     if (stage->longer) {
         shmlog_put_long_(log, thread, site, id, values, timed, time);
@@ -1455,8 +1492,10 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
     if (!shmlog_enabled(log, site->level))
         return;
     id = shmlog_site_id_(log, site, "");
-    if (SHMLOG_UNLIKELY_(!id))
+    if (SHMLOG_UNLIKELY_(!id)) {
+        shmlog_no_site_(log);
         return;
+    }
     thread = shmlog_thread_state_(log);
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
@@ -1620,14 +1659,15 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
     for (uint32_t i = 0; i < log->local.geometry.producers_max; i++) {
         struct shmlog_producer *const p = &table[i];
         uint64_t none = 0;
-        uint32_t used;
+        uint32_t used, id;
 
         if (shmlog_load_relaxed_(&p->claim) ||
             !__atomic_compare_exchange_n(&p->claim, &none,
                                          (uint64_t)tid << 32 | SHMLOG_PRODUCER_FILLING, 0,
                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             continue;
-        p->id = ((p->id >> 16) + 1) << 16 | (i + 1);
+        id = ((shmlog_load32_relaxed_(&p->id) >> 16) + 1) << 16 | (i + 1);
+        p->id = id;
         p->pid = pid;
         p->tid = tid;
         p->ring = 0;
@@ -1644,17 +1684,18 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
                !__atomic_compare_exchange_n(&log->control.producers_used, &used, i + 1, 1,
                                             __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             ;
-        return p->id;
+        return id;
     }
     return 0;
 }
 
-/* The entry that this thread already has for the attachment: another program or shared object of the
- * process, with thread-local state of its own, may have made it. */
-SHMLOG_COLD_ struct shmlog_producer *shmlog_find_producer_(struct shmlog *log, uint64_t key,
-                                                           uint32_t tid);
-SHMLOG_COLD_ struct shmlog_producer *shmlog_find_producer_(struct shmlog *log, uint64_t key,
-                                                           uint32_t tid)
+/* The entry that this thread already has for the attachment: another program or shared object of
+ * the process, with thread-local state of its own, may have made it. Its id and, if it owns one, its
+ * ring; 0: there is none. */
+SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                            struct shmlog_ring **ret_owned);
+SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                            struct shmlog_ring **ret_owned)
 {
     struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
         log, log->local.geometry.producers_offset);
@@ -1669,10 +1710,27 @@ SHMLOG_COLD_ struct shmlog_producer *shmlog_find_producer_(struct shmlog *log, u
             continue;
         if (!start)
             start = shmlog_start_time_();
-        if (table[i].start_time == start) /* else a dead thread's, whose tid came round again */
-            return &table[i];
+        if (table[i].start_time == start) { /* else a dead thread's, whose tid came round again */
+            const uint32_t id = shmlog_load32_relaxed_(&table[i].id);
+            const uint32_t ring = shmlog_load32_relaxed_(&table[i].ring) - 1; /* wraps: none */
+
+            if ((id & 0xffffu) != i + 1)
+                continue;
+            if (ring >= log->local.geometry.cpu_rings && ring < log->local.geometry.rings &&
+                shmlog_load32_relaxed_(&log->local.ring[ring]->owner) == id)
+                *ret_owned = log->local.ring[ring];
+            return id;
+        }
     }
-    return NULL;
+    return 0;
+}
+
+/* Signal handlers of the thread may claim a ring at any time. */
+SHMLOG_INLINE_ int shmlog_owns_ring_(struct shmlog *log, const struct shmlog_thread_ *thread)
+{
+    const struct shmlog_ring *const ring = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
+
+    return ring && ring != &log->local.none;
 }
 
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
@@ -1695,50 +1753,48 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
     if (thread->key != key) {
         const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
         const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
-        struct shmlog_producer *const known = shmlog_find_producer_(log, key, tid);
 
-        thread->owned = NULL;
-        if (known) {
-            thread->producer = known->id;
-            if (known->ring && known->ring <= log->local.geometry.rings)
-                thread->owned = log->local.ring[known->ring - 1];
-        } else {
+        thread->lost = 0;
+        thread->owned = log->local.cpus ? NULL : &log->local.none;
+        thread->producer = shmlog_find_producer_(log, key, tid, &thread->owned);
+        if (!thread->producer)
             thread->producer = shmlog_new_producer_(log, key, pid, tid);
-        }
-        if (!thread->owned && !log->local.cpus)
+        if (!log->local.cpus)
             (void)shmlog_claim_ring_(log, thread);
         thread->key = key;
     }
     shmlog_unblock_signals_(mask);
 }
 
-/* Claim a spare ring. 0, or -EAGAIN. */
+/* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none free
+ * comes here in each of its calls. */
 SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
-    const uint64_t mask = shmlog_block_signals_();
-    const uint32_t slot = (thread->producer & 0xffffu) - 1;
-    int result = -EAGAIN;
+    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
+        log, log->local.geometry.producers_offset);
 
-    /* Without an entry in the producer table nobody could take the ring back. */
+    if (!thread->producer) /* without an entry nobody could take the ring back */
+        return -EAGAIN;
     for (uint32_t i = log->local.geometry.cpu_rings;
-         !thread->owned && thread->producer && i < log->local.geometry.rings; i++) {
+         !shmlog_owns_ring_(log, thread) && i < log->local.geometry.rings; i++) {
         struct shmlog_ring *const ring = log->local.ring[i];
-        struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
-            log, log->local.geometry.producers_offset);
         uint32_t none = 0;
+        uint64_t mask;
 
-        if (ring == &log->local.none ||
-            !__atomic_compare_exchange_n(&ring->owner, &none, thread->producer, 0,
-                                         __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (ring == &log->local.none || shmlog_load32_relaxed_(&ring->owner))
             continue;
-        __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED); /* its last owner may have died in a call */
-        shmlog_store32_release_(&table[slot].ring, i + 1);
-        thread->owned = ring;
+        mask = shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
+        if (!shmlog_owns_ring_(log, thread) &&
+            __atomic_compare_exchange_n(&ring->owner, &none, thread->producer, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+            /* its last owner may have died in a call */
+            __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
+            shmlog_store32_release_(&table[(thread->producer & 0xffffu) - 1].ring, i + 1);
+            __atomic_store_n(&thread->owned, ring, __ATOMIC_RELAXED);
+        }
+        shmlog_unblock_signals_(mask);
     }
-    if (thread->owned)
-        result = 0;
-    shmlog_unblock_signals_(mask);
-    return result;
+    return shmlog_owns_ring_(log, thread) ? 0 : -EAGAIN;
 }
 
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
@@ -1780,8 +1836,11 @@ SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
                 arg++;
                 f++;
             } else {
-                for (; *f >= '0' && *f <= '9'; f++)
-                    limit = limit < 10000 ? limit * 10 + (uint32_t)(*f - '0') : limit;
+                for (; *f >= '0' && *f <= '9'; f++) {
+                    limit = limit * 10 + (uint32_t)(*f - '0');
+                    if (limit > SHMLOG_RECORD_PAYLOAD) /* as good as none, and fits into how[] */
+                        limit = SHMLOG_RECORD_PAYLOAD;
+                }
                 how = SHMLOG_HOW_LIMIT_ + limit;
             }
         }
@@ -1948,7 +2007,8 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
                 uint64_t at = shmlog_load_relaxed_(&log->control.arena_used);
 
                 do {
-                    if (at > g->arena_size || g->arena_size - at < room)
+                    if (at > g->arena_size || g->arena_size - at < room || at % 8 ||
+                        at / 8 > UINT32_MAX)
                         return 0;
                 } while (!__atomic_compare_exchange_n(&log->control.arena_used, &at, at + room, 1,
                                                       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -1981,78 +2041,94 @@ SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, function);
     id = shmlog_publish_site_(log, &blob);
-    if (id) {
-        shmlog_store_release_(&site->id, log->local.site_key | id); /* how[] before it */
-    } else {
-        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
-        shmlog_threads_[log->local.tls_index].lost++;
-    }
+    shmlog_store_release_(&site->id, log->local.site_key | id); /* how[] before it */
     return id;
+}
+
+/* A call that is lost since its site is not in the table. */
+SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
+    shmlog_thread_state_(log)->lost++;
 }
 
 /* ---- Full rings, long records ---- */
 
-/* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out is remembered by
- * its tail, so that a reader that is gone costs one wait, not one for each call. */
-SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
-SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+/* No ring gets as far; a damaged one may say so, and sums with it would wrap. */
+#define SHMLOG_HEAD_MAX_ (UINT64_C(1) << 62)
+
+/* Is there room for `slots` more, going by the tail as it is now? The head is read first: if its
+ * thread sleeps in between, it is the older of the two, and a ring with room never looks full. */
+SHMLOG_INLINE_ int shmlog_has_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                    uint64_t *ret_tail)
 {
-    const uint64_t capacity = log->local.slot_mask + 1;
+    const uint64_t head = shmlog_load_acquire_(&ring->head); /* only to be read before the tail */
+
+    /* pairs with the reader's release: it is done with the slots before it */
+    *ret_tail = shmlog_load_acquire_(&ring->tail);
+    return head < SHMLOG_HEAD_MAX_ &&
+           (int64_t)(head + slots - *ret_tail) <= (int64_t)log->local.slot_mask + 1;
+}
+
+/* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out
+ * is remembered by its tail, so that a reader that is gone costs one wait, not one for each call. */
+SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                   uint64_t *ret_tail);
+SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                   uint64_t *ret_tail)
+{
     uint64_t since = shmlog_monotonic_ns_();
     uint64_t seen = shmlog_load_acquire_(&ring->tail);
 
-    for (uint32_t turn = 0;; turn++) {
-        const uint64_t tail = shmlog_load_acquire_(&ring->tail);
-
-        if (shmlog_load_relaxed_(&ring->head) + slots - tail <= capacity)
-            return 1;
-        if (tail != seen) {
-            seen = tail;
+    for (uint32_t turn = 0; !shmlog_has_room_(log, ring, slots, ret_tail); turn++) {
+        if (*ret_tail != seen) {
+            seen = *ret_tail;
             since = shmlog_monotonic_ns_();
         }
-        if (shmlog_load_relaxed_(&ring->gave_up_tail) == tail)
+        if (shmlog_load_relaxed_(&ring->gave_up_tail) == seen)
             return 0;
         if (turn < 200) {
 #if defined(__x86_64__)
             __builtin_ia32_pause();
 #endif
-        } else if (turn < 220) {
-            shmlog_sys_(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-        } else {
-            shmlog_nap_(50);
+            continue;
         }
-        if (turn >= 200 && log->local.wait_ns != UINT64_MAX &&
-            shmlog_monotonic_ns_() - since > log->local.wait_ns) {
-            shmlog_store_relaxed_(&ring->gave_up_tail, tail);
+        if (log->local.wait_ns != UINT64_MAX &&
+            shmlog_monotonic_ns_() - since >= log->local.wait_ns) {
+            shmlog_store_relaxed_(&ring->gave_up_tail, seen);
             return 0;
         }
+        if (turn < 220)
+            shmlog_sys_(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        else
+            shmlog_nap_(50);
     }
+    return 1;
 }
 
-/* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and counted. */
+/* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and
+ * counted. */
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
 {
-    const uint64_t capacity = log->local.slot_mask + 1;
+    const int damaged = shmlog_load_relaxed_(&ring->head) >= SHMLOG_HEAD_MAX_;
     uint64_t tail;
 
-    if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE) {
+    if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE && !damaged) {
         shmlog_store_relaxed_(&ring->limit, UINT64_MAX);
         return 1;
     }
-    tail = shmlog_load_acquire_(&ring->tail); /* pairs with the reader's release: it is done with them */
-    if (shmlog_load_relaxed_(&ring->head) + slots - tail > capacity) {
-        if (log->local.on_full != SHMLOG_ON_FULL_WAIT) {
+    if (!shmlog_has_room_(log, ring, slots, &tail)) {
+        if (log->local.on_full != SHMLOG_ON_FULL_WAIT || damaged) {
             __atomic_fetch_add(&ring->lost[SHMLOG_LOST_FULL], 1, __ATOMIC_RELAXED);
             return 0;
         }
-        if (!shmlog_wait_room_(log, ring, slots)) {
+        if (!shmlog_wait_room_(log, ring, slots, &tail)) {
             __atomic_fetch_add(&ring->lost[SHMLOG_LOST_WAITED], 1, __ATOMIC_RELAXED);
             return 0;
         }
-        tail = shmlog_load_acquire_(&ring->tail);
     }
     /* Another thread may store an older tail's limit over this one: too low, never too high. */
-    shmlog_store_relaxed_(&ring->limit, tail + capacity);
+    shmlog_store_relaxed_(&ring->limit, tail + log->local.slot_mask + 1);
     return 1;
 }
 
@@ -2081,7 +2157,7 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
         }
     }
 #endif
-    if (!thread->owned && shmlog_claim_ring_(log, thread) < 0) {
+    if (!shmlog_owns_ring_(log, thread) && shmlog_claim_ring_(log, thread) < 0) {
         __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
         return 0;
     }
@@ -2186,7 +2262,7 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
         if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES) {
             uint32_t word = SHMLOG_LENGTH_NULL;
 
-            if (values[i].bits) {
+            if (values[i].bits || !values[i].length) { /* counted: NULL and 0 bytes is empty */
                 const size_t room = SHMLOG_RECORD_PAYLOAD - end;
                 size_t size = shmlog_string_size_(site, values, i, room);
 
@@ -2428,6 +2504,7 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     struct stat st;
     char path[4096];
     uint64_t map_size;
+    uint32_t cpu;
     long fd, at;
 
     path[0] = 0;
@@ -2439,7 +2516,8 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
                      0);
     if (fd < 0)
         return (int)fd;
-    if (fstat((int)fd, &st) < 0 || (uint64_t)st.st_size < size) {
+    if (fstat((int)fd, &st) < 0 || (uint64_t)st.st_size < size ||
+        (uint64_t)st.st_size - size >= UINT64_C(1) << 30) { /* the largest page size */
         shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
         return -SHMLOG_ERR_GEOMETRY;
     }
@@ -2459,8 +2537,9 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     }
     log->local.ring[index] = ring;
     log->local.ring_map[index] = map_size;
-    if (index < g->cpu_rings && ring->cpu < SHMLOG_CPUS_MAX)
-        log->local.ring_of_cpu[ring->cpu] = ring;
+    cpu = shmlog_load32_relaxed_(&ring->cpu);
+    if (index < g->cpu_rings && cpu < SHMLOG_CPUS_MAX)
+        log->local.ring_of_cpu[cpu] = ring;
     return 0;
 }
 
