@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define CLOCK_PENDING 16u
-#define INDEX_ENTRY_MAX 128u              /* bytes of a piece in the index, roughly at most */
+#define INDEX_ENTRY 32u                   /* bytes of a piece in the index, about, and generously */
 #define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
 
 struct journal {
@@ -115,7 +115,7 @@ bool journal_is_open(const struct journal *j)
 /* Full: by size, or because the index would no longer fit into the outbox. */
 static bool is_full(const struct journal *j)
 {
-    return j->pieces * INDEX_ENTRY_MAX > outbox_max(j->p.outbox) / 2 ||
+    return j->pieces * INDEX_ENTRY > outbox_max(j->p.outbox) / 2 ||
            (j->p.rotate_bytes && j->file.offset >= j->p.rotate_bytes);
 }
 

@@ -284,10 +284,11 @@ static enum options_result check(struct options *o, FILE *err)
         return OPTIONS_WRONG;
     }
     if (shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX) < 0) {
-        fprintf(err,
-                "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', or a path with "
-                "a slash\n",
-                tool, o->segment);
+        fprintf(
+            err,
+            "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', or a path with "
+            "a slash\n",
+            tool, o->segment);
         return OPTIONS_WRONG;
     }
     if (o->ring_bytes & (o->ring_bytes - 1)) {

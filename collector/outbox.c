@@ -154,7 +154,7 @@ static int check(struct outbox *outbox, const uint8_t segment_uuid[16], uint32_t
     outbox->data_size = h->data_size;
     outbox->head = h->head;
     outbox->tail = h->tail;
-    if (outbox->data_size < 4096 || (outbox->data_size & (outbox->data_size - 1)) ||
+    if (outbox->data_size < OUTBOX_SIZE_MIN || (outbox->data_size & (outbox->data_size - 1)) ||
         outbox->data_size != outbox->map_size - header_size(rings) ||
         outbox->head - outbox->tail > outbox->data_size || outbox->head % OUTBOX_ALIGN ||
         outbox->tail % OUTBOX_ALIGN || !memchr(h->directory, 0, sizeof(h->directory)))

@@ -25,6 +25,8 @@
 
 #include <limits.h>
 
+#define OUTBOX_SIZE_MIN (UINT64_C(1) << 20)
+
 #define OUTBOX_ENTRY_DATA 1u
 #define OUTBOX_ENTRY_SEAL 2u /* the last of its file */
 #define OUTBOX_ENTRY_PAD 3u  /* up to the end of the ring's memory */
@@ -51,8 +53,8 @@ struct outbox_file {
 
 struct outbox;
 
-/* Create the outbox in a new segment. `size`: bytes, a power of two from 1 MiB. -ENOSPC, errno's.
- */
+/* Create the outbox in a new segment. `size`: bytes, a power of two from OUTBOX_SIZE_MIN.
+ * -ENOSPC, errno's. */
 int outbox_create(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
                   uint64_t size, struct outbox **ret_outbox);
 /* Open that of an adopted segment, with every entry checked. -ENOENT: there is none, or its creator

@@ -26,6 +26,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
+#include <sys/rseq.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -242,6 +245,30 @@ static int open_agents(struct pipeline *p)
     return r < 0 ? fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
 }
 
+/* A segment that is in use is taken over as it is. */
+static void say_difference(const struct pipeline *p)
+{
+    const struct shmlog_control *const g = &p->segment->geometry;
+    const struct options *const o = &p->options;
+
+    if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
+        g->cpu_rings != o->cpu_count || g->rings - g->cpu_rings != o->spare_rings)
+        say("the segment is not as asked for, since there are records or producers in it; start "
+            "again when there are none");
+}
+
+/* What this C library offers is most likely what producers will find. */
+static void look_for_rseq(const struct pipeline *p)
+{
+    uint64_t *const rungs = &p->segment->control->rungs;
+    bool usable = false;
+
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
+    usable = __rseq_size > 0 && p->segment->geometry.clock == SHMLOG_CLOCK_TSC;
+#endif
+    *rungs = usable ? *rungs & ~SHMLOG_RUNG_NO_RSEQ : *rungs | SHMLOG_RUNG_NO_RSEQ;
+}
+
 /* Tell tools who runs here. */
 static void sign_in(struct pipeline *p)
 {
@@ -299,6 +326,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         return r;
     }
     privileges_take(options, &p->privileges, &p->segment->control->rungs);
+    look_for_rseq(p);
     sign_in(p);
     drain_release_all(p->drain);
     publish_clock(p);
@@ -317,6 +345,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     };
     if (!options->quiet)
         report_print(&report, stderr);
+    say_difference(p);
     *ret_pipeline = p;
     return 0;
 }

@@ -114,12 +114,6 @@ void report_print(const struct report *r, FILE *out)
             g->cpu_rings, g->rings - g->cpu_rings,
             human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
             g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
-    if (g->on_full != r->options->on_full ||
-        g->ring_slots * SHMLOG_SLOT_SIZE != r->options->ring_bytes ||
-        g->cpu_rings != r->options->cpu_count ||
-        g->rings - g->cpu_rings != r->options->spare_rings)
-        fprintf(out, "           not as asked for: there are records or producers in it; start when "
-                     "there are none\n");
     print_rings(r->segment, out);
     print_files(r, out);
     fprintf(out, "  writes   %s%s%s, outbox %s\n", r->store->operations->name,

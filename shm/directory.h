@@ -9,7 +9,6 @@
 
 #define SHM_CONTROL_FILE "control"
 #define SHM_OUTBOX_FILE "outbox" /* the collector's: blocks on their way to a disk */
-#define SHM_LEDGER_FILE "ledger" /* the collector's: what files hold of each ring */
 #define SHM_RING_FILE_MAX 16
 
 /* "ring-007" */

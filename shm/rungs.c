@@ -17,7 +17,7 @@ const struct shm_rung shm_rungs[] = {
      "'sysctl vm.nr_hugepages=N' and, unless mounted, 'mkdir -p /dev/hugepages && mount -t "
      "hugetlbfs -o pagesize=2M none /dev/hugepages'"},
     {SHMLOG_RUNG_NO_THP, "no transparent huge pages: rings lie on small pages",
-     "provide 2 MiB pages, or 'mount -o remount,huge=advise /dev/shm'"},
+     "provide 2 MiB pages, or 'mount -o remount,huge=within_size /dev/shm'"},
     {SHMLOG_RUNG_NO_NUMA, "rings could not be bound to the nodes of their cores",
      "allow mbind and get_mempolicy (containers: CAP_SYS_NICE or a seccomp profile with them)"},
     {SHMLOG_RUNG_WRONG_NODE, "rings lie on other nodes than their cores",
@@ -37,7 +37,5 @@ const struct shm_rung shm_rungs[] = {
      "see 'dmesg | grep -i tsc'; a virtual machine needs an invariant TSC from its host"},
     {SHMLOG_RUNG_NO_RSEQ, "no restartable sequences: owned rings only",
      "glibc 2.35 or newer, and glibc.pthread.rseq not 0"},
-    {SHMLOG_RUNG_NO_LATENCY, "the processor may enter deep sleep states",
-     "make /dev/cpu_dma_latency writable for the collector"},
     {0, NULL, NULL},
 };

@@ -20,10 +20,9 @@
     X(9, outbox_waits, "times the outbox was full")    \
     X(10, write_errors, "failed writes")               \
     X(11, write_retries, "writes tried again")         \
-    X(12, files_bad, "files sealed as bad")            \
-    X(13, files_removed, "files removed by retention") \
-    X(14, file_number, "number of the active file")    \
-    X(15, syncs, "fdatasync calls")
+    X(12, files_removed, "files removed by retention") \
+    X(13, file_number, "number of the active file")    \
+    X(14, syncs, "fdatasync calls")
 
 enum shm_stat {
 #define X(index, name, help) SHM_STAT_##name = index,

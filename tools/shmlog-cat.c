@@ -157,7 +157,7 @@ int main(int argc, char **argv)
     struct options options = {.level = SHMLOG_INFO, .name = tool};
     struct shmlog_options attach = {0};
     struct shmlog *log;
-    uint64_t lost;
+    uint64_t lost, off = 0;
     char *line = NULL;
     size_t room = 0;
     ssize_t size;
@@ -173,8 +173,10 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     lost = shmlog_thread_lost(log);
-    while ((size = getline(&line, &room, stdin)) >= 0)
+    while ((size = getline(&line, &room, stdin)) >= 0) {
+        off += !shmlog_enabled(log, options.level);
         put_line(log, options.level, line, (size_t)size - (size > 0 && line[size - 1] == '\n'));
+    }
     r = ferror(stdin) ? errno : 0;
     lost = shmlog_thread_lost(log) - lost;
     free(line);
@@ -187,5 +189,10 @@ int main(int argc, char **argv)
             "%s: %s: %llu records were dropped, the rings were full; a collector with --on-full "
             "wait keeps them\n",
             tool, options.segment, (unsigned long long)lost);
-    return r || lost ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (off)
+        fprintf(stderr,
+                "%s: %s: %llu lines were not logged, the segment's level is above theirs; see "
+                "shmlog-dump --set-level\n",
+                tool, options.segment, (unsigned long long)off);
+    return r || lost || off ? EXIT_FAILURE : EXIT_SUCCESS;
 }
