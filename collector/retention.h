@@ -19,9 +19,9 @@ struct retention_params {
 /* Files removed, or a negative errno. Cost: a directory listing. */
 int retention_work(const struct retention_params *params, uint64_t now_realtime_ns);
 
-/* Highest number of the segment's files in the directory, sealed or not; 0 if there is none. Numbers
- * go on from there, also when the segment is made anew: names are not used twice, and the order of
- * numbers is that of age. */
+/* Highest number of the segment's files in the directory, sealed or not; 0 if there is none.
+ * Numbers go on from there, also when the segment is made anew: names are not used twice, and the
+ * order of numbers is that of age. */
 int retention_newest(const char *directory, const char *segment, uint64_t *ret_number);
 
 #endif

@@ -10,8 +10,8 @@
  *
  * A segment is a directory of files that processes of one host map: `control` (geometry, level,
  * sites, producers, clock) and one `ring-NNN` per ring. Rings hold 64-byte slots. A record is one
- * log call: 1 to 64 slots in a row. A writer fills the slots and commits with a single store, that of the
- * new head; there is no state between "not there" and "there", so a writer that dies leaves
+ * log call: 1 to 64 slots in a row. A writer fills the slots and commits with a single store, that
+ * of the new head; there is no state between "not there" and "there", so a writer that dies leaves
  * nothing behind that anybody would have to repair.
  */
 #ifndef SHMLOG_LAYOUT_H
@@ -59,7 +59,7 @@
  * are found by whoever reads. The rest never got to a ring and are counted in control.lost[]. */
 #define SHMLOG_LOST_FULL 0u        /* drop policy: no room */
 #define SHMLOG_LOST_WAITED 1u      /* wait policy: no room in time */
-#define SHMLOG_LOST_NESTED 2u      /* a signal handler found its thread inside the same owned ring */
+#define SHMLOG_LOST_NESTED 2u      /* a signal handler found its thread in the same owned ring */
 #define SHMLOG_LOST_DETACHED 3u    /* spare: reserved for writers */
 #define SHMLOG_LOST_OVERWRITTEN 4u /* overwritten before it was read */
 #define SHMLOG_LOST_DAMAGED 5u     /* its slots did not make sense */
@@ -312,9 +312,9 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
 #define SHMLOG_PRODUCER_DETACHED 3u /* shmlog_close() was called */
 #define SHMLOG_PRODUCERS_MAX 65535u
 
-/* A site word: 0 free, else hash << 32 | (offset in the arena / 8). The index of the word in the table
- * is the site id, 1 .. sites_max - 1. The bytes at that offset are a site, complete before the
- * word is stored: */
+/* A site word: 0 free, else hash << 32 | (offset in the arena / 8). The index of the word in the
+ * table is the site id, 1 .. sites_max - 1. The bytes at that offset are a site, complete before
+ * the word is stored: */
 struct shmlog_site {
     uint16_t size;     /* bytes in all, <= SHMLOG_SITE_MAX */
     uint8_t kind;      /* SHMLOG_SITE_* */
@@ -416,14 +416,27 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
  *     shmlog_info(log, "order %lu px %.2f qty %u side %c", id, px, qty, side);
  *     shmlog_close(log);
  *
- * A log call stores the arguments, as they are, into a ring in shared memory: on x86-64 into that of
- * the core it runs on, inside a restartable sequence (rseq), or else into a ring that its thread
- * owns. It takes no lock, allocates nothing, and enters the kernel only when a thread logs for the first
- * time, and under the wait policy while a ring is full (see shmlog-collector(1), --on-full).
+ * A log call stores the arguments, as they are, into a ring in shared memory: on x86-64 into that
+ * of the core it runs on, inside a restartable sequence (rseq), or else into a ring that its thread
+ * owns. It takes no lock, allocates nothing, and enters the kernel only when a thread logs for the
+ * first time, and under the wait policy while a ring is full (see shmlog-collector(1), --on-full).
  * It works from any thread, from signal handlers, and in a forked child. A NULL log is a segment
  * that is not there: calls are counted (shmlog_lost(NULL)) and otherwise do nothing.
  *
  * A call evaluates its arguments only if its level is on, each once.
+ *
+ * Mind:
+ *   - Stack: a call with strings or of more than one slot takes up to 5 KiB; so does the first call
+ *     of a thread and of a call site. An alternate signal stack has to have that much.
+ *   - A child of vfork() must not log: it runs on its parent's thread-local state while the kernel
+ *     guards no sequences of its own. A handler that forks in the middle of a log call must not
+ *     return in the child, if the thread owns a ring.
+ *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
+ *     thread's further records are counted as lost (per-core rings do not mind).
+ *   - The state of threads takes 128 bytes of static thread-local storage in a program, and as much
+ *     in each shared object that cannot share the program's (loaded with dlopen(), program not
+ *     linked with -rdynamic). glibc has room for a dozen (more: glibc.rtld.optional_static_tls).
+ *   - A call site that goes back and forth between segments is looked up anew each time.
  */
 #if !defined(SHMLOG_LAYOUT_ONLY) && !defined(SHMLOG_H)
 #define SHMLOG_H
@@ -488,7 +501,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 #define SHMLOG_ERR_NO_PRODUCERS 4009
 
 struct shmlog_options {
-    int wait_ms;              /* wait so long for the segment to appear; 0 not at all, -1 for ever */
+    int wait_ms;              /* how long to wait for the segment; 0 not at all, -1 for ever */
     uint32_t flags;           /* 0 */
     const char *process_name; /* up to 31 bytes are kept; NULL: as in /proc/self/comm */
 };
@@ -527,13 +540,14 @@ struct shmlog {
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, local) == SHMLOG_PAGE_, "private page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "control page");
 
-/* What a thread knows of an attachment: valid while `key` is the attachment's. A process may have
- * four attachments at once without threads registering over and over. */
+/* What a thread knows of an attachment: valid while `key` is the attachment's. Each attachment has
+ * an entry of its own, so that no signal handler changes one under a log call with another. */
 #define SHMLOG_TLS_ENTRIES_ 4u
 struct shmlog_thread_ {
     uint64_t key;
-    struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence would
-                                  scribble on the thread's control block: &none if none is free */
+    struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence
+                                  would scribble on the thread's control block: &none, if no ring
+                                  is free */
     uint32_t producer;         /* 0: the table was full */
     uint64_t lost;             /* records of this thread that were not committed */
 };
@@ -549,7 +563,8 @@ struct shmlog_callsite_ {
     uint16_t flags;
     uint8_t kind, level, args;
     const struct shmlog_field_ *fields; /* raw records */
-    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_*, at registration */
+    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_*, found at
+                                      registration */
 };
 struct shmlog_field_ {
     const char *name;
@@ -593,34 +608,43 @@ SHMLOG_BEGIN_C_
  * /dev/shm/shmlog-UID, then /dev/shm/shmlog), or a path with a slash. Maps the segment's rings
  * and registers the calling thread. `options` may be NULL.
  *
- * 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL, which the log
- * calls take: -ENOENT no such segment, -EACCES, -ENOMEM, -EINVAL, or a -SHMLOG_ERR_*.
+ * 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL, which
+ * the log calls take: -ENOENT no such segment, -EACCES (also: the runtime folder belongs to
+ * somebody else, or others may write to it), -ENOMEM, -EINVAL, -EMFILE (a program, and a shared
+ * object with state of its own, can be attached to four segments at once), or a -SHMLOG_ERR_*.
  * Thread-safe; not for signal handlers. Cost: system calls, about 10 us for each ring. */
 SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
                              const struct shmlog_options *options);
 
-/* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. */
+/* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. To be
+ * called by the program or shared object that opened it; not by signal handlers. */
 SHMLOG_COLD_ void shmlog_close(struct shmlog *log);
 
-/* A text for an error of shmlog_open(), positive or negative. Static, any thread. */
+/* A text for an error of shmlog_open(), positive or negative; other errno's as strerror() has them.
+ * Any thread, no signal handlers. */
 SHMLOG_COLD_ const char *shmlog_strerror(int error);
 
-/* Register the calling thread now rather than in its first log call. Async-signal-safe. */
+/* Register the calling thread now rather than in its first log call: some 10 system calls, among
+ * them reads of /proc. Again: nothing happens. NULL is fine. Async-signal-safe. */
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log);
 
 /* Give the calling thread a ring of its own among the segment's spare ones, until it exits: for a
- * pinned thread that wants the last nanosecond. 0; -EAGAIN: none is free, nothing changes; -EINVAL without a
- * segment. */
+ * pinned thread that wants the last nanosecond. A signal handler's record is then lost, and
+ * counted, if it comes in the middle of a log call of its thread. 0, also if the thread has one;
+ * -EAGAIN: none is free, nothing changes; -EINVAL without a segment. Async-signal-safe. */
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log);
 
-/* Set the level of the whole segment, for all processes. SHMLOG_TRACE .. SHMLOG_OFF; -EINVAL for others. */
+/* Set the level of the whole segment, for all processes: SHMLOG_TRACE .. SHMLOG_OFF. 0, or -EINVAL
+ * for others. Async-signal-safe; calls that run meanwhile may go by the old level. */
 SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level);
 
-/* Records lost so far: of all processes, by all writers of the segment; NULL: calls that this process
- * made without a segment, in this program or shared object. */
+/* Records lost so far: of all processes, by all writers of the segment, not those that were
+ * overwritten; NULL: calls that this process made without a segment, in this program or shared
+ * object. A sum over all rings. Async-signal-safe. */
 SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log);
 
-/* Calls of this thread that were lost, in this program or shared object. Async-signal-safe. */
+/* Calls of this thread that were lost since it registered, in this program or shared object. NULL:
+ * 0. Async-signal-safe, two loads. */
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 
 /* ---- State of the process ---- */
@@ -632,8 +656,8 @@ SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
         {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
-extern SHMLOG_SHARED_ uint32_t shmlog_opens_;
-SHMLOG_SHARED_ uint32_t shmlog_opens_ = 0;
+extern SHMLOG_SHARED_ uint32_t shmlog_entries_;
+SHMLOG_SHARED_ uint32_t shmlog_entries_ = 0; /* those taken of shmlog_threads_[], as bits */
 
 #if SHMLOG_RSEQ_
 /* glibc >= 2.35 registers an area for each thread and says where; weak, so that others link. */
@@ -722,7 +746,8 @@ struct shmlog_words_ {
 #endif
 
 /* Opens a sequence: descriptor, arming, ring of this core. The section is tied to the function's
- * own ("?"), so that both live and die together when the linker discards copies. cpu_id is at byte 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
+ * own ("?"), so that both live and die together when the linker discards copies. cpu_id is at byte
+ * 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
 #define SHMLOG_RSEQ_BEGIN_                                                                         \
     ".pushsection __rseq_cs, \"aw?\"\n\t"                                                          \
     ".balign 32\n"                                                                                 \
@@ -765,9 +790,9 @@ struct shmlog_words_ {
         [table] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, ring_of_cpu)), \
         [mask] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, slot_mask))
 
-/* One slot: room, time, slot address, number (that of the slot before, plus 1), stores, head.
- * `w` are the slot's words from the third on, wherever the compiler has them: in registers, in memory, or
- * constants. */
+/* One slot: room, time, slot address, number (that of the slot before, plus 1), stores, head. `w`
+ * are the slot's words from the third on, wherever the compiler has them: in registers, in memory,
+ * or constants. */
 SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site,
                                          const struct shmlog_words_ *w, int timed, uint64_t time,
                                          struct shmlog_ring **ret_ring, uint64_t *ret_head)
@@ -915,8 +940,9 @@ SHMLOG_INLINE_ void shmlog_doorbell_(struct shmlog *log, struct shmlog_ring *rin
         shmlog_store_release_(&ring->doorbell, head + slots); /* pairs with the drain's acquire */
 }
 
-/* A record's slots must not be seen before the head of the record before: a reader that the overwrite
- * policy lets be overtaken judges by the head which slots it may believe. x86 stores in order. */
+/* A record's slots must not be seen before the head of the record before: a reader that the
+ * overwrite policy lets be overtaken judges by the head which slots it may believe. x86 stores in
+ * order. */
 SHMLOG_INLINE_ void shmlog_order_slots_(const struct shmlog *log)
 {
 #if defined(__x86_64__)
@@ -927,8 +953,9 @@ SHMLOG_INLINE_ void shmlog_order_slots_(const struct shmlog *log)
 #endif
 }
 
-/* Commit to the ring that this thread owns. A signal handler of the same thread that comes in between
- * finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested (counted). */
+/* Commit to the ring that this thread owns. A signal handler of the same thread that comes in
+ * between finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested
+ * (counted). */
 SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
                                  const struct shmlog_slot *image, uint32_t slots, int timed)
 {
@@ -981,7 +1008,7 @@ SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_state_(struct shmlog *log)
 
 #define SHMLOG_ABORTS_MAX_ 100u /* in a row: then somebody is single-stepping; own a ring */
 
-/* One slot into an owned ring: shmlog_owned_() without its loops. 1 done, 0: not the straight way. */
+/* One slot into an owned ring: shmlog_owned_() without its loops. 1 done, 0 not so straight. */
 SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *ring, uint64_t site,
                                      const struct shmlog_words_ *w, int timed, uint64_t time)
 {
@@ -1142,6 +1169,7 @@ SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
 #undef SHMLOG_X_
 template <size_t N> char (&shmlog_field_code_(const char (&)[N]))[SHMLOG_TYPE_TEXT];
 template <class T> char (&shmlog_field_code_(T *const &))[SHMLOG_TYPE_POINTER];
+template <class T, size_t N> char (&shmlog_field_code_(const T (&)[N]))[1] = delete;
 #define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
     ((uint8_t)sizeof(shmlog_field_code_(((const type_ *)0)->member_)))
 #else
@@ -1171,25 +1199,44 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_v
     ((uint8_t)_Generic((x),                                                                        \
          SHMLOG_PLAIN_TYPES_(SHMLOG_X_) char *: SHMLOG_TYPE_STRING,                                \
          const char *: SHMLOG_TYPE_STRING,                                                         \
-         struct shmlog_text_value: SHMLOG_TYPE_STRING,                                                   \
-         struct shmlog_bytes_value: SHMLOG_TYPE_BYTES,                                                   \
+         struct shmlog_text_value: SHMLOG_TYPE_STRING,                                             \
+         struct shmlog_bytes_value: SHMLOG_TYPE_BYTES,                                             \
          default: SHMLOG_TYPE_POINTER))
 #define SHMLOG_XV_(type_, name_, code_, bits_) type_ : shmlog_value_of_##name_##_,
 #define SHMLOG_VALUE_OF_ARG_(x)                                                                    \
     _Generic((x),                                                                                  \
         SHMLOG_PLAIN_TYPES_(SHMLOG_XV_) char *: shmlog_value_of_string_,                           \
         const char *: shmlog_value_of_string_,                                                     \
-        struct shmlog_text_value: shmlog_value_of_text_,                                                 \
-        struct shmlog_bytes_value: shmlog_value_of_bytes_,                                               \
+        struct shmlog_text_value: shmlog_value_of_text_,                                           \
+        struct shmlog_bytes_value: shmlog_value_of_bytes_,                                         \
         default: shmlog_value_of_pointer_)(x)
 /* A field's type: as above, but a char array is text, and a char * only an address. */
-#define SHMLOG_XF_(type_, name_, code_, bits_) type_ * : (code_),
 #define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
-    ((uint8_t)_Generic(&((type_ *)0)->member_,                                                     \
-         SHMLOG_PLAIN_TYPES_(SHMLOG_XF_) char(*)[sizeof(((type_ *)0)->member_)]                    \
-         : SHMLOG_TYPE_TEXT, default                                                               \
-         : (sizeof(((type_ *)0)->member_) == sizeof(void *) ? SHMLOG_TYPE_POINTER : 0)))
+    ((uint8_t)_Generic(((type_ *)0)->member_, SHMLOG_PLAIN_TYPES_(SHMLOG_X_) default               \
+                       : _Generic(&((type_ *)0)->member_, char(*)[sizeof(((type_ *)0)->member_)]   \
+                                  : SHMLOG_TYPE_TEXT, const char(*)[sizeof(((type_ *)0)->member_)] \
+                                  : SHMLOG_TYPE_TEXT, default                                      \
+                                  : (SHMLOG_IS_POINTER_(((type_ *)0)->member_)                     \
+                                         ? SHMLOG_TYPE_POINTER                                     \
+                                         : 0))))
+/* 5 is gcc's class of pointers, which arrays decay to; but then their type is another. */
+#define SHMLOG_IS_POINTER_(x)                                                                      \
+    (__builtin_classify_type(x) == 5 &&                                                            \
+     __builtin_types_compatible_p(__typeof__(x), __typeof__(((void)0, (x)))))
 #endif
+/* Is this the type of a field, and of the size that readers expect? Not so: long double, enums of a
+ * size of their own, arrays of anything but char, structs. */
+#define SHMLOG_FIELD_OK_(type_, member_)                                                           \
+    (SHMLOG_FIELD_CODE_(type_, member_) == SHMLOG_TYPE_TEXT ||                                     \
+     (SHMLOG_FIELD_CODE_(type_, member_) != 0 &&                                                   \
+      sizeof(((type_ *)0)->member_) == SHMLOG_WIDTH_(SHMLOG_FIELD_CODE_(type_, member_))))
+#define SHMLOG_WIDTH_(code_)                                                                       \
+    ((code_) <= SHMLOG_TYPE_U8    ? 1u                                                             \
+     : (code_) <= SHMLOG_TYPE_U16 ? 2u                                                             \
+     : (code_) <= SHMLOG_TYPE_U32 || (code_) == SHMLOG_TYPE_F32 ||                                 \
+             (code_) == SHMLOG_TYPE_STRING || (code_) == SHMLOG_TYPE_BYTES                         \
+         ? 4u                                                                                      \
+         : 8u)
 
 /* A record of printf-style or event arguments being put together. All of it folds away where the
  * types are constants, which they are in every call. */
@@ -1200,11 +1247,7 @@ struct shmlog_staged_ {
 };
 SHMLOG_INLINE_ uint32_t shmlog_width_(uint8_t type)
 {
-    return type <= SHMLOG_TYPE_U8                                ? 1u
-           : type <= SHMLOG_TYPE_U16                             ? 2u
-           : type <= SHMLOG_TYPE_U32 || type == SHMLOG_TYPE_F32  ? 4u
-           : type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES ? 4u
-                                                                 : 8u;
+    return SHMLOG_WIDTH_(type);
 }
 SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
                                   struct shmlog_value_ value)
@@ -1239,15 +1282,15 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
     }
 }
 
-/* The site's id, registering it at its first use; 0: the table is full (which it stays, and the call
- * site remembers). */
+/* The site's id, registering it at its first use; 0: the table is full (which it stays, and the
+ * call site remembers). */
 SHMLOG_INLINE_ uint32_t shmlog_site_id_(struct shmlog *log, struct shmlog_callsite_ *site,
                                         const char *function)
 {
     /* pairs with the release in shmlog_register_site_(), for how[] */
     const uint64_t id = shmlog_load_acquire_(&site->id) ^ log->local.site_key;
 
-    if (SHMLOG_LIKELY_(id <= SHMLOG_SITE_ID_MASK))
+    if (SHMLOG_LIKELY_(id - 1 < SHMLOG_SITE_ID_MASK))
         return (uint32_t)id;
     return shmlog_register_site_(log, site, function);
 }
@@ -1329,6 +1372,9 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 #define SHMLOG_PAIR_NAME_X_(i, n, x) , "" n
 #define SHMLOG_PAIR_STAGE_X_(i, n, x) SHMLOG_STAGE_X_(i, x)
 
+#define SHMLOG_CHECK_LEVEL_(level_)                                                                \
+    SHMLOG_STATIC_ASSERT_((level_) <= SHMLOG_CRITICAL,                                             \
+                          "the level is a constant, SHMLOG_TRACE .. SHMLOG_CRITICAL")
 /* What every call site has: an aggregate initialiser in the order of struct shmlog_callsite_. */
 #define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, names_, types_,  \
                          args_, fields_)                                                           \
@@ -1355,6 +1401,7 @@ shmlog_check_format_(const char *format, ...)
     do {                                                                                           \
         struct shmlog *const shmlog_l_ = (log_);                                                   \
         if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
+            SHMLOG_CHECK_LEVEL_(level_);                                                           \
             static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)};   \
             static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
                 SHMLOG_SITE_PRINTF, level_, category_, 0, 0, SHMLOG_FIRST_(__VA_ARGS__), text_,    \
@@ -1373,6 +1420,7 @@ shmlog_check_format_(const char *format, ...)
     do {                                                                                           \
         struct shmlog *const shmlog_l_ = (log_);                                                   \
         if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
+            SHMLOG_CHECK_LEVEL_(level_);                                                           \
             static const uint8_t shmlog_types_[] = {                                               \
                 0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                                \
             static const char *const shmlog_names_[] = {                                           \
@@ -1389,10 +1437,12 @@ shmlog_check_format_(const char *format, ...)
     } while (0)
 
 /* printf-style: (log, "format", up to 16 arguments). The format is a literal, checked by the
- * compiler. Integers, float, double, bool, char, pointers are stored as they are; a char * is
- * copied as a string (a NULL one is kept as such), with %.*s or %.Ns as much of it as the
- * precision says, with %p only its address. A record holds at most 3,572 bytes of arguments; a string that goes beyond is cut and
- * marked as cut. The arguments' text in the source becomes their names. */
+ * compiler; no positional arguments (%1$d). Integers, float, double, bool, char, pointers are
+ * stored as they are (a long double as a double; in C and gcc, bit-fields want a cast); a char * is
+ * copied as a string (a NULL one is kept as such), with %.*s or %.Ns as much of it as the precision
+ * says, with %p only its address; an unsigned char * is a pointer. A record holds at most 3,572
+ * bytes of arguments; a string that goes beyond is cut and marked as cut. The arguments' text in
+ * the source becomes their names. */
 #define shmlog_trace(log, ...)                                                                     \
     SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
 #define shmlog_debug(log, ...)                                                                     \
@@ -1433,13 +1483,15 @@ shmlog_check_format_(const char *format, ...)
 #define shmlog_event_at(log, ticks, level, category, ...)                                          \
     SHMLOG_EVENT_(log, level, category, 1, ticks, __VA_ARGS__)
 
-/* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a constant),
- * the producer's next record goes on with the same line, and readers put the two together. */
+/* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a
+ * constant), the producer's next record goes on with the same line, and readers put the two
+ * together. */
 #define SHMLOG_LINE_MAX (SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4u)
 #define shmlog_line(log, level, more, data, size)                                                  \
     do {                                                                                           \
         struct shmlog *const shmlog_l_ = (log);                                                    \
         if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
+            SHMLOG_CHECK_LEVEL_(level);                                                            \
             static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
             static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
                 SHMLOG_SITE_PRINTF, level, "", (more) ? SHMLOG_SITE_FLAG_MORE : 0, 0, "%s",        \
@@ -1459,9 +1511,10 @@ shmlog_check_format_(const char *format, ...)
  *                   SHMLOG_FIELD(struct fill, id), SHMLOG_FIELD(struct fill, px),
  *                   SHMLOG_FIELD(struct fill, qty), SHMLOG_FIELD(struct fill, sym));
  *
- * and logged with shmlog_record(log, &fill_record, &fill). Up to 32 fields of plain types, pointers (the
- * address) and char arrays; up to 3,568 bytes. Bytes in no field are not kept. */
+ * and logged with shmlog_record(log, &fill_record, &fill). Up to 32 fields of plain types, pointers
+ * (the address) and char arrays; up to 3,568 bytes. Bytes in no field are not kept. */
 #define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                    \
+    SHMLOG_CHECK_LEVEL_(level_);                                                                   \
     static const struct shmlog_field_ var##_fields_[] = {__VA_ARGS__};                             \
     SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                      \
                               SHMLOG_RAW_FIELDS_MAX,                                               \
@@ -1475,13 +1528,18 @@ shmlog_check_format_(const char *format, ...)
 #define SHMLOG_FIELD(type, member)                                                                 \
     {                                                                                              \
         #member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member),          \
-            (uint8_t)(sizeof(char[SHMLOG_FIELD_CODE_(type, member) ? 1 : -1]) *                    \
+            (uint8_t)(sizeof(char[SHMLOG_FIELD_OK_(type, member) ? 1 : -1]) *                      \
                       SHMLOG_FIELD_CODE_(type, member))                                            \
     }
-#define shmlog_record(log, record, data)                                                           \
-    shmlog_put_raw_((log), (record), (data), sizeof(*(data)), 0, 0)
-#define shmlog_record_at(log, ticks, record, data)                                                 \
-    shmlog_put_raw_((log), (record), (data), sizeof(*(data)), 1, (ticks))
+#define shmlog_record(log, record, data) SHMLOG_RAW_(log, record, data, 0, 0)
+#define shmlog_record_at(log, ticks, record, data) SHMLOG_RAW_(log, record, data, 1, ticks)
+#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                           \
+    do {                                                                                           \
+        struct shmlog *const shmlog_l_ = (log_);                                                   \
+        struct shmlog_callsite_ *const shmlog_r_ = (record_);                                      \
+        if (shmlog_enabled(shmlog_l_, shmlog_r_->level))                                           \
+            shmlog_put_raw_(shmlog_l_, shmlog_r_, (data_), sizeof(*(data_)), (timed_), (time_));   \
+    } while (0)
 
 SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
                                     const void *data, size_t size, int timed, uint64_t time)
@@ -1489,8 +1547,6 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
     struct shmlog_thread_ *thread;
     uint32_t id;
 
-    if (!shmlog_enabled(log, site->level))
-        return;
     id = shmlog_site_id_(log, site, "");
     if (SHMLOG_UNLIKELY_(!id)) {
         shmlog_no_site_(log);
@@ -1501,7 +1557,8 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
         w.w2 = thread->producer;
-        memcpy(&w.w3, data, size); /* w3 .. w7 lie together */
+        /* w3 .. w7 lie together; the bound again, for gcc -O0 warns of what is not reached */
+        memcpy(&w.w3, data, size <= 64 - 8 - SHMLOG_PAYLOAD_RAW ? size : 0);
         shmlog_commit_one_(log, thread, &w, id, timed, time);
     } else {
         shmlog_put_raw_long_(log, thread, site, id, data, size, timed, time);
@@ -1532,6 +1589,7 @@ SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long 
 }
 #define SHMLOG_PTR_(p) ((long)(uintptr_t)(p))
 #define SHMLOG_AT_FDCWD_ (-100L)
+#define SHMLOG_AT_SYMLINK_NOFOLLOW_ 0x100L
 #define SHMLOG_O_CLOEXEC_ 02000000L
 #define SHMLOG_MAP_SHARED_ 0x01L
 #define SHMLOG_MAP_PRIVATE_ 0x02L
@@ -1617,8 +1675,8 @@ SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size)
     return n;
 }
 
-/* Start time of the calling thread: field 22 of its stat file (proc(5)); the name in field 2 may hold
- * anything, so count from its closing parenthesis. 0 where there is no /proc. */
+/* Start time of the calling thread: field 22 of its stat file (proc(5)); the name in field 2 may
+ * hold anything, so count from its closing parenthesis. 0 where there is no /proc. */
 SHMLOG_COLD_ uint64_t shmlog_start_time_(void);
 SHMLOG_COLD_ uint64_t shmlog_start_time_(void)
 {
@@ -1647,7 +1705,7 @@ SHMLOG_INLINE_ void *shmlog_table_(struct shmlog *log, uint64_t offset)
     return (uint8_t *)&log->control + offset;
 }
 
-/* Fill in a fresh entry of the producer table for the calling thread; its id, 0 if there is none. */
+/* Fill in a fresh entry of the producer table for the calling thread; its id, 0 if none is free. */
 SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
                                            uint32_t tid);
 SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
@@ -1690,8 +1748,8 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
 }
 
 /* The entry that this thread already has for the attachment: another program or shared object of
- * the process, with thread-local state of its own, may have made it. Its id and, if it owns one, its
- * ring; 0: there is none. */
+ * the process, with thread-local state of its own, may have made it. Its id and, if it owns one,
+ * its ring; 0: there is none. */
 SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
                                             struct shmlog_ring **ret_owned);
 SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
@@ -1766,8 +1824,8 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
     shmlog_unblock_signals_(mask);
 }
 
-/* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none free
- * comes here in each of its calls. */
+/* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none
+ * free comes here in each of its calls. */
 SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
     struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
@@ -1806,8 +1864,8 @@ SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
 
 /* ---- Sites ---- */
 
-/* Go over a format's conversions and note for each char * what becomes of it (how[]). Formats are checked by
- * the compiler, so this need not be. */
+/* Go over a format's conversions and note for each char * what becomes of it (how[]). Formats are
+ * checked by the compiler, so this need not be. */
 SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site);
 SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
 {
@@ -1983,8 +2041,9 @@ SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shm
     memcpy(blob->bytes, &head, sizeof(head));
 }
 
-/* Find or add the site in the segment's table. Its word is stored, by compare-and-swap, when its bytes are
- * complete; whoever loses the race to another thread or process with the same site takes theirs. 0: full. */
+/* Find or add the site in the segment's table. Its word is stored, by compare-and-swap, when its
+ * bytes are complete; whoever loses the race to another thread or process with the same site takes
+ * theirs. 0: full. */
 SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob);
 SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob)
 {
@@ -2037,6 +2096,8 @@ SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
     struct shmlog_blob_ blob;
     uint32_t id;
 
+    if (shmlog_load_relaxed_(&site->id) == log->local.site_key)
+        return 0; /* tried before */
     if (site->kind == SHMLOG_SITE_PRINTF)
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, function);
@@ -2071,7 +2132,7 @@ SHMLOG_INLINE_ int shmlog_has_room_(struct shmlog *log, struct shmlog_ring *ring
 }
 
 /* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out
- * is remembered by its tail, so that a reader that is gone costs one wait, not one for each call. */
+ * is remembered by its tail: a reader that is gone costs one wait, not one for each call. */
 SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
                                    uint64_t *ret_tail);
 SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
@@ -2314,6 +2375,8 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
         return "out of memory or address space";
     case EINVAL:
         return "not a segment's name: letters, digits, '.', '_', '-', or a path with a slash";
+    case EMFILE:
+        return "too many open files, or a program is attached to four segments already";
     case ENAMETOOLONG:
         return "the segment's path is too long";
     case SHMLOG_ERR_FOREIGN:
@@ -2362,6 +2425,22 @@ SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t numbe
     return shmlog_path_add_(path, size, p);
 }
 
+/* /dev/shm is writable by everybody: a folder there counts only if it is `owner`'s (or root's) and
+ * nobody else may change it. 0, or -ENOENT, -EACCES. */
+SHMLOG_COLD_ int shmlog_folder_trusted_(const char *folder, uint32_t owner);
+SHMLOG_COLD_ int shmlog_folder_trusted_(const char *folder, uint32_t owner)
+{
+    struct stat st;
+    const int r = (int)shmlog_sys_(SYS_newfstatat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(folder),
+                                   SHMLOG_PTR_(&st), SHMLOG_AT_SYMLINK_NOFOLLOW_, 0, 0);
+
+    if (r < 0)
+        return r;
+    return S_ISDIR(st.st_mode) && (st.st_uid == owner || st.st_uid == 0) && !(st.st_mode & 022)
+               ? 0
+               : -EACCES;
+}
+
 /* The segment's directory: see shm/path.h, which has the same rules for the tools. */
 SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size);
 SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size)
@@ -2380,28 +2459,33 @@ SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t s
         if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
               strchr("._-", *p)))
             return -EINVAL;
-    for (int system = 0; system < 2; system++) {
-        struct stat st;
-
-        ret_path[0] = 0;
-        if (folder && *folder) {
-            r = shmlog_path_add_(ret_path, size, folder);
-        } else {
-            r = shmlog_path_add_(ret_path, size, "/dev/shm/shmlog");
-            if (r == 0 && !system)
-                r = shmlog_path_add_(ret_path, size, "-");
-            if (r == 0 && !system)
-                r = shmlog_path_add_number_(
-                    ret_path, size, (uint64_t)shmlog_sys_(SYS_geteuid, 0, 0, 0, 0, 0, 0), 1);
-        }
+    if (folder && *folder) {
+        r = shmlog_path_add_(ret_path, size, folder);
         if (r == 0)
             r = shmlog_path_add_(ret_path, size, "/");
-        if (r == 0)
-            r = shmlog_path_add_(ret_path, size, name);
-        if (r < 0 || (folder && *folder) || stat(ret_path, &st) == 0)
-            return r;
+        return r < 0 ? r : shmlog_path_add_(ret_path, size, name);
     }
-    return 0;
+    r = -ENOENT;
+    for (int system = 0; system < 2; system++) {
+        const uint32_t owner = system ? 0 : (uint32_t)shmlog_sys_(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+        struct stat st;
+        int trusted;
+
+        ret_path[0] = 0;
+        if (shmlog_path_add_(ret_path, size, "/dev/shm/shmlog") < 0 ||
+            (!system && (shmlog_path_add_(ret_path, size, "-") < 0 ||
+                         shmlog_path_add_number_(ret_path, size, owner, 1) < 0)))
+            return -ENAMETOOLONG;
+        trusted = shmlog_folder_trusted_(ret_path, owner);
+        if (trusted < 0)
+            r = trusted == -ENOENT ? r : trusted;
+        else if (shmlog_path_add_(ret_path, size, "/") < 0 ||
+                 shmlog_path_add_(ret_path, size, name) < 0)
+            return -ENAMETOOLONG;
+        else if (stat(ret_path, &st) == 0)
+            return 0;
+    }
+    return r;
 }
 
 /* Is [offset, offset + count * width) inside the control file, after its header? */
@@ -2494,7 +2578,8 @@ out:
     return r;
 }
 
-/* Map ring `index`, if its file is what the control file says; else it stays the ring that is always full. */
+/* Map ring `index`, if its file is what the control file says; else it stays the ring that is
+ * always full. */
 SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uint32_t index);
 SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uint32_t index)
 {
@@ -2543,8 +2628,31 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     return 0;
 }
 
-SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options);
-SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options)
+/* An entry of shmlog_threads_[] for an attachment, or -EMFILE. */
+SHMLOG_COLD_ int shmlog_take_entry_(void);
+SHMLOG_COLD_ int shmlog_take_entry_(void)
+{
+    uint32_t taken = __atomic_load_n(&shmlog_entries_, __ATOMIC_RELAXED);
+    int entry;
+
+    do {
+        entry = __builtin_ctz(~taken);
+        if ((uint32_t)entry >= SHMLOG_TLS_ENTRIES_)
+            return -EMFILE;
+    } while (!__atomic_compare_exchange_n(&shmlog_entries_, &taken, taken | 1u << entry, 1,
+                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+    return entry;
+}
+
+SHMLOG_INLINE_ void shmlog_free_entry_(uint32_t entry)
+{
+    __atomic_fetch_and(&shmlog_entries_, ~(1u << entry), __ATOMIC_RELEASE);
+}
+
+SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options,
+                                     uint32_t entry);
+SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options,
+                                     uint32_t entry)
 {
     struct shmlog_local_ *const local = &log->local;
     uint64_t uuid;
@@ -2558,8 +2666,7 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     local->clock = local->geometry.clock;
     local->on_full = local->geometry.on_full;
     local->wait_ns = local->geometry.wait_ns;
-    local->tls_index =
-        __atomic_fetch_add(&shmlog_opens_, 1, __ATOMIC_RELAXED) % SHMLOG_TLS_ENTRIES_;
+    local->tls_index = entry;
     local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
         local->ring_of_cpu[i] = &local->none;
@@ -2592,17 +2699,21 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     struct shmlog *log = NULL;
     uint32_t mapped = 0;
     char path[4096];
-    int r;
+    int r, entry;
 
     path[0] = 0;
     r = shmlog_path_add_(path, sizeof(path), directory);
     if (r == 0)
         r = shmlog_path_add_(path, sizeof(path), "/control");
-    if (r == 0)
-        r = shmlog_map_control_(path, &log);
-    if (r < 0)
+    entry = r == 0 ? shmlog_take_entry_() : r;
+    if (entry < 0)
+        return entry;
+    r = shmlog_map_control_(path, &log);
+    if (r < 0) {
+        shmlog_free_entry_((uint32_t)entry);
         return r;
-    shmlog_init_local_(log, options);
+    }
+    shmlog_init_local_(log, options, (uint32_t)entry);
     for (uint32_t i = 0; i < log->local.geometry.rings; i++)
         mapped += shmlog_map_ring_(log, directory, i) == 0;
     if (!mapped && log->local.geometry.rings) {
@@ -2612,10 +2723,9 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     shmlog_sys_(SYS_madvise, SHMLOG_PTR_(log), SHMLOG_PAGE_, SHMLOG_MADV_WIPEONFORK_, 0, 0, 0);
     log->key = shmlog_random_();
     shmlog_register_thread(log);
-    /* Registered, then looked at the state: the collector closes, then looks for producers. One of the two
-     * sees the other. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (shmlog_load32_relaxed_(&log->control.state) != SHMLOG_SEGMENT_LIVE) {
+    /* Registered, then looked at the state: the collector closes, then looks for producers. One of
+     * the two sees the other. An addition of nothing is a fence that gcc's TSan knows, too. */
+    if (__atomic_fetch_add(&log->control.state, 0, __ATOMIC_SEQ_CST) != SHMLOG_SEGMENT_LIVE) {
         shmlog_close(log);
         return -SHMLOG_ERR_CLOSED;
     }
@@ -2668,6 +2778,7 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
         if (log->local.ring[i] != &log->local.none)
             shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
                         0, 0, 0, 0);
+    shmlog_free_entry_(log->local.tls_index);
     shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
                 0, 0, 0);
 }
@@ -2696,7 +2807,9 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
 
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
 {
-    return log ? shmlog_threads_[log->local.tls_index].lost : 0;
+    const struct shmlog_thread_ *const thread = log ? &shmlog_threads_[log->local.tls_index] : NULL;
+
+    return thread && thread->key == log->key ? thread->lost : 0;
 }
 
 SHMLOG_END_C_

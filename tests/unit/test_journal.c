@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The journal: when files begin and end, what they say of the clock and of themselves, and what
+ * becomes of a file that a dead collector left.
+ */
+#include "producer/shmlog.h"
+
+#include "shm/clock.h"
+#include "shm/stats.h"
+#include "tests/unit/agents_kit.h"
+
+TestSuite(journal, .init = kit_open, .fini = kit_close, .timeout = 60);
+
+static struct agents agents;
+static uint64_t stats[64];
+
+static void start(void)
+{
+    struct shm_params params = kit_params();
+
+    agents_open(&agents, &params);
+}
+
+static void restart(void)
+{
+    struct shm_params params = kit_params();
+
+    agents_die(&agents);
+    agents_open(&agents, &params);
+    cr_assert(!agents.segment->created);
+}
+
+/* A journal with other parameters than the kit's. */
+static void reopen(const struct journal_params *params)
+{
+    struct journal_params p = *params;
+
+    journal_close(agents.journal);
+    p.segment = agents.segment;
+    p.outbox = agents.outbox;
+    p.segment_name = "t";
+    p.zstd_level = 1;
+    p.stats = stats;
+    cr_assert_eq(journal_open(&p, &agents.journal), 0);
+}
+
+/* A block of one record each with a site of its own, of no ring that anybody reads. */
+static int put_block(uint64_t number)
+{
+    struct shmlog_slot slot = {.seq = (uint32_t)number, .site = 1u << SHMLOG_SITE_SLOTS_SHIFT};
+    const struct journal_batch batch = {.ring = 0,
+                                        .first_pos = number - 1,
+                                        .first_seq = number,
+                                        .slots = &slot,
+                                        .slot_count = 1,
+                                        .records = 1};
+    struct file_ledger_entry line = *outbox_ledger(agents.outbox, 0);
+
+    line.next_seq = number + 1;
+    line.next_pos = number;
+    line.written++;
+    return journal_block(agents.journal, &batch, &line);
+}
+
+static const char *path_of_file(bool part)
+{
+    const struct outbox_file *const file = outbox_file(agents.outbox);
+    static char path[PATH_MAX];
+
+    cr_assert_eq(writeback_path(agents.out, "t", file->number, file->created_ns, part, path,
+                                sizeof(path)),
+                 0);
+    return path;
+}
+
+Test(journal, begins_and_seals)
+{
+    struct file_reader *reader = NULL;
+    struct tally *t;
+
+    start();
+    cr_assert(!journal_is_open(agents.journal));
+    cr_assert_eq(journal_seal(agents.journal), 0, "nothing to seal");
+    cr_assert_eq(outbox_head(agents.outbox), 0);
+    cr_assert_eq(journal_begin(agents.journal), 0);
+    cr_assert_eq(journal_begin(agents.journal), 0, "it has begun");
+    cr_assert(journal_is_open(agents.journal));
+    cr_assert_eq(put_block(1), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    cr_assert(!journal_is_open(agents.journal));
+    agents_write(&agents);
+    cr_assert_eq(file_reader_open(path_of_file(false), &reader), 0);
+    cr_assert_str_eq(file_reader_identity(reader)->segment, "t");
+    cr_assert_str_eq(file_reader_identity(reader)->segment_path, kit_path);
+    cr_assert_eq(file_reader_identity(reader)->file_number, 1);
+    cr_assert_eq(memcmp(file_reader_identity(reader)->segment_uuid, agents.segment->geometry.uuid,
+                        16),
+                 0);
+    file_reader_close(reader);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->files, 1);
+    cr_assert_eq(t->sealed, 1);
+    cr_assert_eq(t->ring[0].written, 1);
+    tally_close(t);
+    agents_die(&agents);
+}
+
+Test(journal, numbers_go_on)
+{
+    const struct journal_params params = {.newest_file = 41};
+    struct tally *t;
+
+    start();
+    reopen(&params);
+    for (uint64_t i = 1; i <= 3; i++) {
+        cr_assert_eq(put_block(i), 0);
+        cr_assert_eq(outbox_file(agents.outbox)->number, 41 + i);
+        cr_assert_eq(journal_seal(agents.journal), 0);
+    }
+    agents_write(&agents);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->sealed, 3);
+    cr_assert_eq(t->ring[0].written, 3);
+    tally_close(t);
+    agents_die(&agents);
+}
+
+/* A segment made anew goes on where its namesake's files end, and harms none of them. */
+Test(journal, names_are_not_used_twice)
+{
+    struct shm_params params = kit_params();
+
+    start();
+    cr_assert_eq(put_block(1), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    agents_die(&agents);
+    cr_assert_eq(shm_segment_destroy(kit_path), 0);
+    agents_open(&agents, &params);
+    cr_assert(agents.segment->created);
+    cr_assert_eq(put_block(1), 0);
+    cr_assert_eq(outbox_file(agents.outbox)->number, 2);
+    agents_die(&agents);
+}
+
+Test(journal, due)
+{
+    const struct journal_params by_size = {.rotate_bytes = 5000};
+    const struct journal_params by_time = {.rotate_ns = 1000};
+    uint64_t created, number = 1;
+
+    start();
+    reopen(&by_size);
+    cr_assert_eq(journal_begin(agents.journal), 0);
+    cr_assert(!journal_due(agents.journal, UINT64_MAX / 2));
+    while (!journal_due(agents.journal, 0)) {
+        cr_assert_lt(outbox_file(agents.outbox)->offset, 5000);
+        cr_assert_eq(put_block(number++), 0);
+    }
+    cr_assert_geq(outbox_file(agents.outbox)->offset, 5000);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    cr_assert(!journal_due(agents.journal, 0));
+    agents_write(&agents);
+
+    reopen(&by_time);
+    cr_assert_eq(journal_begin(agents.journal), 0);
+    created = outbox_file(agents.outbox)->created_ns;
+    cr_assert(!journal_due(agents.journal, created + 2000), "no record yet");
+    cr_assert_eq(put_block(number++), 0);
+    cr_assert(!journal_due(agents.journal, created + 999));
+    cr_assert(journal_due(agents.journal, created + 1000));
+    agents_die(&agents);
+}
+
+/* -EAGAIN changes nothing: not the file, not the ledger; and it goes on where it was. */
+Test(journal, full_outbox_changes_nothing)
+{
+    struct shmlog_slot *const slots = calloc(7000, sizeof(*slots));
+    struct outbox_file before;
+    struct file_ledger_entry line;
+    uint64_t number = 1;
+    struct tally *t;
+    int r = 0;
+
+    agents.outbox_size = OUTBOX_SIZE_MIN;
+    start();
+    srand(5);
+    while (r == 0) {
+        const struct journal_batch batch = {.ring = 0,
+                                            .first_pos = number - 1,
+                                            .first_seq = number,
+                                            .slots = slots,
+                                            .slot_count = 7000,
+                                            .records = 7000};
+
+        for (unsigned i = 0; i < 7000; i++) {
+            slots[i] = (struct shmlog_slot){.seq = (uint32_t)(number + i),
+                                            .site = 1u << SHMLOG_SITE_SLOTS_SHIFT};
+            for (unsigned k = 0; k < sizeof(slots[i].payload); k++)
+                slots[i].payload[k] = (uint8_t)rand();
+        }
+        before = *outbox_file(agents.outbox);
+        line = *outbox_ledger(agents.outbox, 0);
+        line.next_seq += 7000;
+        line.next_pos += 7000;
+        line.written += 7000;
+        r = journal_block(agents.journal, &batch, &line);
+        number += r == 0 ? 7000 : 0;
+    }
+    cr_assert_eq(r, -EAGAIN);
+    cr_assert_gt(number, 7000, "one such block fits always");
+    cr_assert_eq(memcmp(&before, outbox_file(agents.outbox), sizeof(before)), 0);
+    cr_assert_eq(outbox_ledger(agents.outbox, 0)->next_seq, number);
+    agents_write(&agents);
+    cr_assert_eq(put_block(number), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->ring[0].written, number);
+    tally_close(t);
+    free(slots);
+    agents_die(&agents);
+}
+
+/* Pieces without end: files are sealed, by themselves, before an index gets too large for the
+ * outbox. */
+Test(journal, seal_fits_the_outbox)
+{
+    struct tally *t;
+
+    agents.outbox_size = OUTBOX_SIZE_MIN;
+    start();
+    for (uint64_t number = 1; number <= 30000; number++) {
+        int r = put_block(number);
+
+        if (r == -EAGAIN) {
+            agents_write(&agents);
+            r = put_block(number);
+        }
+        cr_assert_eq(r, 0);
+    }
+    agents_write(&agents);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    t = tally_open(agents.out);
+    cr_assert_gt(t->files, 1);
+    cr_assert_eq(t->sealed, t->files);
+    cr_assert_eq(t->ring[0].written, 30000);
+    tally_close(t);
+    agents_die(&agents);
+}
+
+static size_t clock_pairs(const char *path, struct shmlog_clock_pair *ret_last)
+{
+    struct file_reader *reader = NULL;
+    const struct shmlog_clock_pair *pair;
+    struct file_piece piece;
+    size_t count;
+
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    while (file_reader_next(reader, &piece) == 0 && piece.kind != FILE_PIECE_END)
+        ;
+    pair = file_reader_clock(reader, &count);
+    if (count)
+        *ret_last = pair[count - 1];
+    file_reader_close(reader);
+    return count;
+}
+
+/* The newest pair is in the file when it is sealed; a quiet file does not lose it. */
+Test(journal, clock_pairs)
+{
+    /* ahead of those that the segment has already */
+    const uint64_t base = UINT64_C(1) << 62;
+    struct shmlog_clock_pair pair = {.ticks = base, .realtime_ns = base, .error_ns = 1}, last = {0};
+    size_t count;
+
+    start();
+    shm_clock_publish(agents.segment, &pair);
+    cr_assert_eq(put_block(1), 0);
+    for (unsigned i = 1; i <= 100; i++) {
+        pair.ticks = base + i * 100;
+        pair.realtime_ns = base + i * 50;
+        journal_clock(agents.journal, &pair);
+    }
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    count = clock_pairs(path_of_file(false), &last);
+    cr_assert_geq(count, 8);
+    cr_assert_leq(count, 17);
+    cr_assert_eq(last.ticks, base + 10000);
+    cr_assert_eq(last.realtime_ns, base + 5000);
+    agents_die(&agents);
+}
+
+/* ---- What a dead collector left ---- */
+
+Test(journal, left_open)
+{
+    struct tally *t;
+
+    start();
+    for (uint64_t i = 1; i <= 50; i++)
+        cr_assert_eq(put_block(i), 0);
+    restart(); /* half of the way: nothing of it is written yet */
+    cr_assert(journal_is_open(agents.journal));
+    agents_recover(&agents);
+    cr_assert(!journal_is_open(agents.journal));
+    cr_assert_eq(put_block(51), 0);
+    restart();
+    agents_recover(&agents);
+    restart(); /* nothing was left */
+    cr_assert(!journal_is_open(agents.journal));
+    agents_recover(&agents);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->files, 2);
+    cr_assert_eq(t->sealed, 2);
+    cr_assert_eq(t->ring[0].written, 51);
+    tally_close(t);
+    agents_die(&agents);
+}
+
+/* Dead after the seal was committed, and after it was written, and after the file had its name. */
+Test(journal, left_at_the_seal)
+{
+    struct tally *t;
+    uint64_t tail;
+
+    start();
+    cr_assert_eq(put_block(1), 0);
+    agents_write(&agents);
+    tail = outbox_tail(agents.outbox);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    restart();
+    cr_assert(!journal_is_open(agents.journal));
+    agents_write(&agents);
+    outbox_release(agents.outbox, tail); /* not freed any more */
+    restart();
+    agents_recover(&agents);
+    cr_assert_eq(put_block(2), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->files, 2);
+    cr_assert_eq(t->sealed, 2);
+    cr_assert_eq(t->ring[0].written, 2);
+    tally_close(t);
+    agents_die(&agents);
+}
+
+/* The file that was left is gone, or is no log file any more: it goes on without it. */
+Test(journal, left_file_is_gone)
+{
+    struct file_reader *reader = NULL;
+
+    start();
+    cr_assert_eq(put_block(1), 0);
+    agents_write(&agents);
+    cr_assert_eq(unlink(path_of_file(true)), 0);
+    restart();
+    agents_recover(&agents);
+    cr_assert_eq(put_block(2), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    cr_assert_eq(file_reader_open(path_of_file(false), &reader), 0);
+    file_reader_close(reader);
+    agents_die(&agents);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Retention: the oldest sealed files of the segment go, by count, size and age; nothing else is
+ * touched.
+ */
+#include "collector/retention.h"
+#include "tests/unit/segment_kit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define NOW INT64_C(1700000000)
+
+TestSuite(retention, .init = kit_open, .fini = kit_close, .timeout = 60);
+
+static const char *path_of(const char *name)
+{
+    static char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", kit_folder, name);
+    return path;
+}
+
+/* A file of `size` bytes, written `age` seconds ago. */
+static void make(const char *name, size_t size, int64_t age)
+{
+    const struct timespec times[2] = {{.tv_sec = NOW - age}, {.tv_sec = NOW - age}};
+    const int fd = open(path_of(name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    cr_assert_geq(fd, 0, "%s", name);
+    cr_assert_eq(ftruncate(fd, (off_t)size), 0);
+    cr_assert_eq(futimens(fd, times), 0);
+    close(fd);
+}
+
+static bool exists(const char *name)
+{
+    return access(path_of(name), F_OK) == 0;
+}
+
+static int work(const char *segment, uint64_t count, uint64_t bytes, uint64_t age_s)
+{
+    const struct retention_params params = {.directory = kit_folder,
+                                            .segment = segment,
+                                            .count = count,
+                                            .bytes = bytes,
+                                            .age_s = age_s};
+
+    return retention_work(&params, (uint64_t)NOW * 1000000000);
+}
+
+static const char *name_of(unsigned number, bool part)
+{
+    static char name[64];
+
+    snprintf(name, sizeof(name), "t-20240101T0000%02u-%06u.shmlog%s", number, number,
+             part ? ".part" : "");
+    return name;
+}
+
+/* Files 1 to 9 of 100 bytes each, 900 to 100 seconds old, and number 10, which is not sealed. */
+static void make_ten(void)
+{
+    for (unsigned i = 1; i <= 9; i++)
+        make(name_of(i, false), 100, 1000 - 100 * (int64_t)i);
+    make(name_of(10, true), 5000, 0);
+}
+
+/* The files from `first` to 9 are there, and no older ones. */
+static void check_from(unsigned first)
+{
+    for (unsigned i = 1; i <= 9; i++)
+        cr_assert_eq(exists(name_of(i, false)), i >= first, "file %u", i);
+    cr_assert(exists(name_of(10, true)));
+}
+
+Test(retention, nothing_asked)
+{
+    make_ten();
+    cr_assert_eq(work("t", 0, 0, 0), 0);
+    check_from(1);
+}
+
+Test(retention, by_count)
+{
+    make_ten();
+    cr_assert_eq(work("t", 9, 0, 0), 0);
+    check_from(1);
+    cr_assert_eq(work("t", 4, 0, 0), 5);
+    check_from(6);
+    cr_assert_eq(work("t", 4, 0, 0), 0);
+    cr_assert_eq(work("t", 1, 0, 0), 3);
+    check_from(9);
+}
+
+Test(retention, by_size)
+{
+    make_ten();
+    cr_assert_eq(work("t", 0, 900, 0), 0);
+    cr_assert_eq(work("t", 0, 899, 0), 1);
+    check_from(2);
+    cr_assert_eq(work("t", 0, 350, 0), 5);
+    check_from(7);
+    cr_assert_eq(work("t", 0, 1, 0), 3);
+    check_from(10);
+}
+
+Test(retention, by_age)
+{
+    make_ten();
+    cr_assert_eq(work("t", 0, 0, 900), 0);
+    cr_assert_eq(work("t", 0, 0, 899), 1);
+    check_from(2);
+    cr_assert_eq(work("t", 0, 0, 450), 4);
+    check_from(6);
+}
+
+Test(retention, whichever_comes_first)
+{
+    make_ten();
+    cr_assert_eq(work("t", 8, 500, 850), 4);
+    check_from(5);
+}
+
+/* Numbers decide what is old, not the names' order: they get longer. */
+Test(retention, by_number)
+{
+    make("t-20240101T000000-1000000.shmlog", 1, 0);
+    make("t-20240101T000000-999999.shmlog", 1, 0);
+    cr_assert_eq(work("t", 1, 0, 0), 1);
+    cr_assert(exists("t-20240101T000000-1000000.shmlog"));
+}
+
+static const char *const others[] = {
+    "t-2-20240101T000000-000001.shmlog",
+    "t-20240101T000000-000001.shmlog-20240101T000000-000001.shmlog",
+    "t-20240101T000000-5-20240101T000000-000001.shmlog",
+    "tt-20240101T000000-000001.shmlog",
+    "T-20240101T000000-000001.shmlog",
+    "-20240101T000000-000001.shmlog",
+    "t-20240101T000000-000001.shmlog.part",
+    "t-20240101T000000-000001.shmlog.gz",
+    "t-20240101T000000-000001.shmlo",
+    "t-20240101T000000-.shmlog",
+    "t-20240101T000000-00x001.shmlog",
+    "t-20240101X000000-000001.shmlog",
+    "t-2024010T000000-000001.shmlog",
+    "t-20240101T000000",
+    "t-",
+    "t",
+    "t.shmlog",
+    ".shmlog",
+};
+#define OTHERS (sizeof(others) / sizeof(others[0]))
+
+Test(retention, other_names_stay)
+{
+    for (size_t i = 0; i < OTHERS; i++)
+        make(others[i], 100, 100000);
+    make("t-20240101T000000-000002.shmlog", 100, 100000);
+    cr_assert_eq(work("t", 0, 1, 1), 1);
+    for (size_t i = 0; i < OTHERS; i++)
+        cr_assert(exists(others[i]), "%s", others[i]);
+    cr_assert(!exists("t-20240101T000000-000002.shmlog"));
+    cr_assert_eq(work("t-2", 0, 1, 1), 1);
+    cr_assert(!exists(others[0]));
+}
+
+/* What bears a file's name and is none stays, too. */
+Test(retention, only_files)
+{
+    cr_assert_eq(mkdir(path_of("t-20240101T000000-000001.shmlog"), 0700), 0);
+    make("target", 100, 100000);
+    cr_assert_eq(symlink("target", path_of("t-20240101T000000-000002.shmlog")), 0);
+    cr_assert_eq(work("t", 0, 1, 1), 0);
+    cr_assert(exists("target") && exists("t-20240101T000000-000001.shmlog"));
+    cr_assert(exists("t-20240101T000000-000002.shmlog"));
+}
+
+Test(retention, no_directory)
+{
+    const struct retention_params params = {.directory = "/nowhere/at/all",
+                                            .segment = "t",
+                                            .count = 1};
+    uint64_t newest = 5;
+
+    cr_assert_eq(retention_work(&params, 0), -ENOENT);
+    cr_assert_eq(retention_newest("/nowhere/at/all", "t", &newest), -ENOENT);
+    cr_assert_eq(newest, 5);
+}
+
+Test(retention, newest)
+{
+    uint64_t newest = 5;
+
+    cr_assert_eq(retention_newest(kit_folder, "t", &newest), 0);
+    cr_assert_eq(newest, 0);
+    make_ten();
+    make("t-2-20240101T000000-000050.shmlog", 1, 0);
+    make("t-20240101T000000-18446744073709551615.shmlog", 1, 0);
+    cr_assert_eq(retention_newest(kit_folder, "t", &newest), 0);
+    cr_assert_eq(newest, 10, "the one that is not sealed counts");
+    cr_assert_eq(retention_newest(kit_folder, "t-2", &newest), 0);
+    cr_assert_eq(newest, 50);
+}
