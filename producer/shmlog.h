@@ -371,7 +371,6 @@ static inline uint32_t shmlog_site_hash_(const void *data, size_t size)
 #define SHMLOG_RUNG_NO_PIN (UINT64_C(1) << 9)
 #define SHMLOG_RUNG_NO_TSC (UINT64_C(1) << 10)
 #define SHMLOG_RUNG_NO_RSEQ (UINT64_C(1) << 11)
-#define SHMLOG_RUNG_NO_LATENCY (UINT64_C(1) << 12)
 
 /* ---- Access ----
  * Plain integers in the layout; these few wrappers give them the order they need, alike in C and
@@ -498,7 +497,6 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 #define SHMLOG_ERR_UNFINISHED 4005
 #define SHMLOG_ERR_CLOSED 4007
 #define SHMLOG_ERR_NO_RINGS 4008
-#define SHMLOG_ERR_NO_PRODUCERS 4009
 
 struct shmlog_options {
     int wait_ms;              /* how long to wait for the segment; 0 not at all, -1 for ever */

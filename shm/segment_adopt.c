@@ -71,6 +71,16 @@ static int own_error(const struct shm_segment *segment)
     return 0;
 }
 
+/* A closed segment was about to be removed when its collector died. If that had begun, it goes; if
+ * there is something in it after all, or somebody attached, it stays and is opened again. */
+static bool is_needed(const struct shm_segment *segment, const char *path,
+                      bool (*outbox_empty)(const char *path))
+{
+    return rings_with_error(segment, -ENOENT) == 0 &&
+           (shm_segment_in_use(segment) || !shm_segment_drained(segment) ||
+            (outbox_empty && !outbox_empty(path)));
+}
+
 int shm_segment_adopt(const char *path, int directory, int control_fd,
                       const struct shmlog_control *plan, const struct shm_params *params,
                       bool (*outbox_empty)(const char *path), struct shm_segment **ret_segment)
@@ -78,11 +88,12 @@ int shm_segment_adopt(const char *path, int directory, int control_fd,
     struct shm_segment *segment;
     struct shmlog_control copy;
     uint32_t rings;
-    bool as_wanted;
+    bool as_wanted, closed;
     int r;
 
     r = shm_control_examine(control_fd, &copy);
-    if (r < 0)
+    closed = r == -SHM_ERR_CLOSED;
+    if (r < 0 && !closed)
         return r;
     r = shm_segment_map(path, directory, control_fd, &copy, true, &segment);
     if (r < 0)
@@ -90,6 +101,14 @@ int shm_segment_adopt(const char *path, int directory, int control_fd,
     r = own_error(segment);
     if (r < 0)
         goto fail;
+    if (closed && !is_needed(segment, path, outbox_empty)) {
+        r = shm_segment_clear(directory, control_fd, &copy);
+        if (r == 0)
+            r = -EAGAIN;
+        goto fail;
+    }
+    if (closed)
+        shmlog_store32_release_(&segment->control->state, SHMLOG_SEGMENT_LIVE);
     rings = segment->geometry.rings;
     as_wanted = shm_geometry_same(&segment->geometry, plan) && rings_as_wanted(segment, params) &&
                 group_as_wanted(directory, params) && rings_with_error(segment, -ENOENT) < rings;

@@ -149,11 +149,11 @@ static int take(const char *path, int directory, int fd, const struct shm_params
         return shm_segment_build(path, directory, fd, params, plan, message, ret_segment);
     }
     r = shm_control_examine(fd, &copy);
-    if (r == -SHM_ERR_UNFINISHED || r == -SHM_ERR_CLOSED) {
+    if (r == -SHM_ERR_UNFINISHED) {
         r = shm_segment_clear(directory, fd, &copy);
         return r < 0 ? shm_message(message, r, "cannot remove the remains in %s", path) : -EAGAIN;
     }
-    if (r == 0)
+    if (r == 0 || r == -SHM_ERR_CLOSED)
         r = shm_segment_adopt(path, directory, fd, plan, params, outbox_empty, ret_segment);
     return r < 0 && r != -EAGAIN ? shm_message(message, r, "%s cannot be adopted", path) : r;
 }

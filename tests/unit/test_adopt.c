@@ -142,3 +142,18 @@ Test(adopt, rings_refused_wholesale_are_an_error)
     }
     cr_assert_eq(shm_segment_create(kit_path, &params, NULL, &s, NULL, 0), -SHM_ERR_GEOMETRY);
 }
+
+/* Its collector was killed between closing it and removing it. */
+Test(adopt, a_closed_segment_that_is_needed_is_opened_again)
+{
+    struct shm_params params = kit_params();
+
+    s->rings[1].header->head = 3;
+    s->control->state = SHMLOG_SEGMENT_CLOSED;
+    cr_assert_not(again(&params)->created);
+    cr_assert_eq(s->control->state, SHMLOG_SEGMENT_LIVE);
+    cr_assert_eq(s->rings[1].header->head, 3);
+    s->rings[1].header->tail = 3;
+    s->control->state = SHMLOG_SEGMENT_CLOSED;
+    cr_assert(again(&params)->created, "nothing is in it: made anew");
+}

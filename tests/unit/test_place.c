@@ -94,7 +94,7 @@ Test(place, every_rung_has_a_text)
         cr_assert_neq(rung->what[0], '\0');
         cr_assert_neq(rung->fix[0], '\0');
     }
-    cr_assert_eq(all, 2 * SHMLOG_RUNG_NO_LATENCY - 1);
+    cr_assert_eq(all, 2 * SHMLOG_RUNG_NO_RSEQ - 1);
 }
 
 Test(place, transparent_huge_pages)

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Arguments: each type with its edge values goes through a log call, a segment and the readers, and
+ * comes out as it was.
+ */
+#include "tests/unit/producer_kit.h"
+
+#include <criterion/criterion.h>
+#include <float.h>
+#include <math.h>
+#include <wchar.h>
+
+static void open_all(void)
+{
+    struct shm_params params = kit_producer_params();
+
+    kit_attach(&params);
+}
+
+TestSuite(producer_args, .init = open_all, .fini = kit_detach);
+
+/* The i-th value has this type, and these bits in a word of its width. */
+static void expect(unsigned i, uint8_t type, uint64_t bits)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_eq(kit_site.arg[i].type, type, "argument %u: type %u, not %u", i,
+                 kit_site.arg[i].type, type);
+    cr_assert_eq(kit_value[i].u, bits, "argument %u: %lx, not %lx", i,
+                 (unsigned long)kit_value[i].u, (unsigned long)bits);
+}
+
+static void expect_text(unsigned i, const char *text, size_t size, bool cut)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_eq(kit_site.arg[i].type, SHMLOG_TYPE_STRING);
+    cr_assert_not(kit_value[i].is_null);
+    cr_assert_eq(kit_value[i].size, size, "argument %u: %u bytes, not %zu", i, kit_value[i].size,
+                 size);
+    cr_assert_eq(kit_value[i].cut, cut);
+    cr_assert_eq(memcmp(kit_value[i].data, text, size), 0);
+}
+
+static uint64_t f64(double x)
+{
+    uint64_t u;
+
+    memcpy(&u, &x, sizeof(u));
+    return u;
+}
+
+Test(producer_args, small_integers)
+{
+    for (int i = 0; i < 2; i++)
+        shmlog_event(logger, SHMLOG_INFO, "c", "small", "b", (_Bool)i, "c", (char)(i ? 'z' : 0),
+                     "i8", (signed char)(i ? INT8_MIN : INT8_MAX), "u8",
+                     (unsigned char)(i ? UINT8_MAX : 0), "i16", (short)(i ? INT16_MIN : INT16_MAX),
+                     "u16", (unsigned short)(i ? UINT16_MAX : 0));
+    for (int i = 0; i < 2; i++) {
+        cr_assert(kit_take());
+        expect(0, SHMLOG_TYPE_BOOL, (uint64_t)i);
+        expect(1, SHMLOG_TYPE_CHAR, i ? 'z' : 0);
+        expect(2, SHMLOG_TYPE_I8, (uint64_t)(int64_t)(i ? INT8_MIN : INT8_MAX));
+        expect(3, SHMLOG_TYPE_U8, i ? UINT8_MAX : 0);
+        expect(4, SHMLOG_TYPE_I16, (uint64_t)(int64_t)(i ? INT16_MIN : INT16_MAX));
+        expect(5, SHMLOG_TYPE_U16, i ? UINT16_MAX : 0);
+        cr_assert_str_eq(kit_site.name[4], "i16");
+    }
+}
+
+Test(producer_args, integers)
+{
+    enum side { BUY, SELL } side = SELL;
+    const volatile int qualified = -7;
+
+    shmlog_info(logger, "%d %d %u %ld %lu %lld %llu", INT_MIN, INT_MAX, UINT_MAX, LONG_MIN,
+                ULONG_MAX, LLONG_MIN, ULLONG_MAX);
+    shmlog_info(logger, "%zu %zd %d %u %d %s", sizeof(int), (ssize_t)-1, (pid_t)-2, side, qualified,
+                "x");
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, (uint64_t)INT_MIN);
+    expect(1, SHMLOG_TYPE_I32, INT_MAX);
+    expect(2, SHMLOG_TYPE_U32, UINT_MAX);
+    expect(3, SHMLOG_TYPE_I64, (uint64_t)LONG_MIN);
+    expect(4, SHMLOG_TYPE_U64, ULONG_MAX);
+    expect(5, SHMLOG_TYPE_I64, (uint64_t)LLONG_MIN);
+    expect(6, SHMLOG_TYPE_U64, ULLONG_MAX);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_U64, sizeof(int));
+    expect(1, SHMLOG_TYPE_I64, UINT64_MAX);
+    expect(2, SHMLOG_TYPE_I32, (uint64_t)-2);
+    expect(3, SHMLOG_TYPE_U32, SELL);
+    expect(4, SHMLOG_TYPE_I32, (uint64_t)-7);
+    expect_text(5, "x", 1, false);
+}
+
+Test(producer_args, floats)
+{
+    static const double numbers[] = {0.0,     -0.0,         1.5,      DBL_MAX,
+                                     DBL_MIN, DBL_TRUE_MIN, INFINITY, -INFINITY};
+
+    for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        shmlog_info(logger, "%f %f %Lf", numbers[i], (double)(float)numbers[i],
+                    (long double)numbers[i]);
+        cr_assert(kit_take());
+        expect(0, SHMLOG_TYPE_F64, f64(numbers[i]));
+        expect(2, SHMLOG_TYPE_F64, f64(numbers[i]));
+    }
+    shmlog_event(logger, SHMLOG_INFO, "c", "float", "f", -FLT_MAX, "nan", (double)NAN);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.arg[0].type, SHMLOG_TYPE_F32);
+    cr_assert_eq(kit_value[0].f, (double)-FLT_MAX);
+    cr_assert(isnan(kit_value[1].f));
+}
+
+static void function(void)
+{
+}
+
+Test(producer_args, pointers)
+{
+    static const char text[] = "pointed to";
+    int here;
+    const volatile void *const there = &here;
+
+    shmlog_info(logger, "%p %p %p %s", (void *)&here, (const void *)text, (void *)NULL, text);
+    shmlog_info(logger, "%p %s", text, text);
+    shmlog_event(logger, SHMLOG_INFO, "c", "n", "volatile", there, "function", (void *)function);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_POINTER, (uintptr_t)&here);
+    expect(1, SHMLOG_TYPE_POINTER, (uintptr_t)text);
+    expect(2, SHMLOG_TYPE_POINTER, 0);
+    expect_text(3, text, sizeof(text) - 1, false);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_POINTER, (uintptr_t)text); /* %p of a char *: the address alone */
+    expect_text(1, text, sizeof(text) - 1, false);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_POINTER, (uintptr_t)&here);
+    expect(1, SHMLOG_TYPE_POINTER, (uintptr_t)function);
+}
+
+Test(producer_args, strings)
+{
+    const char *volatile null = NULL;
+    char unterminated[4] = {'a', 'b', 'c', 'd'};
+
+    shmlog_info(logger, "%s|%s|%s", "", null, "end");
+    shmlog_info(logger, "%.*s|%.2s|%.s|%-10s|%*d", 3, unterminated, unterminated, unterminated,
+                "wide", 5, 6);
+    shmlog_info(logger, "%.*s|%s", -1, "negative: all of it", "z");
+    cr_assert(kit_take());
+    expect_text(0, "", 0, false);
+    cr_assert(kit_value[1].is_null);
+    expect_text(2, "end", 3, false);
+    cr_assert(kit_take());
+    expect_text(1, "abc", 3, false);
+    expect_text(2, "ab", 2, false);
+    expect_text(3, "", 0, false);
+    expect_text(4, "wide", 4, false);
+    expect(5, SHMLOG_TYPE_I32, 5);
+    expect(6, SHMLOG_TYPE_I32, 6);
+    cr_assert(kit_take());
+    expect_text(1, "negative: all of it", 19, false);
+}
+
+/* Precisions beyond any record, among them those that would wrap in 16 bits. */
+Test(producer_args, precisions)
+{
+    static const char text[] = "0123456789";
+
+    shmlog_info(logger, "%.3572s|%.65533s|%.65534s|%.65535s|%.65540s|%.99999s|%.4294967298s", text,
+                text, text, text, text, text, text);
+    cr_assert(kit_take());
+    for (unsigned i = 0; i < 7; i++)
+        expect_text(i, text, 10, false);
+}
+
+Test(producer_args, long_strings)
+{
+    static char text[5000];
+    /* a record's payload without its head, a length word, and a number before it */
+    const size_t room = SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4 - 4;
+
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('a' + i % 26);
+    for (size_t size = room - 2; size <= room + 2; size++) {
+        const char kept = text[size];
+
+        text[size] = 0;
+        shmlog_info(logger, "%d %s", (int)size, text);
+        text[size] = kept;
+        cr_assert(kit_take());
+        expect(0, SHMLOG_TYPE_I32, size);
+        expect_text(1, text, size < room ? size : room, size > room);
+        cr_assert_eq(record_slots(kit_slots), SHMLOG_RECORD_SLOTS);
+    }
+    /* what the first leaves is the second's */
+    shmlog_info(logger, "%.3000s %.3000s %s", text, text, text);
+    cr_assert(kit_take());
+    expect_text(0, text, 3000, false);
+    expect_text(1, text, SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 12 - 3000, true);
+    expect_text(2, text, 0, true);
+}
+
+/* Strings of each length at each place in a slot. */
+Test(producer_args, every_length)
+{
+    static char text[200];
+
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('A' + i % 26);
+    for (int size = 0; size < 200; size++) {
+        shmlog_info(logger, "%.*s|%c|%.*s|%f", size, text, 'x', 199 - size, text, (double)size);
+        cr_assert(kit_take());
+        expect_text(1, text, (size_t)size, false);
+        expect(2, SHMLOG_TYPE_I32, 'x');
+        expect_text(4, text, (size_t)(199 - size), false);
+        expect(5, SHMLOG_TYPE_F64, f64(size));
+    }
+}
+
+Test(producer_args, counted)
+{
+    static const uint8_t bytes[] = {0, 1, 0xff, 0};
+
+    shmlog_event(logger, SHMLOG_WARN, SHMLOG_RISK, "counted", "text", shmlog_text("a\0b", 3),
+                 "bytes", shmlog_bytes(bytes, 4), "empty", shmlog_text(NULL, 0), "none",
+                 shmlog_bytes(NULL, 4));
+    cr_assert(kit_take());
+    expect_text(0, "a\0b", 3, false);
+    cr_assert_eq(kit_site.arg[1].type, SHMLOG_TYPE_BYTES);
+    cr_assert_eq(kit_value[1].size, 4);
+    cr_assert_eq(memcmp(kit_value[1].data, bytes, 4), 0);
+    expect_text(2, "", 0, false);
+    cr_assert(kit_value[3].is_null);
+    cr_assert_str_eq(kit_site.category, "risk");
+}
+
+Test(producer_args, sixteen)
+{
+    shmlog_info(logger, "%d %ld %c %f %d %ld %s %d %d %d %d %d %d %d %d %d", 1, 2L, 3, 4.0, 5, 6L,
+                "seven", 8, 9, 10, 11, 12, 13, 14, 15, 16);
+    shmlog_event(logger, SHMLOG_INFO, "c", "n", "1", (char)1, "2", 2L, "3", (char)3, "4", 4L, "5",
+                 (char)5, "6", 6L, "7", (char)7, "8", 8L, "9", (char)9, "10", 10L, "11", (char)11,
+                 "12", 12L, "13", (char)13, "14", 14L, "15", (char)15, "16", 16L);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.args, 16);
+    expect_text(6, "seven", 5, false);
+    expect(15, SHMLOG_TYPE_I32, 16);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.args, 16);
+    for (unsigned i = 0; i < 16; i++)
+        expect(i, i % 2 ? SHMLOG_TYPE_I64 : SHMLOG_TYPE_CHAR, i + 1);
+}
+
+Test(producer_args, exactly_one_slot)
+{
+    shmlog_info(logger, "%d %f %f %f %f %f", 1, 2.0, 3.0, 4.0, 5.0, 6.0);
+    shmlog_info(logger, "%d %f %f %f %f %f %d", 1, 2.0, 3.0, 4.0, 5.0, 6.0, 7);
+    cr_assert(kit_take());
+    cr_assert_eq(record_slots(kit_slots), 1);
+    expect(5, SHMLOG_TYPE_F64, f64(6.0));
+    cr_assert(kit_take());
+    cr_assert_eq(record_slots(kit_slots), 2);
+    expect(5, SHMLOG_TYPE_F64, f64(6.0));
+    expect(6, SHMLOG_TYPE_I32, 7);
+}
+
+Test(producer_args, lines)
+{
+    static char text[SHMLOG_LINE_MAX + 1];
+
+    memset(text, 'x', sizeof(text));
+    shmlog_line(logger, SHMLOG_INFO, 0, NULL, 0);
+    shmlog_line(logger, SHMLOG_INFO, 1, text, SHMLOG_LINE_MAX);
+    shmlog_line(logger, SHMLOG_INFO, 0, text, SHMLOG_LINE_MAX + 1);
+    cr_assert(kit_take());
+    expect_text(0, "", 0, false);
+    cr_assert_eq(kit_site.flags, 0);
+    cr_assert(kit_take());
+    expect_text(0, text, SHMLOG_LINE_MAX, false);
+    cr_assert_eq(kit_site.flags, SHMLOG_SITE_FLAG_MORE);
+    cr_assert(kit_take());
+    expect_text(0, text, SHMLOG_LINE_MAX, true);
+}
+
+Test(producer_args, callers_time)
+{
+    shmlog_info_at(logger, 12345, "at %d", 1);
+    shmlog_info_at(logger, 12346, "at %s", "a string that does not fit into the first slot of it");
+    shmlog_event_at(logger, 12347, SHMLOG_INFO, "c", "n", "x", 1);
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert(kit_take());
+        cr_assert_eq(load64(kit_payload + SHMLOG_PAYLOAD_TIME), 12345 + i);
+    }
+}
+
+/* ---- raw records ---- */
+
+struct fill {
+    uint64_t id;
+    double px;
+    uint32_t qty;
+    char sym[8];
+};
+SHMLOG_RECORD(fill_record, struct fill, SHMLOG_WARN, SHMLOG_TRADE, "fill",
+              SHMLOG_FIELD(struct fill, id), SHMLOG_FIELD(struct fill, px),
+              SHMLOG_FIELD(struct fill, qty), SHMLOG_FIELD(struct fill, sym));
+
+struct largest {
+    char text[SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW];
+};
+SHMLOG_RECORD(largest_record, struct largest, SHMLOG_INFO, "", "largest",
+              SHMLOG_FIELD(struct largest, text));
+
+static int evaluated;
+
+static struct fill *evaluate(struct fill *fill)
+{
+    evaluated++;
+    return fill;
+}
+
+Test(producer_args, raw)
+{
+    struct fill fill = {.id = 7, .px = 1.25, .qty = 300, .sym = "ABCDEFG"};
+    static struct largest largest;
+
+    memset(&largest, 'y', sizeof(largest));
+    shmlog_record(logger, &fill_record, evaluate(&fill));
+    shmlog_record_at(logger, 99, &largest_record, &largest);
+    cr_assert_eq(evaluated, 1);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.kind, SHMLOG_SITE_RAW);
+    cr_assert_str_eq(kit_site.format, "fill");
+    expect(0, SHMLOG_TYPE_U64, 7);
+    expect(1, SHMLOG_TYPE_F64, f64(1.25));
+    expect(2, SHMLOG_TYPE_U32, 300);
+    cr_assert_eq(kit_value[3].type, SHMLOG_TYPE_TEXT);
+    cr_assert_eq(memcmp(kit_value[3].data, "ABCDEFG", 7), 0);
+    cr_assert(kit_take());
+    cr_assert_eq(record_slots(kit_slots), SHMLOG_RECORD_SLOTS);
+    cr_assert_eq(memcmp(kit_payload + SHMLOG_PAYLOAD_RAW, &largest, sizeof(largest)), 0);
+    cr_assert_eq(load64(kit_payload), 99);
+
+    /* arguments are evaluated only if the level is on */
+    cr_assert_eq(shmlog_set_level(logger, SHMLOG_ERROR), 0);
+    shmlog_record(logger, &fill_record, evaluate(&fill));
+    cr_assert_eq(evaluated, 1);
+    cr_assert_not(kit_take());
+}
+
+/* Each type of field, qualified ones and pointers to what is not known here among them. */
+struct unknown;
+struct fields {
+    const uint64_t id;
+    struct unknown *next;
+    const char *name;
+    void (*call)(void);
+    float ratio;
+    enum { BUY, SELL } side;
+    unsigned char flag;
+    const char code[3];
+};
+SHMLOG_RECORD(fields_record, struct fields, SHMLOG_INFO, "", "fields",
+              SHMLOG_FIELD(struct fields, id), SHMLOG_FIELD(struct fields, next),
+              SHMLOG_FIELD(struct fields, name), SHMLOG_FIELD(struct fields, call),
+              SHMLOG_FIELD(struct fields, ratio), SHMLOG_FIELD(struct fields, side),
+              SHMLOG_FIELD(struct fields, flag), SHMLOG_FIELD(struct fields, code));
+
+Test(producer_args, raw_fields)
+{
+    static const char name[] = "only its address";
+    const struct fields fields = {1, NULL, name, function, 0.5f, SELL, 255, {'a', 'b', 0}};
+
+    shmlog_record(logger, &fields_record, &fields);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_U64, 1);
+    expect(1, SHMLOG_TYPE_POINTER, 0);
+    expect(2, SHMLOG_TYPE_POINTER, (uintptr_t)name);
+    expect(3, SHMLOG_TYPE_POINTER, (uintptr_t)function);
+    cr_assert_eq(kit_site.arg[4].type, SHMLOG_TYPE_F32);
+    cr_assert_eq(kit_value[4].f, 0.5);
+    expect(5, SHMLOG_TYPE_U32, SELL);
+    expect(6, SHMLOG_TYPE_U8, 255);
+    cr_assert_eq(kit_value[7].type, SHMLOG_TYPE_TEXT);
+    cr_assert_eq(kit_value[7].size, 2);
+}
