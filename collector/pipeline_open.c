@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Setting up the pipeline, in the order in which things can go wrong for a user: directory,
+ * segment, outbox, backend.
+ */
+#include "collector/pipeline_parts.h"
+
+#include "collector/report.h"
+#include "collector/retention.h"
+#include "shm/path.h"
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
+#include <sys/rseq.h>
+#endif
+#include <unistd.h>
+
+static int open_directory(struct pipeline *p)
+{
+    const char *const path = p->options.output;
+
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return pipeline_fail(p, -errno, "%s: cannot make the output directory: %s", path,
+                             strerror(errno));
+    if (!realpath(path, p->directory))
+        return pipeline_fail(p, -errno, "%s: %s", path, strerror(errno));
+    if (access(p->directory, R_OK | W_OK | X_OK) < 0)
+        return pipeline_fail(p, -errno, "%s: cannot write there: %s; give another --output",
+                             p->directory, strerror(errno));
+    return 0;
+}
+
+static int find_group(struct pipeline *p, int *ret_group)
+{
+    const struct group *group;
+
+    *ret_group = -1;
+    if (!p->options.group)
+        return 0;
+    group = getgrnam(p->options.group);
+    if (!group)
+        return pipeline_fail(p, -ENOENT, "--group %s: no such group", p->options.group);
+    *ret_group = (int)group->gr_gid;
+    return 0;
+}
+
+static int open_segment(struct pipeline *p)
+{
+    const struct options *const o = &p->options;
+    const char *const slash = strrchr(o->segment, '/');
+    struct shm_params params = {
+        .cpus = o->cpus,
+        .cpu_count = o->cpu_count,
+        .spare_rings = o->spare_rings,
+        .ring_bytes = o->ring_bytes,
+        .on_full = o->on_full,
+        .level = o->level,
+        .wait_ns = o->wait_ms == UINT64_MAX ? UINT64_MAX : o->wait_ms * MS,
+        .page_kib = o->page_kib,
+        .numa = true,
+    };
+    char path[PATH_MAX], why[512] = "";
+    int r;
+
+    p->name = slash ? slash + 1 : o->segment;
+    params.name = p->name;
+    r = find_group(p, &params.group);
+    if (r < 0)
+        return r;
+    r = shm_path_make(o->segment, path, sizeof(path));
+    if (r < 0)
+        return pipeline_fail(p, r, "--segment %s: %s", o->segment, shm_strerror(r));
+    r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
+    if (r < 0)
+        return pipeline_fail(p, r, "%s%s", *why ? why : shm_strerror(r),
+                             r == -SHM_ERR_FOREIGN || r == -SHM_ERR_OLDER || r == -SHM_ERR_NEWER
+                                 ? "; give another --segment, or move it away"
+                                 : "");
+    return 0;
+}
+
+static bool was_drained(const struct shm_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->geometry.rings; i++)
+        if (segment->rings[i].header && shmlog_load_relaxed_(&segment->rings[i].header->tail))
+            return true;
+    return false;
+}
+
+static int open_outbox(struct pipeline *p)
+{
+    const struct shmlog_control *const g = &p->segment->geometry;
+    int r = -ENOENT;
+
+    if (!p->segment->created)
+        r = outbox_open(p->segment->path, g->uuid, g->rings, &p->outbox);
+    if (r == -ENOENT && was_drained(p->segment))
+        return pipeline_fail(
+            p, r,
+            "%s/outbox is gone, and with it what was read from the rings and where; "
+            "move the directory away",
+            p->segment->path);
+    if (r == -ENOENT) /* or its creator died before it came to that: then nothing was drained */
+        r = outbox_create(p->segment->path, g->uuid, g->rings, p->options.outbox_bytes, &p->outbox);
+    if (r < 0)
+        return pipeline_fail(p, r, "%s/outbox: %s; %s", p->segment->path,
+                             r == -EBADMSG ? "damaged" : strerror(-r),
+                             r == -ENOSPC
+                                 ? "make --outbox-size smaller, or more room there"
+                                 : "move the segment's directory away to keep what is in it");
+    p->taken_over = outbox_head(p->outbox) - outbox_tail(p->outbox);
+    if (strcmp(outbox_directory(p->outbox), p->directory) == 0)
+        return 0;
+    if (p->taken_over || outbox_file(p->outbox)->open)
+        return pipeline_fail(p, -EBUSY, "%s has records for files in %s: run once with --output %s",
+                             p->segment->path, outbox_directory(p->outbox),
+                             outbox_directory(p->outbox));
+    r = outbox_set_directory(p->outbox, p->directory);
+    if (r < 0)
+        return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));
+    return 0;
+}
+
+static int open_store(struct pipeline *p)
+{
+    struct writeback_params params = {
+        .outbox = p->outbox,
+        .directory = p->directory,
+        .segment = p->name,
+        .durable = p->options.durable,
+        .say = pipeline_say,
+        .stats = p->segment->control->stats,
+    };
+    uint64_t *const rungs = &p->segment->control->rungs;
+    void *memory;
+    size_t size;
+    int r = -ENOSYS;
+
+    outbox_memory(p->outbox, &memory, &size);
+    *rungs &= ~(SHMLOG_RUNG_NO_URING | SHMLOG_RUNG_NO_FIXED_BUFFERS);
+    if (p->options.io != IO_PLAIN) {
+        r = store_uring_open(memory, size, &p->store);
+        if (r < 0 && p->options.io == IO_URING)
+            return pipeline_fail(p, r, "--io uring: %s; use --io auto, or allow io_uring here",
+                                 strerror(-r));
+        if (r < 0)
+            *rungs |= SHMLOG_RUNG_NO_URING;
+        else if (!p->store->fixed_buffers)
+            *rungs |= SHMLOG_RUNG_NO_FIXED_BUFFERS;
+    }
+    if (r < 0)
+        r = store_plain_open(&p->store);
+    params.store = p->store;
+    if (r == 0)
+        r = writeback_open(&params, &p->writeback);
+    return r < 0 ? pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r)) : 0;
+}
+
+static int open_agents(struct pipeline *p)
+{
+    struct journal_params journal = {
+        .segment = p->segment,
+        .outbox = p->outbox,
+        .segment_name = p->name,
+        .zstd_level = (int)p->options.zstd_level,
+        .rotate_bytes = p->options.rotate_bytes,
+        .rotate_ns = p->options.rotate_s * 1000 * MS,
+        .stats = p->segment->control->stats,
+    };
+    struct drain_params drain = {
+        .segment = p->segment,
+        .outbox = p->outbox,
+        .flush_ns = p->options.flush_ms * MS,
+    };
+    int r = retention_newest(p->directory, p->name, &journal.newest_file);
+
+    if (r == 0)
+        r = journal_open(&journal, &p->journal);
+    drain.journal = p->journal;
+    if (r == 0)
+        r = drain_open(&drain, &p->drain);
+    if (r == 0)
+        r = census_open(p->segment, p->outbox, &p->census);
+    return r < 0 ? pipeline_fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
+}
+
+/* A segment that is in use is taken over as it is. */
+static void say_difference(const struct pipeline *p)
+{
+    const struct shmlog_control *const g = &p->segment->geometry;
+    const struct options *const o = &p->options;
+
+    if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
+        g->cpu_rings != o->cpu_count || g->rings - g->cpu_rings != o->spare_rings)
+        pipeline_say(
+            "the segment is not as asked for, since there are records or producers in it; start "
+            "again when there are none");
+}
+
+/* What this C library offers is most likely what producers will find. */
+static void look_for_rseq(const struct pipeline *p)
+{
+    uint64_t *const rungs = &p->segment->control->rungs;
+    bool usable = false;
+
+#if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
+    usable = __rseq_size > 0 && p->segment->geometry.clock == SHMLOG_CLOCK_TSC;
+#endif
+    *rungs = usable ? *rungs & ~SHMLOG_RUNG_NO_RSEQ : *rungs | SHMLOG_RUNG_NO_RSEQ;
+}
+
+/* Tell tools who runs here. */
+static void sign_in(struct pipeline *p)
+{
+    struct shmlog_control *const c = p->segment->control;
+
+    c->collector_start = shm_thread_start((uint32_t)getpid(), (uint32_t)getpid());
+    c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    shmlog_store32_release_(&c->collector_pid, (uint32_t)getpid());
+}
+
+int pipeline_open(const struct options *options, struct pipeline **ret_pipeline, char *ret_message,
+                  size_t message_size)
+{
+    struct pipeline *const p = calloc(1, sizeof(*p));
+    struct report report;
+    int r;
+
+    if (!p) {
+        snprintf(ret_message, message_size, "out of memory");
+        return -ENOMEM;
+    }
+    p->options = *options;
+    p->message = ret_message;
+    p->message_size = message_size;
+    r = privileges_pin(options, ret_message, message_size); /* first: memory and workers follow */
+    if (r == 0)
+        r = open_directory(p);
+    if (r == 0)
+        r = open_segment(p);
+    if (r == 0)
+        r = open_outbox(p);
+    if (r == 0)
+        r = open_store(p);
+    if (r == 0)
+        r = open_agents(p);
+    if (r < 0) {
+        if (p->segment && p->segment->created) { /* nobody logged yet: leave nothing behind */
+            char path[PATH_MAX];
+
+            strcpy(path, p->segment->path);
+            pipeline_close(p);
+            shm_segment_destroy(path);
+        } else {
+            pipeline_close(p);
+        }
+        return r;
+    }
+    privileges_take(options, &p->privileges, &p->segment->control->rungs);
+    look_for_rseq(p);
+    sign_in(p);
+    drain_release_all(p->drain);
+    pipeline_publish_clock(p);
+    p->recovering = journal_is_open(p->journal) || p->taken_over;
+    if (!p->recovering)
+        journal_begin(p->journal);
+    report = (struct report){
+        .options = &p->options,
+        .segment = p->segment,
+        .store = p->store,
+        .directory = p->directory,
+        .running_on = p->privileges.core,
+        .realtime = p->privileges.realtime,
+        .locked = p->privileges.locked,
+        .taken_over = p->taken_over,
+    };
+    if (!options->quiet)
+        report_print(&report, stderr);
+    say_difference(p);
+    *ret_pipeline = p;
+    return 0;
+}

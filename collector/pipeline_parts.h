@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the pipeline: what setting up (pipeline_open.c) and running (pipeline.c) share.
+ */
+#ifndef COLLECTOR_PIPELINE_PARTS_H
+#define COLLECTOR_PIPELINE_PARTS_H
+
+#include "collector/census.h"
+#include "collector/drain.h"
+#include "collector/journal.h"
+#include "collector/pipeline.h"
+#include "collector/privileges.h"
+#include "collector/store.h"
+#include "collector/writeback.h"
+
+#include <time.h>
+
+#define MS UINT64_C(1000000)
+
+struct pipeline {
+    struct options options;
+    char directory[PATH_MAX];
+    const char *name; /* of the segment, for file names */
+    struct shm_segment *segment;
+    struct outbox *outbox;
+    struct store *store;
+    struct writeback *writeback;
+    struct journal *journal;
+    struct drain *drain;
+    struct census *census;
+    struct privileges privileges;
+    uint64_t taken_over;
+    bool recovering; /* a file was left open: it is sealed once the outbox is written */
+    bool remove;     /* nobody needs the segment any more */
+    uint64_t beat_ns, clock_ns, census_ns, retention_ns;
+    char *message;
+    size_t message_size;
+};
+
+static inline uint64_t pipeline_clock_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* A message for people, and the error on its way. */
+int pipeline_fail(struct pipeline *pipeline, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* One line on stderr. */
+void pipeline_say(const char *line);
+
+/* Read the clock, for the segment and for the files. */
+void pipeline_publish_clock(struct pipeline *pipeline);
+
+#endif
