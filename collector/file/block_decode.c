@@ -6,10 +6,9 @@
  * a record's payload has at most 56 bytes for each of its slots, and the slots of all records are
  * checked to be as many as the header says before any payload is written.
  */
-#include "collector/file/column.h"
 #include "collector/file/decoder.h"
 #include "collector/file/format.h"
-#include "collector/file/shape.h"
+#include "collector/file/record.h"
 
 #include <errno.h>
 
@@ -18,20 +17,10 @@ bool file_block_info_valid(const struct file_block_info *info)
     return info->records && info->records <= info->slots && info->slots <= FILE_BLOCK_SLOTS_MAX &&
            info->slots <= info->records * (uint64_t)SHMLOG_RECORD_SLOTS &&
            info->time_min <= info->time_max && info->raw_size <= FILE_BLOCK_RAW_MAX &&
-           info->stored_size <= FILE_STORED_MAX && info->codec == FILE_CODEC_COLUMNS;
+           info->stored_size <= FILE_STORED_MAX;
 }
 
-/* What one call works on. */
-struct decode {
-    struct file_block_decoder *decoder;
-    struct file_block *block;
-    uint8_t *payloads;
-    struct bytes_in in;
-    uint32_t records;
-    uint32_t slots; /* of the records placed so far */
-};
-
-static int get(struct decode *d, size_t count, unsigned width)
+int file_decode_column(struct decode *d, size_t count, unsigned width)
 {
     return file_columns_get(&d->in, count, width, d->decoder->value, d->decoder->scratch);
 }
@@ -78,7 +67,7 @@ static int get_groups(struct decode *d)
 {
     struct file_block_decoder *decoder = d->decoder;
     uint32_t first = 0;
-    int r = get(d, d->records, 4);
+    int r = file_decode_column(d, d->records, 4);
 
     if (r < 0)
         return r;
@@ -107,13 +96,13 @@ static int get_record_columns(struct decode *d)
 {
     struct file_record *record = d->block->record;
     const uint64_t *value = d->decoder->value;
-    int r = get(d, d->records, 4);
+    int r = file_decode_column(d, d->records, 4);
 
     if (r < 0)
         return r;
     for (size_t i = 0; i < d->records; i++)
         record[i].producer = (uint32_t)value[i];
-    r = get(d, d->records, 8);
+    r = file_decode_column(d, d->records, 8);
     if (r < 0)
         return r;
     for (size_t i = 0; i < d->records; i++) {
@@ -140,7 +129,7 @@ static int place_record(struct decode *d, uint32_t i, uint32_t size, uint64_t sl
 static int get_opaque_sizes(struct decode *d, struct decode_group *group)
 {
     const uint32_t *order = d->decoder->order + group->first;
-    int r = get(d, group->count, 1);
+    int r = file_decode_column(d, group->count, 1);
 
     for (size_t i = 0; r == 0 && i < group->count; i++) {
         uint32_t slots = (uint8_t)d->decoder->value[i];
@@ -148,7 +137,7 @@ static int get_opaque_sizes(struct decode *d, struct decode_group *group)
         r = slots ? place_record(d, order[i], slots * SHMLOG_SLOT_PAYLOAD, slots) : -EBADMSG;
     }
     if (r == 0)
-        r = get(d, group->count, 2);
+        r = file_decode_column(d, group->count, 2);
     for (size_t i = 0; r == 0 && i < group->count; i++) {
         uint32_t size = (uint16_t)d->decoder->value[i];
 
@@ -159,16 +148,11 @@ static int get_opaque_sizes(struct decode *d, struct decode_group *group)
     return r;
 }
 
-static uint32_t string_size(uint32_t word)
-{
-    return word == SHMLOG_LENGTH_NULL ? 0 : word & ~SHMLOG_LENGTH_CUT;
-}
-
 /* Add the lengths of a string argument to the sizes of its records. */
 static int add_lengths(struct decode *d, const struct decode_group *group)
 {
     const uint32_t *order = d->decoder->order + group->first;
-    int r = get(d, group->count, 4);
+    int r = file_decode_column(d, group->count, 4);
 
     for (size_t i = 0; r == 0 && i < group->count; i++) {
         uint32_t size = string_size((uint32_t)d->decoder->value[i]);
@@ -188,7 +172,7 @@ static int get_sizes(struct decode *d, struct decode_group *group, const struct 
 
     if (shape->kind == SHAPE_OPAQUE)
         return get_opaque_sizes(d, group);
-    r = get(d, group->count, 1);
+    r = file_decode_column(d, group->count, 1);
     if (r < 0)
         return r;
     for (size_t i = 0; i < group->count; i++) {
@@ -210,11 +194,6 @@ static int get_sizes(struct decode *d, struct decode_group *group, const struct 
     return r;
 }
 
-static uint8_t *payload_of(const struct decode *d, uint32_t i)
-{
-    return d->payloads + d->decoder->place[i];
-}
-
 /* All sizes are known and fit: payloads begin with time and producer, and zeros after. */
 static int begin_payloads(struct decode *d)
 {
@@ -223,158 +202,13 @@ static int begin_payloads(struct decode *d)
     memset(d->payloads, 0, (size_t)d->slots * SHMLOG_SLOT_PAYLOAD);
     for (uint32_t i = 0; i < d->records; i++) {
         struct file_record *record = &d->block->record[i];
-        uint8_t *payload = payload_of(d, i);
+        uint8_t *payload = decode_payload(d, i);
 
         memcpy(payload + SHMLOG_PAYLOAD_TIME, &record->time, 8);
         memcpy(payload + SHMLOG_PAYLOAD_PRODUCER, &record->producer, 4);
         record->payload = payload;
     }
     return 0;
-}
-
-/* Put the column in `value` into the payloads of a group. Bytes are or-ed in for texts, since
- * these may overlap with other fields and have only what is before their NUL. */
-static void scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
-                    unsigned width, bool text)
-{
-    const uint32_t *order = d->decoder->order + group->first;
-    const uint64_t *value = d->decoder->value;
-
-    if (text) {
-        for (size_t i = 0; i < group->count; i++) {
-            for (unsigned b = 0; b < width; b++)
-                payload_of(d, order[i])[offset + b] |= (uint8_t)(value[i] >> (8 * b));
-        }
-    } else if (width == 8) {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(payload_of(d, order[i]) + offset, &value[i], 8);
-    } else if (width == 4) {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(payload_of(d, order[i]) + offset, &value[i], 4);
-    } else {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(payload_of(d, order[i]) + offset, &value[i], width);
-    }
-}
-
-static int get_lengths(struct decode *d, struct decode_group *group, const struct file_shape *shape)
-{
-    struct bytes_in in = d->in;
-    int r = 0;
-
-    d->in.at = group->sizes;
-    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
-        if (!shape_is_string(&shape->field[f]))
-            continue;
-        r = get(d, group->count, 4);
-        if (r == 0)
-            scatter(d, group, shape->field[f].offset, 4, false);
-    }
-    d->in = in;
-    return r;
-}
-
-static int get_text(struct decode *d, const struct decode_group *group,
-                    const struct file_shape_field *field)
-{
-    int r = 0;
-
-    for (uint32_t at = 0; r == 0 && at < field->size; at += 8) {
-        unsigned width = field->size - at < 8 ? field->size - at : 8;
-
-        r = get(d, group->count, width);
-        if (r == 0)
-            scatter(d, group, field->offset + at, width, true);
-    }
-    return r;
-}
-
-static int get_fields(struct decode *d, struct decode_group *group, const struct file_shape *shape)
-{
-    int r = shape->strings ? get_lengths(d, group, shape) : 0;
-
-    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
-        const struct file_shape_field *field = &shape->field[f];
-
-        if (shape_is_string(field) || shape_is_long_text(field))
-            continue;
-        if (field->type == SHMLOG_TYPE_TEXT) {
-            r = get_text(d, group, field);
-            continue;
-        }
-        r = get(d, group->count, field->size);
-        if (r == 0)
-            scatter(d, group, field->offset, field->size, false);
-    }
-    return r;
-}
-
-static int get_opaque_bytes(struct decode *d, const struct decode_group *group)
-{
-    const uint32_t *order = d->decoder->order + group->first;
-
-    for (size_t i = 0; i < group->count; i++) {
-        uint32_t size = d->decoder->fill[order[i]];
-        const uint8_t *from = bytes_take(&d->in, size);
-
-        if (!from)
-            return -EBADMSG;
-        memcpy(payload_of(d, order[i]) + SHMLOG_PAYLOAD_ARGS, from, size);
-    }
-    return 0;
-}
-
-static int get_string(struct decode *d, const struct decode_group *group,
-                      const struct file_shape_field *field)
-{
-    const uint32_t *order = d->decoder->order + group->first;
-
-    for (size_t i = 0; i < group->count; i++) {
-        uint8_t *payload = payload_of(d, order[i]);
-        const uint8_t *from;
-        uint32_t word;
-
-        /* Put there by get_lengths(): the sum of them was checked. */
-        memcpy(&word, payload + field->offset, sizeof(word));
-        from = bytes_take(&d->in, string_size(word));
-        if (!from)
-            return -EBADMSG;
-        memcpy(payload + d->decoder->fill[order[i]], from, string_size(word));
-        d->decoder->fill[order[i]] += string_size(word);
-    }
-    return 0;
-}
-
-static int get_long_text(struct decode *d, const struct decode_group *group,
-                         const struct file_shape_field *field)
-{
-    const uint32_t *order = d->decoder->order + group->first;
-
-    for (size_t i = 0; i < group->count; i++) {
-        uint8_t *payload = payload_of(d, order[i]) + field->offset;
-        const uint8_t *from = bytes_take(&d->in, field->size);
-
-        if (!from)
-            return -EBADMSG;
-        for (size_t b = 0; b < field->size && from[b]; b++)
-            payload[b] = from[b];
-    }
-    return 0;
-}
-
-static int get_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape)
-{
-    int r = 0;
-
-    if (shape->kind == SHAPE_OPAQUE)
-        return get_opaque_bytes(d, group);
-    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
-        if (shape_is_string(&shape->field[f]))
-            r = get_string(d, group, &shape->field[f]);
-        else if (shape_is_long_text(&shape->field[f]))
-            r = get_long_text(d, group, &shape->field[f]);
-    }
-    return r;
 }
 
 typedef int (*group_part)(struct decode *d, struct decode_group *group,
@@ -406,9 +240,9 @@ static int get_content(struct decode *d)
     if (r == 0)
         r = begin_payloads(d);
     if (r == 0)
-        r = get_part(d, get_fields);
+        r = get_part(d, file_decode_fields);
     if (r == 0)
-        r = get_part(d, get_bytes);
+        r = get_part(d, file_decode_bytes);
     if (r == 0 && d->in.at != d->in.end)
         r = -EBADMSG;
     return r;
@@ -427,6 +261,8 @@ int file_block_decode(struct file_block_decoder *decoder, const struct file_bloc
 
     ret_block->records = 0;
     ret_block->info = *info;
+    if (info->codec != FILE_CODEC_COLUMNS)
+        return -EBADMSG;
     r = file_decoder_reserve(decoder, info->records);
     if (r == 0)
         r = file_decoder_reserve_block(ret_block, info->records,

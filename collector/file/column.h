@@ -28,6 +28,9 @@
 /* Places in the content where the bytes change character: each starts a new zstd block, so that
  * its statistics are its own. */
 #define COLUMN_CUTS_MAX 256u
+#define COLUMN_CUT_MIN                                                        \
+    1024u /* a run shorter than this does not pay for a zstd block of its own \
+           */
 
 struct file_columns {
     uint64_t *work; /* floating-point columns: the integers, then the corrections */
@@ -66,6 +69,30 @@ int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out);
+
+/* column_dict.c */
+
+/* Gather the distinct values; false if there are more than `most`. */
+bool file_columns_dict_build(struct file_columns *columns, const uint64_t *v, size_t count,
+                             uint32_t most);
+/* Is a dictionary cheaper than `cost` bits? Then it is built. For values that fit one plane only
+ * narrow indices are worth it: the plane itself is as good as a byte-wide index. */
+bool file_columns_dict_pays(struct file_columns *columns, const uint64_t *v, size_t count,
+                            unsigned planes, uint64_t cost);
+/* Append the column by the dictionary that was built of it. `out` has room. */
+void file_columns_put_dict(struct file_columns *columns, const uint64_t *v, size_t count,
+                           struct file_buffer *out);
+
+/* Into a buffer with room. */
+static inline void column_put_head(struct file_buffer *out, unsigned codec, unsigned parameter)
+{
+    out->data[out->size++] = (uint8_t)(codec << 4 | parameter);
+}
+
+static inline void column_put_svarint(struct file_buffer *out, uint64_t v)
+{
+    out->size = (size_t)(bytes_put_svarint(out->data + out->size, v) - out->data);
+}
 
 /* Nearest floating-point value of k scaled, as bits. */
 uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsigned width);

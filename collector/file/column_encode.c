@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #define SAMPLE 512u
-#define PLANE_CUT 1024u /* a plane shorter than this does not pay for a zstd block of its own */
 
 /* log2(n) in 1/256, by repeated squaring. */
 static uint32_t log2_256(uint32_t n)
@@ -155,61 +154,6 @@ static uint64_t planes_cost(const struct file_columns *columns, const uint64_t *
     return cost;
 }
 
-/* ---- The dictionary ---- */
-
-static uint32_t dict_hash(uint64_t value)
-{
-    return (uint32_t)(value * UINT64_C(0x9e3779b97f4a7c15) >> 54);
-}
-
-/* Index of a value, added if it is new; COLUMN_DICT_MAX if there is no room for it. */
-static uint32_t dict_index(struct file_columns *columns, uint64_t value)
-{
-    uint32_t h = dict_hash(value);
-
-    for (; columns->slot_of[h]; h = (h + 1) & 1023) {
-        if (columns->dict[columns->slot_of[h] - 1] == value)
-            return columns->slot_of[h] - 1;
-    }
-    if (columns->dict_count == COLUMN_DICT_MAX)
-        return COLUMN_DICT_MAX;
-    columns->dict[columns->dict_count++] = value;
-    columns->slot_of[h] = columns->dict_count;
-    return columns->dict_count - 1;
-}
-
-/* Gather the distinct values; false if there are more than `most`. */
-static bool dict_build(struct file_columns *columns, const uint64_t *v, size_t count, uint32_t most)
-{
-    memset(columns->slot_of, 0, sizeof(columns->slot_of));
-    columns->dict_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (i && v[i] == v[i - 1])
-            continue;
-        if (dict_index(columns, v[i]) == COLUMN_DICT_MAX || columns->dict_count > most)
-            return false;
-    }
-    return true;
-}
-
-/* Does a sample have few enough distinct values for the whole column to be worth a try? */
-static bool dict_likely(struct file_columns *columns, const uint64_t *v, size_t count,
-                        uint32_t most)
-{
-    uint64_t sample[64];
-
-    if (count <= 64)
-        return true;
-    for (size_t i = 0; i < 64; i++)
-        sample[i] = v[i * count / 64];
-    return dict_build(columns, sample, 64, most < 48 ? most : 48);
-}
-
-static unsigned dict_log2_bits(uint32_t distinct)
-{
-    return distinct <= 2 ? 0 : distinct <= 4 ? 1 : distinct <= 16 ? 2 : 3;
-}
-
 /* ---- Writing ---- */
 
 /* Room for the widest thing that a column of `count` values can become. */
@@ -228,7 +172,7 @@ static void put_planes(struct file_columns *columns, const uint64_t *v, size_t c
         uint8_t *to = out->data + out->size;
         unsigned shift = 8 * p;
 
-        if (values >= PLANE_CUT)
+        if (values >= COLUMN_CUT_MIN)
             file_columns_cut(columns, out);
         if (step) {
             for (size_t i = 0; i < values; i++)
@@ -239,100 +183,38 @@ static void put_planes(struct file_columns *columns, const uint64_t *v, size_t c
         }
         out->size += values;
     }
-    if (planes && values >= PLANE_CUT)
+    if (planes && values >= COLUMN_CUT_MIN)
         file_columns_cut(columns, out);
-}
-
-static void put_head(struct file_buffer *out, unsigned codec, unsigned parameter)
-{
-    out->data[out->size++] = (uint8_t)(codec << 4 | parameter);
-}
-
-static void put_svarint(struct file_buffer *out, uint64_t v)
-{
-    out->size = (size_t)(bytes_put_svarint(out->data + out->size, v) - out->data);
 }
 
 static void put_const(const uint64_t *v, struct file_buffer *out)
 {
-    put_head(out, COLUMN_CONST, 0);
-    put_svarint(out, v[0]);
+    column_put_head(out, COLUMN_CONST, 0);
+    column_put_svarint(out, v[0]);
 }
 
 static void put_plain(struct file_columns *columns, const uint64_t *v, size_t count, uint64_t base,
                       unsigned planes, struct file_buffer *out)
 {
-    put_head(out, COLUMN_PLANES, planes);
-    put_svarint(out, base);
+    column_put_head(out, COLUMN_PLANES, planes);
+    column_put_svarint(out, base);
     put_planes(columns, v, count, false, base, planes, out);
 }
 
 static void put_delta(struct file_columns *columns, const uint64_t *v, size_t count, uint64_t base,
                       unsigned planes, struct file_buffer *out)
 {
-    put_head(out, COLUMN_DELTA, planes);
-    put_svarint(out, v[0]);
-    put_svarint(out, base);
+    column_put_head(out, COLUMN_DELTA, planes);
+    column_put_svarint(out, v[0]);
+    column_put_svarint(out, base);
     put_planes(columns, v, count, true, base, planes, out);
-}
-
-static void put_dict(struct file_columns *columns, const uint64_t *v, size_t count,
-                     struct file_buffer *out)
-{
-    unsigned log2_bits = dict_log2_bits(columns->dict_count);
-    unsigned bits = 1u << log2_bits;
-    size_t bytes = (count * bits + 7) / 8;
-    uint8_t *to;
-
-    put_head(out, COLUMN_DICT, log2_bits);
-    out->data[out->size++] = (uint8_t)(columns->dict_count - 1);
-    for (uint32_t i = 0; i < columns->dict_count; i++)
-        put_svarint(out, columns->dict[i]);
-    if (bytes >= PLANE_CUT)
-        file_columns_cut(columns, out);
-    to = out->data + out->size;
-    memset(to, 0, bytes);
-    for (size_t i = 0; i < count; i++) {
-        size_t bit = i * bits;
-
-        to[bit / 8] |= (uint8_t)(dict_index(columns, v[i]) << (bit % 8));
-    }
-    out->size += bytes;
-    if (bytes >= PLANE_CUT)
-        file_columns_cut(columns, out);
 }
 
 static void put_raw(const uint64_t *v, size_t count, unsigned width, struct file_buffer *out)
 {
-    put_head(out, COLUMN_RAW, 0);
+    column_put_head(out, COLUMN_RAW, 0);
     for (size_t i = 0; i < count; i++, out->size += width)
         memcpy(out->data + out->size, &v[i], width);
-}
-
-/* Is a dictionary cheaper than `cost` bits? For values that fit one plane only narrow indices are
- * worth it: the plane itself is as good as a byte-wide index. */
-static bool dict_pays(struct file_columns *columns, const uint64_t *v, size_t count,
-                      unsigned planes, uint64_t cost)
-{
-    uint32_t most = planes > 1 ? COLUMN_DICT_MAX : 16;
-    unsigned bits;
-    uint64_t index_cost;
-
-    if (count < 16 || cost < count / 4 || !dict_likely(columns, v, count, most) ||
-        !dict_build(columns, v, count, most))
-        return false;
-    bits = 1u << dict_log2_bits(columns->dict_count);
-    index_cost = (uint64_t)count * bits;
-    if (bits <= 2) {
-        /* Several to a byte, so skewed ones go below one bit each. */
-        index_cost = index_cost < cost - cost / 8 ? index_cost : cost - cost / 8;
-    } else if (bits == 8) {
-        /* Byte-wide indices are entropy-coded after: no worse than the values were. */
-        uint64_t width = 64u - (unsigned)__builtin_clzll(columns->dict_count);
-
-        index_cost = count * width < cost ? count * width : cost - cost / 8;
-    }
-    return index_cost + columns->dict_count * 8ull * planes + 64 < cost;
 }
 
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
@@ -365,8 +247,8 @@ int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t cou
     delta = planes_for((uint64_t)range.step_max - step_base);
     cost = planes_cost(columns, v, count, false, base, plain);
     step_cost = planes_cost(columns, v, count, true, step_base, delta);
-    if (dict_pays(columns, v, count, plain, cost < step_cost ? cost : step_cost))
-        put_dict(columns, v, count, out);
+    if (file_columns_dict_pays(columns, v, count, plain, cost < step_cost ? cost : step_cost))
+        file_columns_put_dict(columns, v, count, out);
     else if (step_cost < cost)
         put_delta(columns, v, count, step_base, delta, out);
     else
@@ -403,9 +285,9 @@ int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned p
                   planes_for((uint64_t)range.step_max - (uint64_t)range.step_min), out);
         return 0;
     case COLUMN_DICT:
-        if (!dict_build(columns, v, count, COLUMN_DICT_MAX))
+        if (!file_columns_dict_build(columns, v, count, COLUMN_DICT_MAX))
             return -EINVAL;
-        put_dict(columns, v, count, out);
+        file_columns_put_dict(columns, v, count, out);
         return 0;
     case COLUMN_DECIMAL:
     case COLUMN_DECIMAL_MUL:

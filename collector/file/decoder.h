@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a decoder keeps between blocks: scratch that only grows.
+ * Inside decoding: what a decoder keeps between blocks, scratch that only grows; and what the parts
+ * of taking a block apart share.
  */
 #ifndef COLLECTOR_FILE_DECODER_H
 #define COLLECTOR_FILE_DECODER_H
 
 #include "collector/file/block_decode.h"
+#include "collector/file/column.h"
+#include "collector/file/shape.h"
 
 struct decode_group {
     uint32_t site_id;
@@ -26,6 +29,32 @@ struct file_block_decoder {
     struct decode_group *groups;
     size_t group_count, group_room;
 };
+
+/* What decoding one block works on. */
+struct decode {
+    struct file_block_decoder *decoder;
+    struct file_block *block;
+    uint8_t *payloads;
+    struct bytes_in in;
+    uint32_t records;
+    uint32_t slots; /* of the records placed so far */
+};
+
+static inline uint8_t *decode_payload(const struct decode *d, uint32_t i)
+{
+    return d->payloads + d->decoder->place[i];
+}
+
+/* The next column of the content, into the decoder's `value`; -EBADMSG. */
+int file_decode_column(struct decode *d, size_t count, unsigned width);
+
+/* payload_decode.c: for a group, the columns of its values, and the bytes of its strings; -EBADMSG.
+ */
+int file_decode_fields(struct decode *d, struct decode_group *group,
+                       const struct file_shape *shape);
+int file_decode_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape);
+
+/* decoder.c */
 
 /* Room for the records of a block, in the scratch and in the block; -ENOMEM. */
 int file_decoder_reserve(struct file_block_decoder *decoder, size_t records);

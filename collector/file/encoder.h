@@ -7,6 +7,7 @@
 
 #include "collector/file/column.h"
 #include "collector/file/format.h"
+#include "collector/file/shape.h"
 
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -49,6 +50,25 @@ void file_encode_forget_groups(struct file_encoder *encoder);
 /* Payload bytes of a record that mean something; 0 if it does not fit its site. */
 uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
                                 unsigned slots);
+
+/* What encoding one block works on. */
+struct encode {
+    struct file_encoder *encoder;
+    const struct shmlog_slot *slots;
+    size_t records;
+};
+
+/* block_encode.c: append the encoder's `value` as a column. */
+int file_encode_column(struct encode *e, size_t count, unsigned width);
+
+/* payload_encode.c: of a group, how large its records are; the columns of its values; the bytes of
+ * its strings. -ENOMEM. */
+int file_encode_sizes(struct encode *e, const struct encode_group *group,
+                      const struct file_shape *shape);
+int file_encode_fields(struct encode *e, const struct encode_group *group,
+                       const struct file_shape *shape);
+int file_encode_bytes(struct encode *e, const struct encode_group *group,
+                      const struct file_shape *shape);
 
 /* encoder.c */
 

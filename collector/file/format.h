@@ -35,14 +35,19 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are copied as
 #define FILE_KIND_TRAILER 9u
 
 /* Hard limits: checked before anything is allocated or believed. */
+#define FILE_FRAME_MIN 40u              /* head and checksum */
 #define FILE_FRAME_MAX (256u << 10)     /* a skippable frame, with magic and size */
-#define FILE_FRAME_SMALL 4096u          /* those that reading can resume at after damage */
+#define FILE_FRAME_SMALL 4096u          /* those that a search after damage finds */
 #define FILE_BLOCK_SLOTS_MAX (1u << 19) /* and so records */
 #define FILE_BLOCK_RAW_MAX (64u << 20)  /* content of a block, decompressed */
 #define FILE_STORED_MAX (96u << 20)     /* any zstd frame */
 #define FILE_INDEX_ENTRIES_MAX (4u << 20)
-#define FILE_INDEX_ENTRY_MAX 160u /* content of an index for each of its entries */
+#define FILE_INDEX_ENTRY_MAX 160u /* content of an index for each of its entries, */
+#define FILE_INDEX_BASE 65536u    /* and besides */
 #define FILE_LEDGER_MAX 2049u     /* SHMLOG_RINGS_MAX and the segment's own line */
+
+/* Entries of the dictionary, as frames, that the seal repeats. */
+#define FILE_REPEATED_MAX (192u << 10)
 
 #define FILE_CODEC_COLUMNS 1u
 #define FILE_LEVELS_ALL 0x3fu /* a block with records of an unknown site may have any level */
@@ -168,9 +173,13 @@ _Static_assert(sizeof(struct frame_trailer) == 80, "trailer");
 void file_frame_head(struct frame_head *head, unsigned kind, size_t size, const uint8_t uuid[16]);
 /* Store the checksum into the last 8 bytes of a finished frame. */
 void file_frame_seal(uint8_t *frame, size_t size);
+/* Does the checksum fit, and the size what is in the frame? */
 bool file_frame_sound(const uint8_t *frame, size_t size);
-/* Size in all of a frame with this head, 0 if no frame of this kind can have it. */
+/* Size in all of a frame with this head, 0 if no frame of this kind and version can have it. */
 size_t file_frame_size(const struct frame_head *head);
+
+/* Are the numbers of an INDEX within the limits? */
+bool file_index_valid(const struct frame_index *frame);
 
 /* Append a HEADER or LEDGER. */
 int file_put_ledger(const struct file_identity *identity, const struct file_ledger_entry *ledger,

@@ -27,12 +27,41 @@ void file_frame_seal(uint8_t *frame, size_t size)
     memcpy(frame + size - sizeof(sum), &sum, sizeof(sum));
 }
 
+/* Is a frame of a kind of many sizes as large as what is in it says? Other versions have rules of
+ * their own. */
+static bool size_fits(const uint8_t *frame, size_t size)
+{
+    struct frame_identity identity;
+    struct frame_head head;
+    struct frame_site site;
+
+    memcpy(&head, frame, sizeof(head));
+    if (head.version != FILE_VERSION)
+        return true;
+    if (head.kind == FILE_KIND_SITE) {
+        if (size < sizeof(site) + sizeof(uint64_t))
+            return false;
+        memcpy(&site, frame, sizeof(site));
+        return site.size <= SHMLOG_SITE_MAX &&
+               size == sizeof(site) + ((site.size + 7u) & ~7u) + sizeof(uint64_t);
+    }
+    if (head.kind == FILE_KIND_HEADER || head.kind == FILE_KIND_LEDGER) {
+        if (size < sizeof(identity) + sizeof(uint64_t))
+            return false;
+        memcpy(&identity, frame, sizeof(identity));
+        return identity.rings <= FILE_LEDGER_MAX &&
+               size == sizeof(identity) + identity.rings * sizeof(struct file_ledger_entry) +
+                           sizeof(uint64_t);
+    }
+    return true;
+}
+
 bool file_frame_sound(const uint8_t *frame, size_t size)
 {
     uint64_t sum;
 
     memcpy(&sum, frame + size - sizeof(sum), sizeof(sum));
-    return sum == XXH64(frame, size - sizeof(sum), 0);
+    return sum == XXH64(frame, size - sizeof(sum), 0) && size_fits(frame, size);
 }
 
 size_t file_frame_size(const struct frame_head *head)
@@ -48,10 +77,10 @@ size_t file_frame_size(const struct frame_head *head)
     uint64_t size = (uint64_t)head->size + 8;
 
     if (head->magic != FILE_MAGIC || head->tag != FILE_TAG || size > FILE_FRAME_MAX ||
-        size < sizeof(*head) + sizeof(uint64_t))
+        size < FILE_FRAME_MIN)
         return 0;
-    if (head->kind < sizeof(fixed) / sizeof(fixed[0]) && fixed[head->kind] &&
-        fixed[head->kind] != size)
+    if (head->version == FILE_VERSION && head->kind < sizeof(fixed) / sizeof(fixed[0]) &&
+        fixed[head->kind] && fixed[head->kind] != size)
         return 0;
     return (size_t)size;
 }

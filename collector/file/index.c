@@ -12,6 +12,10 @@ struct file_index {
     struct index_entry *entry;
     size_t count, room;
     bool overflowed; /* more pieces than an index may have: the file will have none */
+    /* What the seal repeats: sites and producers as frames, and the outermost clock pairs. */
+    struct file_buffer repeated;
+    struct frame_clock clock[2];
+    unsigned clocks;
 };
 
 /* A column: where its values lie in an entry. */
@@ -64,6 +68,7 @@ void file_index_close(struct file_index *index)
     if (!index)
         return;
     free(index->entry);
+    file_buffer_done(&index->repeated);
     free(index);
 }
 
@@ -71,6 +76,8 @@ void file_index_clear(struct file_index *index)
 {
     index->count = 0;
     index->overflowed = false;
+    index->repeated.size = 0;
+    index->clocks = 0;
 }
 
 static int add_entry(struct file_index *index, const struct index_entry *entry)
@@ -92,9 +99,33 @@ static int add_entry(struct file_index *index, const struct index_entry *entry)
     return 0;
 }
 
+/* Keep an entry of the dictionary for the seal, as long as there is room. */
+static int keep_entry(struct file_index *index, unsigned kind, const uint8_t *frame, size_t size)
+{
+    struct file_buffer *repeated = &index->repeated;
+    int r;
+
+    if (kind == FILE_KIND_CLOCK) {
+        if (index->clocks < 2)
+            index->clocks++;
+        memcpy(&index->clock[index->clocks - 1], frame, sizeof(index->clock[0]));
+        return 0;
+    }
+    if (kind != FILE_KIND_SITE && kind != FILE_KIND_PRODUCER)
+        return 0;
+    if (size > FILE_REPEATED_MAX - repeated->size)
+        return 0;
+    r = file_buffer_reserve(repeated, size);
+    if (r < 0)
+        return r;
+    memcpy(repeated->data + repeated->size, frame, size);
+    repeated->size += size;
+    return 0;
+}
+
 int file_index_add(struct file_index *index, uint64_t offset, const uint8_t *piece, size_t size)
 {
-    size_t before = index->count;
+    size_t before = index->count, repeated = index->repeated.size;
     size_t whole;
 
     for (size_t at = 0; at < size; at += whole) {
@@ -111,8 +142,11 @@ int file_index_add(struct file_index *index, uint64_t offset, const uint8_t *pie
             memcpy(&entry.gap, piece + at, sizeof(entry.gap));
         if (r == 0 && head.kind != FILE_KIND_HEADER)
             r = add_entry(index, &entry);
+        if (r == 0)
+            r = keep_entry(index, head.kind, piece + at, frame);
         if (r < 0) {
             index->count = before;
+            index->repeated.size = repeated;
             return r;
         }
     }
@@ -169,11 +203,40 @@ static int put_index(struct file_encoder *encoder, const uint8_t file_uuid[16],
     if (r < 0)
         return r;
     frame.stored_size = (uint32_t)(out->size - data);
+    if (out->size - data > FILE_STORED_MAX) { /* readers do without an index */
+        out->size = begin;
+        return 0;
+    }
     frame.data_hash = XXH64(out->data + data, frame.stored_size, 0);
     file_frame_head(&frame.head, FILE_KIND_INDEX, sizeof(frame), file_uuid);
     memcpy(out->data + begin, &frame, sizeof(frame));
     file_frame_seal(out->data + begin, sizeof(frame));
     return 0;
+}
+
+static int put_bytes(const void *bytes, size_t size, struct file_buffer *out)
+{
+    int r = file_buffer_reserve(out, size);
+
+    if (r < 0 || !size)
+        return r;
+    memcpy(out->data + out->size, bytes, size);
+    out->size += size;
+    return 0;
+}
+
+/* The dictionary once more: an entry damaged where it stood first is still known. */
+static int put_repeated(const struct file_index *index, const uint8_t file_uuid[16],
+                        struct file_buffer *out)
+{
+    size_t begin = out->size;
+    int r = put_bytes(index->repeated.data, index->repeated.size, out);
+
+    if (r == 0)
+        r = put_bytes(index->clock, index->clocks * sizeof(index->clock[0]), out);
+    if (r == 0)
+        r = file_retarget(out->data + begin, out->size - begin, file_uuid);
+    return r == -EBADMSG ? -EINVAL : r;
 }
 
 static int put_trailer(const uint8_t file_uuid[16], struct frame_trailer *frame,
@@ -204,9 +267,14 @@ int file_put_seal(struct file_encoder *encoder, const struct file_identity *iden
     int r =
         file_put_ledger(identity, ledger, rings, FILE_KIND_LEDGER, trailer.flags, sealed_ns, out);
 
+    if (r == 0 && index)
+        r = put_repeated(index, identity->file_uuid, out);
     if (r == 0 && index && !index->overflowed) {
-        trailer.index_offset = offset + (out->size - begin);
+        size_t at = out->size;
+
         r = put_index(encoder, identity->file_uuid, index, out);
+        if (r == 0 && out->size > at)
+            trailer.index_offset = offset + (at - begin);
     }
     if (r == 0) {
         trailer.file_size = offset + (out->size - begin) + sizeof(trailer);
@@ -218,6 +286,12 @@ int file_put_seal(struct file_encoder *encoder, const struct file_identity *iden
 }
 
 /* ---- Reading ---- */
+
+bool file_index_valid(const struct frame_index *frame)
+{
+    return frame->entries <= FILE_INDEX_ENTRIES_MAX && frame->stored_size <= FILE_STORED_MAX &&
+           frame->raw_size <= (uint64_t)frame->entries * FILE_INDEX_ENTRY_MAX + FILE_INDEX_BASE;
+}
 
 static int get_table(struct bytes_in *in, const struct index_table *table,
                      struct index_entry *entries, size_t entry_count, size_t count, uint64_t *value,

@@ -76,10 +76,8 @@ static int list_by_index(struct file_reader *reader)
     if (found.head.kind != FILE_KIND_INDEX)
         return -EBADMSG;
     memcpy(&frame, found.frame, sizeof(frame));
-    /* No piece is smaller than a clock pair, no entry larger than all of its columns. */
-    if (frame.entries > FILE_INDEX_ENTRIES_MAX ||
-        frame.entries > reader->source.size / sizeof(struct frame_clock) ||
-        frame.raw_size > frame.entries * (uint64_t)FILE_INDEX_ENTRY_MAX + 65536)
+    /* No piece is smaller than a bare frame. */
+    if (!file_index_valid(&frame) || frame.entries > reader->source.size / FILE_FRAME_MIN)
         return -EBADMSG;
     r = file_reader_unpack(reader, reader->index_offset + sizeof(frame), frame.stored_size,
                            frame.raw_size, frame.data_hash);
@@ -98,11 +96,11 @@ static int list_by_scan(struct file_reader *reader)
 {
     struct file_piece *list = NULL;
     size_t count = 0, room = 0;
-    uint64_t at = reader->begin;
+    struct file_walk walk = {.at = reader->begin};
 
     for (;;) {
         struct file_piece piece;
-        int r = file_scan_step(reader, &at, &piece);
+        int r = file_scan_step(reader, &walk, &piece);
 
         if (r == 0 && piece.kind == FILE_PIECE_END)
             break;

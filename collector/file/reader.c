@@ -5,23 +5,36 @@
 #include "collector/file/reader_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define RECOVER (1u << 20) /* how far a file without a sound header is searched for frames */
 
+static const char *version_strerror(int version)
+{
+    static _Thread_local char text[96];
+
+    snprintf(text, sizeof(text), "format version %d%s, this program reads version %u", version,
+             version == FILE_ERR_VERSION_LAST - FILE_ERR_VERSION ? " or later" : "", FILE_VERSION);
+    return text;
+}
+
 const char *file_strerror(int error)
 {
-    switch (error < 0 ? -error : error) {
+    error = error < 0 ? -error : error;
+    if (error >= FILE_ERR_VERSION && error <= FILE_ERR_VERSION_LAST)
+        return version_strerror(error - FILE_ERR_VERSION);
+    switch (error) {
     case FILE_ERR_FOREIGN:
         return "not a shmlog file";
-    case FILE_ERR_VERSION:
-        return "made by another version of shmlog";
+    case FILE_ERR_FEATURES:
+        return "uses features of the file format that this program does not know";
     case FILE_ERR_CUT:
         return "ends in the middle of a piece";
     case FILE_ERR_DAMAGED:
         return "damaged";
     default:
-        return strerror(error < 0 ? -error : error);
+        return strerror(error);
     }
 }
 
@@ -76,16 +89,23 @@ int file_reader_take_ledger(const uint8_t *frame, size_t size, struct file_ident
 
 /* The version stands in the head of every frame, and features in the HEADER: both are looked at
  * only when the frame's checksum is right. */
+static int refuse_version(unsigned version)
+{
+    unsigned last = FILE_ERR_VERSION_LAST - FILE_ERR_VERSION;
+
+    return -(int)(FILE_ERR_VERSION + (version < last ? version : last));
+}
+
 static int check_version(const struct found *found)
 {
     struct frame_identity frame;
 
     if (found->head.version != FILE_VERSION)
-        return -FILE_ERR_VERSION;
+        return refuse_version(found->head.version);
     if (found->head.kind != FILE_KIND_HEADER || found->size < sizeof(frame))
         return -FILE_ERR_DAMAGED;
     memcpy(&frame, found->frame, sizeof(frame));
-    return frame.incompatible & ~FILE_INCOMPATIBLE ? -FILE_ERR_VERSION : 0;
+    return frame.incompatible & ~FILE_INCOMPATIBLE ? -FILE_ERR_FEATURES : 0;
 }
 
 static int read_header(struct file_reader *reader)
@@ -102,6 +122,25 @@ static int read_header(struct file_reader *reader)
     if (r == 0)
         reader->begin = found.size;
     return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
+}
+
+/* What the seal repeats of the dictionary stands from `at` on, frame after frame. */
+static int read_repeated(struct file_reader *reader, uint64_t at)
+{
+    const uint8_t *uuid = reader->identity.file_uuid;
+    uint64_t end = at + 2 * FILE_REPEATED_MAX;
+    struct found found;
+    int r = 0;
+
+    for (; r == 0 && at < end; at += found.size) {
+        r = file_scan_frame(&reader->source, at, uuid, &found);
+        if (r < 0)
+            return r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED ? 0 : r;
+        if (found.head.kind == FILE_KIND_INDEX || found.head.kind == FILE_KIND_TRAILER)
+            break;
+        r = file_dictionary_add(&reader->dictionary, found.frame, found.size);
+    }
+    return r;
 }
 
 /* The trailer, and the ledger that it points to. No error if there is none. */
@@ -134,6 +173,7 @@ static int read_seal(struct file_reader *reader, const uint8_t *uuid)
             reader->sealed = true;
             reader->seal_begin = trailer.ledger_offset;
             reader->index_offset = trailer.index_offset;
+            r = read_repeated(reader, trailer.ledger_offset + found.size);
         }
     }
     return r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED || r == -EBADMSG ? 0 : r;
@@ -173,7 +213,7 @@ static int recover(struct file_reader *reader, int error)
         r = -FILE_ERR_FOREIGN;
     if (r == 0) {
         if (found.head.version != FILE_VERSION)
-            return -FILE_ERR_VERSION;
+            return refuse_version(found.head.version);
         memcpy(reader->identity.file_uuid, found.head.file_uuid, 16);
         return 0;
     }
@@ -192,7 +232,7 @@ static int open_pieces(struct file_reader *reader)
         r = recover(reader, r);
     else if (r == 0)
         r = read_seal(reader, reader->identity.file_uuid);
-    reader->at = reader->begin;
+    file_reader_rewind(reader);
     return r;
 }
 
@@ -262,12 +302,12 @@ bool file_reader_sealed_bad(const struct file_reader *reader)
 
 int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece)
 {
-    return file_scan_step(reader, &reader->at, ret_piece);
+    return file_scan_step(reader, &reader->walk, ret_piece);
 }
 
 void file_reader_rewind(struct file_reader *reader)
 {
-    reader->at = reader->begin;
+    reader->walk = (struct file_walk){.at = reader->begin};
 }
 
 int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t stored, size_t raw,
@@ -284,8 +324,13 @@ int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t store
         r = file_source_read(&reader->source, offset, reader->stored.data, stored);
     if (r < 0)
         return r;
-    if (XXH64(reader->stored.data, stored, 0) != hash ||
-        ZSTD_getFrameContentSize(reader->stored.data, stored) != raw ||
+    if (XXH64(reader->stored.data, stored, 0) != hash) {
+        if (!stored || reader->stored.data[stored - 1])
+            return -FILE_ERR_DAMAGED;
+        r = file_scan_zeros(&reader->source, offset + stored);
+        return r < 0 ? r : r > 0 ? -FILE_ERR_CUT : -FILE_ERR_DAMAGED;
+    }
+    if (ZSTD_getFrameContentSize(reader->stored.data, stored) != raw ||
         ZSTD_findFrameCompressedSize(reader->stored.data, stored) != stored)
         return -FILE_ERR_DAMAGED;
     r = file_buffer_reserve(&reader->content, raw);
@@ -312,7 +357,7 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
         return -EINVAL;
     r = file_scan_frame(&reader->source, piece->offset, reader->identity.file_uuid, &found);
     if (r < 0)
-        return r == -FILE_ERR_CUT ? -FILE_ERR_DAMAGED : r;
+        return r;
     if (found.head.kind != FILE_KIND_BLOCK)
         return -FILE_ERR_DAMAGED;
     memcpy(&frame, found.frame, sizeof(frame));
@@ -324,5 +369,5 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
     if (r == 0)
         r = file_block_decode(reader->decoder, &info, reader->content.data, info.raw_size,
                               ret_block);
-    return r == -EBADMSG || r == -FILE_ERR_CUT ? -FILE_ERR_DAMAGED : r;
+    return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
 }

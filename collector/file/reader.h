@@ -14,12 +14,18 @@
 struct file_reader;
 
 /* Errors beside errno's, returned negative. */
-#define FILE_ERR_FOREIGN 4101 /* not a shmlog file */
-#define FILE_ERR_VERSION 4102 /* another version of the format */
-#define FILE_ERR_CUT 4103     /* ends in the middle of a piece */
-#define FILE_ERR_DAMAGED 4104 /* a checksum does not fit, or sizes do not add up */
+#define FILE_ERR_FOREIGN 4101  /* not a shmlog file */
+#define FILE_ERR_FEATURES 4102 /* uses features of the format that are not known here */
+#define FILE_ERR_CUT 4103      /* ends in the middle of a piece */
+#define FILE_ERR_DAMAGED 4104  /* a checksum does not fit, or sizes do not add up */
+/* Another version of the format: FILE_ERR_VERSION + that version, the last one for all from there
+ * on. */
+#define FILE_ERR_VERSION 4110
+#define FILE_ERR_VERSION_LAST 4199
+/* The text is good until the thread's next call. */
 const char *file_strerror(int error);
 
+/* Of a sealed file, the dictionary that the seal repeats is in the reader's tables from now on. */
 int file_reader_open(const char *path, struct file_reader **ret_reader);
 void file_reader_close(struct file_reader *reader);
 const struct file_identity *file_reader_identity(const struct file_reader *reader);
@@ -59,7 +65,8 @@ struct file_piece {
     struct file_gap gap;          /* GAP */
 };
 
-/* Step to the next piece in file order. The dictionary entries passed on the way are in the
+/* Step to the next piece in file order; where data of a block is missing, that may begin before the
+ * block should end. The dictionary entries passed on the way are in the
  * reader's tables. Negative only for errors of the system. END is not final for a file that is
  * being written: call again later for what came after, a piece that was cut off then included. */
 int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece);
@@ -90,7 +97,8 @@ struct file_block {
     size_t record_room;
 };
 /* Decode a block piece. `ret_block` is reused: zero it at first, file_block_done() at last.
- * -FILE_ERR_DAMAGED with nothing decoded. */
+ * -FILE_ERR_DAMAGED with nothing decoded; -FILE_ERR_CUT likewise, if the file has become shorter or
+ * the block's data ends in space that nothing was written to. */
 int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
                        struct file_block *ret_block);
 void file_block_done(struct file_block *block);

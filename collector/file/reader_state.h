@@ -26,6 +26,16 @@ struct file_dictionary {
     bool clock_sorted;
 };
 
+/* A way through the pieces of a file. */
+struct file_walk {
+    uint64_t at;              /* of the next piece */
+    uint64_t block, data_end; /* of the last BLOCK: its frame, and where its data ends; 0 none */
+    uint64_t data_hash;
+    uint64_t hashed; /* bytes that hashes were taken of: bounded, whatever the file says */
+    bool cut;        /* the last piece was cut off by the end of the file: */
+    uint64_t cut_begin, cut_end;
+};
+
 struct file_reader {
     struct file_source source;
     struct file_identity identity;
@@ -35,9 +45,7 @@ struct file_reader {
     uint64_t begin;      /* of the first piece after the header; 0 if the header is damaged */
     uint64_t seal_begin; /* of the ledger, where the trailer says so; else 0 */
     uint64_t index_offset;
-    uint64_t at; /* of the next piece */
-    bool cut;    /* the last piece was cut off by the end of the file, from cut_begin to cut_end */
-    uint64_t cut_begin, cut_end;
+    struct file_walk walk; /* of file_reader_next() */
     struct file_dictionary dictionary;
     struct file_piece *list;
     size_t listed;
@@ -63,20 +71,28 @@ struct found {
  * before it does, -FILE_ERR_DAMAGED, or errno's. */
 int file_scan_frame(struct file_source *source, uint64_t offset, const uint8_t *uuid,
                     struct found *ret_found);
-/* Search from `offset` for the next sound small frame; not beyond `limit`. 1: found at *ret_next;
- * 0: none, *ret_next is the end of the last bytes that are not zero (`offset` if all are). */
-int file_scan_next(struct file_source *source, uint64_t offset, uint64_t limit, const uint8_t *uuid,
-                   uint64_t *ret_next);
-/* The piece at *at, and step over it. */
-int file_scan_step(struct file_reader *reader, uint64_t *at, struct file_piece *ret_piece);
+/* The piece at walk->at, and step over it. */
+int file_scan_step(struct file_reader *reader, struct file_walk *walk,
+                   struct file_piece *ret_piece);
 
 void file_block_info_of(const struct frame_block *frame, struct file_block_info *ret_info);
 void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct file_gap *ret_gap);
 
+/* search.c */
+
+/* Search from `offset` for the next sound small frame that begins before `limit`. 1: found at
+ * *ret_next; 0: none, *ret_next is the end of the last bytes that are not zero (`offset` if all
+ * are). */
+int file_scan_next(struct file_source *source, uint64_t offset, uint64_t limit, const uint8_t *uuid,
+                   uint64_t *ret_next);
+/* 1: nothing but zeros from `offset` to the end of the file. */
+int file_scan_zeros(struct file_source *source, uint64_t offset);
+
 /* reader.c */
 
 /* Read a zstd frame of `stored` bytes at `offset` whose hash is `hash` into reader->content, which
- * gets `raw` bytes. -FILE_ERR_CUT, -FILE_ERR_DAMAGED, or errno's. */
+ * gets `raw` bytes. -FILE_ERR_CUT (also where it ends in space not written to yet),
+ * -FILE_ERR_DAMAGED, or errno's. */
 int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t stored, size_t raw,
                        uint64_t hash);
 /* Take identity and ledger from a HEADER or LEDGER frame. -EBADMSG, -ENOMEM. */

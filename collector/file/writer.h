@@ -3,8 +3,8 @@
  * Building the pieces of a log file as bytes in memory; whoever calls puts them on a disk.
  *
  * A file is, in this order: header, then dictionary entries, blocks and gaps as they come (an entry
- * before its first use), and at the end ledger and index. Each piece is a whole number of zstd
- * frames. See docs/format.md.
+ * before its first use), and at the end ledger, the dictionary once more, and index. Each piece is
+ * a whole number of zstd frames. See docs/format.md.
  *
  * Not thread-safe: one encoder belongs to one thread.
  */
@@ -98,7 +98,8 @@ struct file_gap {
 int file_put_gap(struct file_encoder *encoder, const struct file_gap *gap, struct file_buffer *out);
 
 /* Index: collects what was put into the file, then is written with the ledger when the file is
- * sealed. */
+ * sealed. It keeps the frames of sites and producers as well, up to a limit: the seal repeats them.
+ */
 struct file_index;
 int file_index_open(struct file_index **ret_index);
 void file_index_close(struct file_index *index);

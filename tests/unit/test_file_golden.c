@@ -355,6 +355,29 @@ static struct maker *make_types(void)
     return m;
 }
 
+/* The file without `gone` bytes at `at`. */
+static void write_golden_without(const char *dir, const char *name, const struct file_buffer *out,
+                                 size_t at, size_t gone)
+{
+    uint8_t *copy = malloc(out->size);
+
+    memcpy(copy, out->data, at);
+    memcpy(copy + at, out->data + at + gone, out->size - at - gone);
+    write_golden(dir, name, copy, out->size - gone);
+    free(copy);
+}
+
+/* The file cut at `at`, in space allocated ahead. */
+static void write_golden_torn(const char *dir, const char *name, const struct file_buffer *out,
+                              size_t at)
+{
+    uint8_t *copy = calloc(1, at + 200);
+
+    memcpy(copy, out->data, at);
+    write_golden(dir, name, copy, at + 200);
+    free(copy);
+}
+
 static void make_set(const char *dir)
 {
     static const uint8_t other[16] = {0xee};
@@ -365,9 +388,14 @@ static void make_set(const char *dir)
     maker_seal(m, false);
     write_golden(dir, "orders", out->data, out->size);
     write_golden(dir, "orders-cut", out->data, sealed - sizeof(struct frame_gap) - 9);
+    write_golden_without(dir, "orders-short", out, sealed - sizeof(struct frame_gap) - 30, 10);
+    write_golden_torn(dir, "orders-torn", out, sealed - 30);
     out->data[sealed - sizeof(struct frame_gap) - 20] ^= 4;
     write_golden(dir, "orders-flipped", out->data, out->size);
     out->data[sealed - sizeof(struct frame_gap) - 20] ^= 4;
+    out->data[0] ^= 4;
+    write_golden(dir, "orders-headless", out->data, out->size);
+    out->data[0] ^= 4;
     file_retarget(out->data + sealed - sizeof(struct frame_gap), sizeof(struct frame_gap), other);
     write_golden(dir, "orders-stale", out->data, out->size);
     maker_done(m);
@@ -406,8 +434,9 @@ static void check_golden(const char *name)
 
 Test(golden, reads_the_same_for_ever)
 {
-    static const char *const names[] = {"orders", "orders-cut", "orders-flipped", "orders-stale",
-                                        "types"};
+    static const char *const names[] = {"orders",          "orders-cut",   "orders-flipped",
+                                        "orders-stale",    "orders-short", "orders-torn",
+                                        "orders-headless", "types"};
 
     if (getenv("SHMLOG_GOLDEN_MAKE")) {
         make_set(getenv("SHMLOG_GOLDEN_MAKE"));

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The values and bytes of a group's records, from the content into their payloads.
+ *
+ * All sizes were checked before: each record has its place, and its fields and strings fit it.
+ */
+#include "collector/file/decoder.h"
+#include "collector/file/record.h"
+
+#include <errno.h>
+
+/* Put the column in `value` into the payloads of a group. Bytes are or-ed in for texts, since
+ * these may overlap with other fields and have only what is before their NUL. */
+static void scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
+                    unsigned width, bool text)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+    const uint64_t *value = d->decoder->value;
+
+    if (text) {
+        for (size_t i = 0; i < group->count; i++) {
+            for (unsigned b = 0; b < width; b++)
+                decode_payload(d, order[i])[offset + b] |= (uint8_t)(value[i] >> (8 * b));
+        }
+    } else if (width == 8) {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(decode_payload(d, order[i]) + offset, &value[i], 8);
+    } else if (width == 4) {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(decode_payload(d, order[i]) + offset, &value[i], 4);
+    } else {
+        for (size_t i = 0; i < group->count; i++)
+            memcpy(decode_payload(d, order[i]) + offset, &value[i], width);
+    }
+}
+
+static int get_lengths(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    struct bytes_in in = d->in;
+    int r = 0;
+
+    d->in.at = group->sizes;
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        if (!shape_is_string(&shape->field[f]))
+            continue;
+        r = file_decode_column(d, group->count, 4);
+        if (r == 0)
+            scatter(d, group, shape->field[f].offset, 4, false);
+    }
+    d->in = in;
+    return r;
+}
+
+static int get_text(struct decode *d, const struct decode_group *group,
+                    const struct file_shape_field *field)
+{
+    int r = 0;
+
+    for (uint32_t at = 0; r == 0 && at < field->size; at += 8) {
+        unsigned width = field->size - at < 8 ? field->size - at : 8;
+
+        r = file_decode_column(d, group->count, width);
+        if (r == 0)
+            scatter(d, group, field->offset + at, width, true);
+    }
+    return r;
+}
+
+int file_decode_fields(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    int r = shape->strings ? get_lengths(d, group, shape) : 0;
+
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        const struct file_shape_field *field = &shape->field[f];
+
+        if (shape_is_string(field) || shape_is_long_text(field))
+            continue;
+        if (field->type == SHMLOG_TYPE_TEXT) {
+            r = get_text(d, group, field);
+            continue;
+        }
+        r = file_decode_column(d, group->count, field->size);
+        if (r == 0)
+            scatter(d, group, field->offset, field->size, false);
+    }
+    return r;
+}
+
+static int get_opaque_bytes(struct decode *d, const struct decode_group *group)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint32_t size = d->decoder->fill[order[i]];
+        const uint8_t *from = bytes_take(&d->in, size);
+
+        if (!from)
+            return -EBADMSG;
+        memcpy(decode_payload(d, order[i]) + SHMLOG_PAYLOAD_ARGS, from, size);
+    }
+    return 0;
+}
+
+static int get_string(struct decode *d, const struct decode_group *group,
+                      const struct file_shape_field *field)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint8_t *payload = decode_payload(d, order[i]);
+        const uint8_t *from;
+        uint32_t word;
+
+        /* Put there by get_lengths(): the sum of them was checked. */
+        memcpy(&word, payload + field->offset, sizeof(word));
+        from = bytes_take(&d->in, string_size(word));
+        if (!from)
+            return -EBADMSG;
+        memcpy(payload + d->decoder->fill[order[i]], from, string_size(word));
+        d->decoder->fill[order[i]] += string_size(word);
+    }
+    return 0;
+}
+
+static int get_long_text(struct decode *d, const struct decode_group *group,
+                         const struct file_shape_field *field)
+{
+    const uint32_t *order = d->decoder->order + group->first;
+
+    for (size_t i = 0; i < group->count; i++) {
+        uint8_t *payload = decode_payload(d, order[i]) + field->offset;
+        const uint8_t *from = bytes_take(&d->in, field->size);
+
+        if (!from)
+            return -EBADMSG;
+        for (size_t b = 0; b < field->size && from[b]; b++)
+            payload[b] = from[b];
+    }
+    return 0;
+}
+
+int file_decode_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape)
+{
+    int r = 0;
+
+    if (shape->kind == SHAPE_OPAQUE)
+        return get_opaque_bytes(d, group);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        if (shape_is_string(&shape->field[f]))
+            r = get_string(d, group, &shape->field[f]);
+        else if (shape_is_long_text(&shape->field[f]))
+            r = get_long_text(d, group, &shape->field[f]);
+    }
+    return r;
+}

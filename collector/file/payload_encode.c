@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The sizes, values and bytes of a group's records, from their slots into columns and runs of
+ * bytes.
+ */
+#include "collector/file/encoder.h"
+#include "collector/file/record.h"
+
+/* Gather a value of each record of a group, widened to 64 bits. */
+static void gather(const struct encode *e, const struct encode_group *group, uint32_t offset,
+                   unsigned width, bool is_signed)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    const struct shmlog_slot *slots = e->slots + offset / SHMLOG_SLOT_PAYLOAD;
+    uint32_t within = offset % SHMLOG_SLOT_PAYLOAD;
+    uint64_t *value = e->encoder->value;
+    unsigned shift = is_signed ? 64 - 8 * width : 0;
+
+    if (within + width > SHMLOG_SLOT_PAYLOAD || (width & (width - 1))) {
+        for (size_t i = 0; i < group->count; i++) {
+            uint8_t bytes[8] = {0};
+
+            copy_payload(bytes, e->slots + order[i], offset, width);
+            value[i] = load64(bytes);
+        }
+    } else if (width == 8) {
+        for (size_t i = 0; i < group->count; i++)
+            value[i] = load64(slots[order[i]].payload + within);
+    } else if (width == 4) {
+        for (size_t i = 0; i < group->count; i++)
+            value[i] = load32(slots[order[i]].payload + within);
+    } else if (width == 2) {
+        for (size_t i = 0; i < group->count; i++)
+            value[i] = load16(slots[order[i]].payload + within);
+    } else {
+        for (size_t i = 0; i < group->count; i++)
+            value[i] = slots[order[i]].payload[within];
+    }
+    if (shift) {
+        for (size_t i = 0; i < group->count; i++)
+            value[i] = (uint64_t)((int64_t)(value[i] << shift) >> shift);
+    }
+}
+
+/* Payload bytes of an opaque record from the arguments on, without the zeros at its end. */
+static uint32_t opaque_size(const struct shmlog_slot *first)
+{
+    uint32_t size = record_slots(first) * SHMLOG_SLOT_PAYLOAD;
+
+    while (size > SHMLOG_PAYLOAD_ARGS && !*payload_at(first, size - 1))
+        size--;
+    return size - SHMLOG_PAYLOAD_ARGS;
+}
+
+static int put_opaque_sizes(struct encode *e, const struct encode_group *group)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    int r;
+
+    for (size_t i = 0; i < group->count; i++)
+        e->encoder->value[i] = record_slots(e->slots + order[i]);
+    r = file_encode_column(e, group->count, 1);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < group->count; i++)
+        e->encoder->value[i] = opaque_size(e->slots + order[i]);
+    return file_encode_column(e, group->count, 2);
+}
+
+/* Slots beyond those that a record needs, then the length words of its strings. */
+int file_encode_sizes(struct encode *e, const struct encode_group *group,
+                      const struct file_shape *shape)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    int r;
+
+    if (shape->kind == SHAPE_OPAQUE)
+        return put_opaque_sizes(e, group);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct shmlog_slot *first = e->slots + order[i];
+        unsigned slots = record_slots(first);
+        uint32_t size = file_encode_meaningful(group->site, first, slots);
+
+        e->encoder->value[i] = slots - (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+    }
+    r = file_encode_column(e, group->count, 1);
+    for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
+        if (!shape_is_string(&shape->field[f]))
+            continue;
+        gather(e, group, shape->field[f].offset, 4, false);
+        r = file_encode_column(e, group->count, 4);
+    }
+    return r;
+}
+
+static bool is_signed(unsigned type)
+{
+    return type == SHMLOG_TYPE_CHAR || type == SHMLOG_TYPE_I8 || type == SHMLOG_TYPE_I16 ||
+           type == SHMLOG_TYPE_I32 || type == SHMLOG_TYPE_I64;
+}
+
+/* Zero the bytes after the first NUL of a short text. */
+static uint64_t cut_text(uint64_t bytes, bool *ended)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        *ended |= !(bytes >> (8 * i) & 0xff);
+        if (*ended)
+            bytes &= ~(UINT64_C(0xff) << (8 * i));
+    }
+    return bytes;
+}
+
+/* A short TEXT: columns of up to 8 bytes each. */
+static int put_text(struct encode *e, const struct encode_group *group,
+                    const struct file_shape_field *field)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+
+    for (uint32_t at = 0; at < field->size; at += 8) {
+        unsigned width = field->size - at < 8 ? field->size - at : 8;
+        int r;
+
+        for (size_t i = 0; i < group->count; i++) {
+            uint8_t bytes[SHAPE_TEXT_SHORT] = {0};
+            bool ended = false;
+            uint64_t low;
+
+            copy_payload(bytes, e->slots + order[i], field->offset, field->size);
+            low = cut_text(load64(bytes), &ended);
+            e->encoder->value[i] = at ? cut_text(load64(bytes + 8), &ended) : low;
+        }
+        r = file_encode_column(e, group->count, width);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int file_encode_fields(struct encode *e, const struct encode_group *group,
+                       const struct file_shape *shape)
+{
+    for (unsigned f = 0; f < shape->fields; f++) {
+        const struct file_shape_field *field = &shape->field[f];
+        int r;
+
+        if (shape_is_string(field) || shape_is_long_text(field))
+            continue;
+        if (field->type == SHMLOG_TYPE_TEXT) {
+            r = put_text(e, group, field);
+        } else {
+            gather(e, group, field->offset, field->size, is_signed(field->type));
+            if (shape_is_float(field))
+                r = file_columns_put_float(&e->encoder->columns, e->encoder->value, group->count,
+                                           field->size, &e->encoder->content);
+            else
+                r = file_encode_column(e, group->count, field->size);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---- Bytes ---- */
+
+static int put_opaque_bytes(struct encode *e, const struct encode_group *group)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    struct file_buffer *out = &e->encoder->content;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct shmlog_slot *first = e->slots + order[i];
+        uint32_t size = opaque_size(first);
+        int r = file_buffer_reserve(out, size);
+
+        if (r < 0)
+            return r;
+        copy_payload(out->data + out->size, first, SHMLOG_PAYLOAD_ARGS, size);
+        out->size += size;
+    }
+    return 0;
+}
+
+/* Bytes of string number `which` of each record. */
+static int put_string(struct encode *e, const struct encode_group *group,
+                      const struct file_shape *shape, unsigned which)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    struct file_buffer *out = &e->encoder->content;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct shmlog_slot *first = e->slots + order[i];
+        uint32_t offset = shape->end;
+        uint32_t size = string_size(load32(payload_at(first, shape->field[which].offset)));
+        int r = file_buffer_reserve(out, size);
+
+        if (r < 0)
+            return r;
+        for (unsigned f = 0; f < which; f++) {
+            if (shape_is_string(&shape->field[f]))
+                offset += string_size(load32(payload_at(first, shape->field[f].offset)));
+        }
+        copy_payload(out->data + out->size, first, offset, size);
+        out->size += size;
+    }
+    return 0;
+}
+
+static int put_long_text(struct encode *e, const struct encode_group *group,
+                         const struct file_shape_field *field)
+{
+    const uint32_t *order = e->encoder->order + group->first;
+    struct file_buffer *out = &e->encoder->content;
+
+    for (size_t i = 0; i < group->count; i++) {
+        int r = file_buffer_reserve(out, field->size);
+        size_t used;
+        uint8_t *to;
+
+        if (r < 0)
+            return r;
+        to = out->data + out->size;
+        copy_payload(to, e->slots + order[i], field->offset, field->size);
+        used = strnlen((const char *)to, field->size);
+        memset(to + used, 0, field->size - used);
+        out->size += field->size;
+    }
+    return 0;
+}
+
+int file_encode_bytes(struct encode *e, const struct encode_group *group,
+                      const struct file_shape *shape)
+{
+    if (shape->kind == SHAPE_OPAQUE)
+        return put_opaque_bytes(e, group);
+    for (unsigned f = 0; f < shape->fields; f++) {
+        int r = 0;
+
+        if (shape_is_string(&shape->field[f]))
+            r = put_string(e, group, shape, f);
+        else if (shape_is_long_text(&shape->field[f]))
+            r = put_long_text(e, group, &shape->field[f]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
