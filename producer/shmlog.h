@@ -280,8 +280,8 @@ struct shmlog_ring_entry {
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring_entry) == 64, "ring entry");
 #define SHMLOG_RING_ENTRY_THP 1u /* page_kib is that of a transparent huge page */
 
-/* The clock at one moment: ticks <-> CLOCK_REALTIME, with the width of the bracket in which the two
- * were read. Guarded by seq: odd while being written. */
+/* The clock at one moment: ticks <-> CLOCK_REALTIME, with half the width of the bracket in which
+ * the two were read. Guarded by seq: odd while being written. */
 struct shmlog_clock_pair {
     uint64_t seq;
     uint64_t ticks;

@@ -9,6 +9,8 @@
 #include "shm/clock.h"
 
 #define NS_PER_S 1000000000
+#define PARTNER_PER_S 10    /* pairs that tell a rate are a tenth of a second apart */
+#define PARTNERS 8          /* pairs looked at for one */
 #define RATE_TOLERANCE 1000 /* 1/1000: slewing is at most half of it; more is a step */
 
 void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_clock_pair *pair)
@@ -150,6 +152,24 @@ static size_t pairs_before(const struct shmlog_clock_pair *pairs, size_t count, 
     return low;
 }
 
+/* The pair nearest to the outermost one, `step` away from it in direction, that is far enough from
+ * it to tell the rate; the outermost one itself if none of the next few is. */
+static const struct shmlog_clock_pair *partner(const struct shmlog_clock_pair *outermost, int step,
+                                               size_t others, uint64_t hz)
+{
+    const struct shmlog_clock_pair *pair = outermost;
+
+    for (size_t i = 0; i < others && i < PARTNERS; i++) {
+        uint64_t apart;
+
+        pair += step;
+        apart = step > 0 ? pair->ticks - outermost->ticks : outermost->ticks - pair->ticks;
+        if (apart >= hz / PARTNER_PER_S)
+            return pair;
+    }
+    return outermost;
+}
+
 int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                         uint64_t ticks, uint64_t *ret_error_ns)
 {
@@ -164,15 +184,16 @@ int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uin
         return 0;
     }
     before = pairs_before(pairs, count, ticks);
-    if (count == 1) {
-        a = b = nearest = pairs;
+    if (before == 0) {
+        a = nearest = pairs;
+        b = partner(a, 1, count - 1, hz);
+    } else if (before == count) {
+        b = nearest = &pairs[count - 1];
+        a = partner(b, -1, count - 1, hz);
     } else {
-        size_t first = before == 0 ? 0 : before == count ? count - 2 : before - 1;
-
-        a = &pairs[first];
-        b = &pairs[first + 1];
-        nearest =
-            before <= first || (before < count && ticks - a->ticks < b->ticks - ticks) ? a : b;
+        a = &pairs[before - 1];
+        b = &pairs[before];
+        nearest = ticks - a->ticks < b->ticks - ticks ? a : b;
     }
     if (a != b && ran(a, b, hz)) {
         ns = by_line(a, b, ticks);

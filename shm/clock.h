@@ -3,7 +3,8 @@
  * The segment's clock: calibrating ticks against CLOCK_REALTIME, and converting back.
  *
  * The collector publishes a pair at start, then twice a second; readers interpolate between the
- * two pairs around a moment and extrapolate beyond the ends by the nearest known rate.
+ * two pairs around a moment and extrapolate beyond the ends along the outermost pair and the next
+ * one at least 0.1 s from it.
  */
 #ifndef SHM_CLOCK_H
 #define SHM_CLOCK_H

@@ -14,7 +14,7 @@ char *text_reserve(struct text *text, size_t more)
     size_t room = text->room ? text->room : 256;
     char *data;
 
-    if (text->room - text->size >= more)
+    if (text->data && text->room - text->size >= more)
         return text->data + text->size;
     while (room - text->size < more) {
         if (room > SIZE_MAX / 2) {

@@ -58,6 +58,19 @@ Test(clock, interpolates_and_extrapolates)
     expect(pairs, 3, T0 + 3 * HZ, REAL0 + 2999900000, 20);
 }
 
+/* Two pairs close together do not tell a rate: their brackets are too wide for that. */
+Test(clock, pairs_close_together)
+{
+    struct shmlog_clock_pair pairs[] = {pair(T0, REAL0), pair(T0 + HZ, REAL0 + 1000000000),
+                                        pair(T0 + HZ + 2000, REAL0 + 1000001020)};
+
+    /* the last two: by the first one's line to the last, 20 ns more over a second */
+    expect(pairs, 3, T0 + 2 * HZ + 2000, REAL0 + 2000001039, 20);
+    /* nothing but two close ones: by the nominal rate from the outermost */
+    expect(pairs + 1, 2, T0 + 2 * HZ + 2000, REAL0 + 2000001020, 20);
+    expect(pairs + 1, 2, T0, REAL0, 20);
+}
+
 Test(clock, wall_clock_set)
 {
     /* set back by an hour between the second and the third */
