@@ -189,7 +189,8 @@ static int open_agents(struct pipeline *p)
     return r < 0 ? pipeline_fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
 }
 
-/* A segment that is in use is taken over as it is. */
+/* A segment that is in use is taken over as it is; and a page for many rings would be wasted on
+ * one. */
 static void say_difference(const struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
@@ -200,6 +201,9 @@ static void say_difference(const struct pipeline *p)
         pipeline_say(
             "the segment is not as asked for, since there are records or producers in it; start "
             "again when there are none");
+    if (o->page_kib * 1024 > 2 * o->ring_bytes)
+        pipeline_say("--page-size: pages of more than twice a ring are not used; give a larger "
+                     "--ring-size as well");
 }
 
 /* What this C library offers is most likely what producers will find. */
