@@ -98,7 +98,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
 
 #define SHMLOG_SLOT_SIZE 64u
 #define SHMLOG_SLOT_PAYLOAD 56u
-#define SHMLOG_RECORD_SLOTS 64u                                        /* at most, per record */
+#define SHMLOG_RECORD_SLOTS 64u                                           /* at most, per record */
 #define SHMLOG_RECORD_PAYLOAD (SHMLOG_SLOT_PAYLOAD * SHMLOG_RECORD_SLOTS) /* 3,584 bytes */
 #define SHMLOG_PAYLOAD_TIME 0u
 #define SHMLOG_PAYLOAD_PRODUCER 8u
@@ -110,7 +110,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
 #define SHMLOG_SITE_SLOTS_MASK 0x7fu
 
 /* Length word of a STRING or BYTES argument. */
-#define SHMLOG_LENGTH_CUT 0x80000000u  /* the bytes were cut to fit; the rest are the kept length */
+#define SHMLOG_LENGTH_CUT 0x80000000u  /* cut to fit; the other bits are the length kept */
 #define SHMLOG_LENGTH_NULL 0xffffffffu /* the pointer was NULL; no bytes follow */
 
 /* Argument types, as in struct shmlog_site_arg. Sizes in bytes in the fixed area. */
@@ -338,9 +338,9 @@ struct shmlog_site_arg {
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_MAX 2048u
-#define SHMLOG_SITE_PRINTF 1u /* a printf-style call */
-#define SHMLOG_SITE_EVENT 2u  /* a name, and named fields */
-#define SHMLOG_SITE_RAW 3u    /* a struct of the user's own */
+#define SHMLOG_SITE_PRINTF 1u    /* a printf-style call */
+#define SHMLOG_SITE_EVENT 2u     /* a name, and named fields */
+#define SHMLOG_SITE_RAW 3u       /* a struct of the user's own */
 #define SHMLOG_SITE_FLAG_MORE 1u /* the text goes on in the producer's next record */
 #define SHMLOG_ARGS_MAX 16u
 #define SHMLOG_RAW_FIELDS_MAX 32u
@@ -524,7 +524,7 @@ struct shmlog_local_ {
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
     struct shmlog_ring *ring[SHMLOG_RINGS_MAX];
     uint64_t ring_map[SHMLOG_RINGS_MAX]; /* bytes mapped of each */
-    struct shmlog_ring none; /* a ring that is always full */
+    struct shmlog_ring none;             /* a ring that is always full */
 };
 struct shmlog {
     /* A page that the kernel zeroes in a forked child (MADV_WIPEONFORK): the child's threads no
@@ -561,8 +561,8 @@ struct shmlog_callsite_ {
     uint16_t flags;
     uint8_t kind, level, args;
     const struct shmlog_field_ *fields; /* raw records */
-    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_*, found at
-                                      registration */
+    uint16_t how[SHMLOG_ARGS_MAX];      /* what the format makes of a char *: SHMLOG_HOW_*, found at
+                                           registration */
 };
 struct shmlog_field_ {
     const char *name;
@@ -650,8 +650,10 @@ SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
     shmlog_threads_[SHMLOG_TLS_ENTRIES_];
 SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
-    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {
-        {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}, {1, NULL, 0, 0}};
+    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{1, NULL, 0, 0},
+                                            {1, NULL, 0, 0},
+                                            {1, NULL, 0, 0},
+                                            {1, NULL, 0, 0}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
 extern SHMLOG_SHARED_ uint32_t shmlog_entries_;
@@ -685,8 +687,7 @@ SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, struct shmlog_thread_
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, uint32_t id,
-                                      const struct shmlog_value_ *values, int timed,
-                                      uint64_t time);
+                                      const struct shmlog_value_ *values, int timed, uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
                                           const void *data, size_t size, int timed, uint64_t time);
@@ -746,41 +747,40 @@ struct shmlog_words_ {
 /* Opens a sequence: descriptor, arming, ring of this core. The section is tied to the function's
  * own ("?"), so that both live and die together when the linker discards copies. cpu_id is at byte
  * 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
-#define SHMLOG_RSEQ_BEGIN_                                                                         \
-    ".pushsection __rseq_cs, \"aw?\"\n\t"                                                          \
-    ".balign 32\n"                                                                                 \
-    "3:\n\t"                                                                                       \
-    ".long 0, 0\n\t"                                                                               \
-    ".quad 1f, 2f - 1f, 4f\n\t"                                                                    \
-    ".popsection\n\t"                                                                              \
-    "xorl %k[status], %k[status]\n\t"                                                              \
-    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_                                                    \
-    "1:\n\t"                                                                                       \
-    "movl %%fs:4(%[rseq]), %k[ring]\n\t"                                                           \
-    "cmpl %c[cpus](%[log]), %k[ring]\n\t"                                                          \
-    "jae 7f\n\t"                                                                                   \
-    "movq %c[table](%[log],%[ring],8), %[ring]\n\t"                                                \
+#define SHMLOG_RSEQ_BEGIN_                               \
+    ".pushsection __rseq_cs, \"aw?\"\n\t"                \
+    ".balign 32\n"                                       \
+    "3:\n\t"                                             \
+    ".long 0, 0\n\t"                                     \
+    ".quad 1f, 2f - 1f, 4f\n\t"                          \
+    ".popsection\n\t"                                    \
+    "xorl %k[status], %k[status]\n\t"                    \
+    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_ "1:\n\t" \
+    "movl %%fs:4(%[rseq]), %k[ring]\n\t"                 \
+    "cmpl %c[cpus](%[log]), %k[ring]\n\t"                \
+    "jae 7f\n\t"                                         \
+    "movq %c[table](%[log],%[ring],8), %[ring]\n\t"      \
     "movq 128(%[ring]), %[head]\n\t"
 /* Closes it: 2 is after the commit. Every way out clears the pointer (on an abort, the kernel has),
  * since the code may be unloaded, and the kernel would read a descriptor that is gone. */
-#define SHMLOG_RSEQ_END_                                                                           \
-    "2:\n\t"                                                                                       \
-    "movq $0, %%fs:8(%[rseq])\n"                                                                   \
-    ".pushsection .text.shmlog_rseq, \"ax?\"\n\t"                                                  \
-    ".byte 0x0f, 0xb9, 0x3d\n\t"                                                                   \
-    ".long 0x53053053\n"                                                                           \
-    "4:\n\t"                                                                                       \
-    "movl $2, %k[status]\n\t"                                                                      \
-    "jmp 6f\n"                                                                                     \
-    "5:\n\t"                                                                                       \
-    "movl $1, %k[status]\n\t"                                                                      \
-    "movq $0, %%fs:8(%[rseq])\n\t"                                                                 \
-    "jmp 6f\n"                                                                                     \
-    "7:\n\t"                                                                                       \
-    "movl $3, %k[status]\n\t"                                                                      \
-    "movq $0, %%fs:8(%[rseq])\n\t"                                                                 \
-    "jmp 6f\n\t"                                                                                   \
-    ".popsection\n"                                                                                \
+#define SHMLOG_RSEQ_END_                          \
+    "2:\n\t"                                      \
+    "movq $0, %%fs:8(%[rseq])\n"                  \
+    ".pushsection .text.shmlog_rseq, \"ax?\"\n\t" \
+    ".byte 0x0f, 0xb9, 0x3d\n\t"                  \
+    ".long 0x53053053\n"                          \
+    "4:\n\t"                                      \
+    "movl $2, %k[status]\n\t"                     \
+    "jmp 6f\n"                                    \
+    "5:\n\t"                                      \
+    "movl $1, %k[status]\n\t"                     \
+    "movq $0, %%fs:8(%[rseq])\n\t"                \
+    "jmp 6f\n"                                    \
+    "7:\n\t"                                      \
+    "movl $3, %k[status]\n\t"                     \
+    "movq $0, %%fs:8(%[rseq])\n\t"                \
+    "jmp 6f\n\t"                                  \
+    ".popsection\n"                               \
     "6:\n\t"
 #define SHMLOG_RSEQ_INPUTS_(log_)                                                                  \
     [log] "r"(log_), [rseq] "r"((log_)->local.rseq_offset),                                        \
@@ -797,52 +797,51 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site,
 {
     uint64_t ring, head, t, slot, status;
 
-#define SHMLOG_RSEQ_ONE_BODY_(time_)                                                               \
-    SHMLOG_RSEQ_BEGIN_                                                                             \
-    "cmpq 136(%[ring]), %[head]\n\t"                                                               \
-    "jae 5f\n\t" time_                                                                             \
-    "movq %c[mask](%[log]), %[t]\n\t"                                                              \
-    "leaq -1(%[head]), %[slot]\n\t"                                                                \
-    "andq %[t], %[slot]\n\t"                                                                       \
-    "andq %[head], %[t]\n\t"                                                                       \
-    "shlq $6, %[slot]\n\t"                                                                         \
-    "shlq $6, %[t]\n\t"                                                                            \
-    "movl 4096(%[ring],%[slot]), %k[slot]\n\t"                                                     \
-    "leaq 4096(%[ring],%[t]), %[t]\n\t"                                                            \
-    "incl %k[slot]\n\t"                                                                            \
-    "orq %[site], %[slot]\n\t"                                                                     \
-    "movq %[slot], (%[t])\n\t"                                                                     \
-    "movq %%rax, 8(%[t])\n\t"                                                                      \
-    "movq %[w2], %[slot]\n\t"                                                                      \
-    "movq %[slot], 16(%[t])\n\t"                                                                   \
-    "movq %[w3], %[slot]\n\t"                                                                      \
-    "movq %[slot], 24(%[t])\n\t"                                                                   \
-    "movq %[w4], %[slot]\n\t"                                                                      \
-    "movq %[slot], 32(%[t])\n\t"                                                                   \
-    "movq %[w5], %[slot]\n\t"                                                                      \
-    "movq %[slot], 40(%[t])\n\t"                                                                   \
-    "movq %[w6], %[slot]\n\t"                                                                      \
-    "movq %[slot], 48(%[t])\n\t"                                                                   \
-    "movq %[w7], %[slot]\n\t"                                                                      \
-    "movq %[slot], 56(%[t])\n\t"                                                                   \
-    "leaq 1(%[head]), %[t]\n\t"                                                                    \
+#define SHMLOG_RSEQ_ONE_BODY_(time_)                     \
+    SHMLOG_RSEQ_BEGIN_                                   \
+    "cmpq 136(%[ring]), %[head]\n\t"                     \
+    "jae 5f\n\t" time_ "movq %c[mask](%[log]), %[t]\n\t" \
+    "leaq -1(%[head]), %[slot]\n\t"                      \
+    "andq %[t], %[slot]\n\t"                             \
+    "andq %[head], %[t]\n\t"                             \
+    "shlq $6, %[slot]\n\t"                               \
+    "shlq $6, %[t]\n\t"                                  \
+    "movl 4096(%[ring],%[slot]), %k[slot]\n\t"           \
+    "leaq 4096(%[ring],%[t]), %[t]\n\t"                  \
+    "incl %k[slot]\n\t"                                  \
+    "orq %[site], %[slot]\n\t"                           \
+    "movq %[slot], (%[t])\n\t"                           \
+    "movq %%rax, 8(%[t])\n\t"                            \
+    "movq %[w2], %[slot]\n\t"                            \
+    "movq %[slot], 16(%[t])\n\t"                         \
+    "movq %[w3], %[slot]\n\t"                            \
+    "movq %[slot], 24(%[t])\n\t"                         \
+    "movq %[w4], %[slot]\n\t"                            \
+    "movq %[slot], 32(%[t])\n\t"                         \
+    "movq %[w5], %[slot]\n\t"                            \
+    "movq %[slot], 40(%[t])\n\t"                         \
+    "movq %[w6], %[slot]\n\t"                            \
+    "movq %[slot], 48(%[t])\n\t"                         \
+    "movq %[w7], %[slot]\n\t"                            \
+    "movq %[slot], 56(%[t])\n\t"                         \
+    "leaq 1(%[head]), %[t]\n\t"                          \
     "movq %[t], 128(%[ring])\n" SHMLOG_RSEQ_END_
-#define SHMLOG_RSEQ_WORDS_(w_)                                                                     \
-    [w2] "rme"((w_)->w2), [w3] "rme"((w_)->w3), [w4] "rme"((w_)->w4), [w5] "rme"((w_)->w5),        \
+#define SHMLOG_RSEQ_WORDS_(w_)                                                              \
+    [w2] "rme"((w_)->w2), [w3] "rme"((w_)->w3), [w4] "rme"((w_)->w4), [w5] "rme"((w_)->w5), \
         [w6] "rme"((w_)->w6), [w7] "rme"((w_)->w7)
 
     if (timed)
         __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("")
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
-                           [slot] "=&r"(slot), [status] "=&r"(status), "+&a"(time)
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [slot] "=&r"(slot),
+                           [status] "=&r"(status), "+&a"(time)
                          : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
                          : "memory", "cc");
     else
         __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("rdtsc\n\t"
                                                "shlq $32, %%rdx\n\t"
                                                "orq %%rdx, %%rax\n\t")
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t),
-                           [slot] "=&r"(slot), [status] "=&r"(status)
+                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [slot] "=&r"(slot),
+                           [status] "=&r"(status)
                          : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
                          : "memory", "cc", "rax", "rdx");
     *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
@@ -858,55 +857,53 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
     uint64_t ring, head, t, status, at, seq, src = (uint64_t)(uintptr_t)image, time = 0;
 
     memcpy(&time, image[0].payload, sizeof(time));
-#define SHMLOG_RSEQ_MANY_BODY_(time_)                                                              \
-    SHMLOG_RSEQ_BEGIN_                                                                             \
-    "leaq (%[head],%[slots]), %[at]\n\t"                                                           \
-    "cmpq 136(%[ring]), %[at]\n\t"                                                                 \
-    "ja 5f\n\t" time_                                                                              \
-    "leaq -1(%[head]), %[t]\n\t"                                                                   \
-    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
-    "shlq $6, %[t]\n\t"                                                                            \
-    "movl 4096(%[ring],%[t]), %k[seq]\n\t"                                                         \
-    "incl %k[seq]\n\t"                                                                             \
-    "movq %[head], %[at]\n"                                                                        \
-    "8:\n\t"                                                                                       \
-    "movq %[at], %[t]\n\t"                                                                         \
-    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
-    "shlq $6, %[t]\n\t"                                                                            \
-    "leaq 4096(%[ring],%[t]), %[t]\n\t"                                                            \
-    "movl %k[seq], (%[t])\n\t"                                                                     \
-    "movl 4(%[src]), %%edx\n\t"                                                                    \
-    "movl %%edx, 4(%[t])\n\t"                                                                      \
-    "movq 8(%[src]), %%rdx\n\t"                                                                    \
-    "movq %%rdx, 8(%[t])\n\t"                                                                      \
-    "movq 16(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 16(%[t])\n\t"                                                                     \
-    "movq 24(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 24(%[t])\n\t"                                                                     \
-    "movq 32(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 32(%[t])\n\t"                                                                     \
-    "movq 40(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 40(%[t])\n\t"                                                                     \
-    "movq 48(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 48(%[t])\n\t"                                                                     \
-    "movq 56(%[src]), %%rdx\n\t"                                                                   \
-    "movq %%rdx, 56(%[t])\n\t"                                                                     \
-    "addq $64, %[src]\n\t"                                                                         \
-    "incq %[at]\n\t"                                                                               \
-    "leaq (%[head],%[slots]), %[t]\n\t"                                                            \
-    "cmpq %[t], %[at]\n\t"                                                                         \
-    "jne 8b\n\t"                                                                                   \
-    "movq %[head], %[t]\n\t"                                                                       \
-    "andq %c[mask](%[log]), %[t]\n\t"                                                              \
-    "shlq $6, %[t]\n\t"                                                                            \
-    "movq %%rax, 4104(%[ring],%[t])\n\t"                                                           \
+#define SHMLOG_RSEQ_MANY_BODY_(time_)              \
+    SHMLOG_RSEQ_BEGIN_                             \
+    "leaq (%[head],%[slots]), %[at]\n\t"           \
+    "cmpq 136(%[ring]), %[at]\n\t"                 \
+    "ja 5f\n\t" time_ "leaq -1(%[head]), %[t]\n\t" \
+    "andq %c[mask](%[log]), %[t]\n\t"              \
+    "shlq $6, %[t]\n\t"                            \
+    "movl 4096(%[ring],%[t]), %k[seq]\n\t"         \
+    "incl %k[seq]\n\t"                             \
+    "movq %[head], %[at]\n"                        \
+    "8:\n\t"                                       \
+    "movq %[at], %[t]\n\t"                         \
+    "andq %c[mask](%[log]), %[t]\n\t"              \
+    "shlq $6, %[t]\n\t"                            \
+    "leaq 4096(%[ring],%[t]), %[t]\n\t"            \
+    "movl %k[seq], (%[t])\n\t"                     \
+    "movl 4(%[src]), %%edx\n\t"                    \
+    "movl %%edx, 4(%[t])\n\t"                      \
+    "movq 8(%[src]), %%rdx\n\t"                    \
+    "movq %%rdx, 8(%[t])\n\t"                      \
+    "movq 16(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 16(%[t])\n\t"                     \
+    "movq 24(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 24(%[t])\n\t"                     \
+    "movq 32(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 32(%[t])\n\t"                     \
+    "movq 40(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 40(%[t])\n\t"                     \
+    "movq 48(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 48(%[t])\n\t"                     \
+    "movq 56(%[src]), %%rdx\n\t"                   \
+    "movq %%rdx, 56(%[t])\n\t"                     \
+    "addq $64, %[src]\n\t"                         \
+    "incq %[at]\n\t"                               \
+    "leaq (%[head],%[slots]), %[t]\n\t"            \
+    "cmpq %[t], %[at]\n\t"                         \
+    "jne 8b\n\t"                                   \
+    "movq %[head], %[t]\n\t"                       \
+    "andq %c[mask](%[log]), %[t]\n\t"              \
+    "shlq $6, %[t]\n\t"                            \
+    "movq %%rax, 4104(%[ring],%[t])\n\t"           \
     "movq %[at], 128(%[ring])\n" SHMLOG_RSEQ_END_
 
     if (timed)
         __asm__ volatile(SHMLOG_RSEQ_MANY_BODY_("")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
-                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src),
-                           "+&a"(time)
+                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
                          : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
                          : "memory", "cc", "rdx");
     else
@@ -914,8 +911,7 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
                                                 "shlq $32, %%rdx\n\t"
                                                 "orq %%rdx, %%rax\n\t")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
-                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src),
-                           "+&a"(time)
+                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
                          : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
                          : "memory", "cc", "rdx");
     *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
@@ -1077,15 +1073,15 @@ struct shmlog_value_ {
     uint64_t bits;
     size_t length;
 };
-#define SHMLOG_VALUE_(bits_, length_)                                                              \
-    struct shmlog_value_ v;                                                                        \
-    v.bits = (bits_);                                                                              \
-    v.length = (length_);                                                                          \
+#define SHMLOG_VALUE_(bits_, length_) \
+    struct shmlog_value_ v;           \
+    v.bits = (bits_);                 \
+    v.length = (length_);             \
     return v
-#define SHMLOG_VALUE_OF_(name_, type_, bits_)                                                      \
-    SHMLOG_INLINE_ struct shmlog_value_ name_(type_ x)                                             \
-    {                                                                                              \
-        SHMLOG_VALUE_(bits_, 0);                                                                   \
+#define SHMLOG_VALUE_OF_(name_, type_, bits_)          \
+    SHMLOG_INLINE_ struct shmlog_value_ name_(type_ x) \
+    {                                                  \
+        SHMLOG_VALUE_(bits_, 0);                       \
     }
 SHMLOG_INLINE_ uint64_t shmlog_bits_f32_(float x)
 {
@@ -1101,29 +1097,29 @@ SHMLOG_INLINE_ uint64_t shmlog_bits_f64_(double x)
 }
 
 /* X(type, name, code, bits) for every type that a call takes beside pointers and strings */
-#define SHMLOG_PLAIN_TYPES_(X)                                                                     \
-    X(SHMLOG_BOOL_T_, bool, SHMLOG_TYPE_BOOL, (uint64_t)x)                                         \
-    X(char, char, SHMLOG_TYPE_CHAR, (uint8_t)x)                                                    \
-    X(signed char, schar, SHMLOG_TYPE_I8, (uint8_t)x)                                              \
-    X(unsigned char, uchar, SHMLOG_TYPE_U8, x)                                                     \
-    X(short, short, SHMLOG_TYPE_I16, (uint16_t)x)                                                  \
-    X(unsigned short, ushort, SHMLOG_TYPE_U16, x)                                                  \
-    X(int, int, SHMLOG_TYPE_I32, (uint32_t)x)                                                      \
-    X(unsigned int, uint, SHMLOG_TYPE_U32, x)                                                      \
-    X(long, long, SHMLOG_LONG_CODE_(SHMLOG_TYPE_I32, SHMLOG_TYPE_I64), (unsigned long)x)           \
-    X(unsigned long, ulong, SHMLOG_LONG_CODE_(SHMLOG_TYPE_U32, SHMLOG_TYPE_U64), x)                \
-    X(long long, llong, SHMLOG_TYPE_I64, (uint64_t)x)                                              \
-    X(unsigned long long, ullong, SHMLOG_TYPE_U64, x)                                              \
-    X(float, float, SHMLOG_TYPE_F32, shmlog_bits_f32_(x))                                          \
-    X(double, double, SHMLOG_TYPE_F64, shmlog_bits_f64_(x))                                        \
+#define SHMLOG_PLAIN_TYPES_(X)                                                           \
+    X(SHMLOG_BOOL_T_, bool, SHMLOG_TYPE_BOOL, (uint64_t)x)                               \
+    X(char, char, SHMLOG_TYPE_CHAR, (uint8_t)x)                                          \
+    X(signed char, schar, SHMLOG_TYPE_I8, (uint8_t)x)                                    \
+    X(unsigned char, uchar, SHMLOG_TYPE_U8, x)                                           \
+    X(short, short, SHMLOG_TYPE_I16, (uint16_t)x)                                        \
+    X(unsigned short, ushort, SHMLOG_TYPE_U16, x)                                        \
+    X(int, int, SHMLOG_TYPE_I32, (uint32_t)x)                                            \
+    X(unsigned int, uint, SHMLOG_TYPE_U32, x)                                            \
+    X(long, long, SHMLOG_LONG_CODE_(SHMLOG_TYPE_I32, SHMLOG_TYPE_I64), (unsigned long)x) \
+    X(unsigned long, ulong, SHMLOG_LONG_CODE_(SHMLOG_TYPE_U32, SHMLOG_TYPE_U64), x)      \
+    X(long long, llong, SHMLOG_TYPE_I64, (uint64_t)x)                                    \
+    X(unsigned long long, ullong, SHMLOG_TYPE_U64, x)                                    \
+    X(float, float, SHMLOG_TYPE_F32, shmlog_bits_f32_(x))                                \
+    X(double, double, SHMLOG_TYPE_F64, shmlog_bits_f64_(x))                              \
     X(long double, ldouble, SHMLOG_TYPE_F64, shmlog_bits_f64_((double)x))
 #define SHMLOG_LONG_CODE_(four, eight) (sizeof(long) == 8 ? (eight) : (four))
 
 #ifdef __cplusplus
 #define SHMLOG_BOOL_T_ bool
 /* The code of a type is the size of what an overload, never defined or called, returns. */
-#define SHMLOG_X_(type_, name_, code_, bits_)                                                      \
-    SHMLOG_VALUE_OF_(shmlog_value_of_, type_, bits_)                                               \
+#define SHMLOG_X_(type_, name_, code_, bits_)        \
+    SHMLOG_VALUE_OF_(shmlog_value_of_, type_, bits_) \
     char(&shmlog_code_of_(type_))[code_];
 SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
 #undef SHMLOG_X_
@@ -1148,8 +1144,7 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(decltype(nullptr))
 {
     SHMLOG_VALUE_(0, 0);
 }
-template <class R, class... A>
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(R (*x)(A...))
+template <class R, class... A> SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(R (*x)(A...))
 {
     SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
 }
@@ -1168,11 +1163,11 @@ SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
 template <size_t N> char (&shmlog_field_code_(const char (&)[N]))[SHMLOG_TYPE_TEXT];
 template <class T> char (&shmlog_field_code_(T *const &))[SHMLOG_TYPE_POINTER];
 template <class T, size_t N> char (&shmlog_field_code_(const T (&)[N]))[1] = delete;
-#define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
+#define SHMLOG_FIELD_CODE_(type_, member_) \
     ((uint8_t)sizeof(shmlog_field_code_(((const type_ *)0)->member_)))
 #else
 #define SHMLOG_BOOL_T_ _Bool
-#define SHMLOG_X_(type_, name_, code_, bits_)                                                      \
+#define SHMLOG_X_(type_, name_, code_, bits_) \
     SHMLOG_VALUE_OF_(shmlog_value_of_##name_##_, type_, bits_)
 SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
 #undef SHMLOG_X_
@@ -1192,6 +1187,8 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_v
 {
     SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
 }
+/* The formatter does not know _Generic. */
+/* clang-format off */
 #define SHMLOG_X_(type_, name_, code_, bits_) type_ : (code_),
 #define SHMLOG_CODE_OF_(x)                                                                         \
     ((uint8_t)_Generic((x),                                                                        \
@@ -1221,19 +1218,20 @@ SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_v
 #define SHMLOG_IS_POINTER_(x)                                                                      \
     (__builtin_classify_type(x) == 5 &&                                                            \
      __builtin_types_compatible_p(__typeof__(x), __typeof__(((void)0, (x)))))
+/* clang-format on */
 #endif
 /* Is this the type of a field, and of the size that readers expect? Not so: long double, enums of a
  * size of their own, arrays of anything but char, structs. */
-#define SHMLOG_FIELD_OK_(type_, member_)                                                           \
-    (SHMLOG_FIELD_CODE_(type_, member_) == SHMLOG_TYPE_TEXT ||                                     \
-     (SHMLOG_FIELD_CODE_(type_, member_) != 0 &&                                                   \
+#define SHMLOG_FIELD_OK_(type_, member_)                       \
+    (SHMLOG_FIELD_CODE_(type_, member_) == SHMLOG_TYPE_TEXT || \
+     (SHMLOG_FIELD_CODE_(type_, member_) != 0 &&               \
       sizeof(((type_ *)0)->member_) == SHMLOG_WIDTH_(SHMLOG_FIELD_CODE_(type_, member_))))
-#define SHMLOG_WIDTH_(code_)                                                                       \
-    ((code_) <= SHMLOG_TYPE_U8    ? 1u                                                             \
-     : (code_) <= SHMLOG_TYPE_U16 ? 2u                                                             \
-     : (code_) <= SHMLOG_TYPE_U32 || (code_) == SHMLOG_TYPE_F32 ||                                 \
-             (code_) == SHMLOG_TYPE_STRING || (code_) == SHMLOG_TYPE_BYTES                         \
-         ? 4u                                                                                      \
+#define SHMLOG_WIDTH_(code_)                                               \
+    ((code_) <= SHMLOG_TYPE_U8    ? 1u                                     \
+     : (code_) <= SHMLOG_TYPE_U16 ? 2u                                     \
+     : (code_) <= SHMLOG_TYPE_U32 || (code_) == SHMLOG_TYPE_F32 ||         \
+             (code_) == SHMLOG_TYPE_STRING || (code_) == SHMLOG_TYPE_BYTES \
+         ? 4u                                                              \
          : 8u)
 
 /* A record of printf-style or event arguments being put together. All of it folds away where the
@@ -1319,6 +1317,8 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 #define SHMLOG_CAT_X_(a, b) a##b
 #define SHMLOG_FIRST_(...) SHMLOG_FIRST_X_(__VA_ARGS__, 0)
 #define SHMLOG_FIRST_X_(first, ...) first
+/* Tables: a line each. */
+/* clang-format off */
 /* M(i, x) for each argument after the first. */
 #define SHMLOG_MAP_1_(M, f)
 #define SHMLOG_MAP_2_(M, f, a1) M(1, a1)
@@ -1357,21 +1357,22 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 #define SHMLOG_PAIRS_33_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15, n16, a16) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14) M(15, n15, a15) M(16, n16, a16)
 #define SHMLOG_COUNT_(...) SHMLOG_COUNT_X_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define SHMLOG_COUNT_X_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, count, ...) count
-#define SHMLOG_MAP_(M, ...)                                                                        \
+/* clang-format on */
+#define SHMLOG_MAP_(M, ...) \
     SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_MAP_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
-#define SHMLOG_PAIRS_(M, ...)                                                                      \
+#define SHMLOG_PAIRS_(M, ...) \
     SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_PAIRS_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
 
 #define SHMLOG_TYPE_X_(i, x) , SHMLOG_CODE_OF_(x)
-#define SHMLOG_STAGE_X_(i, x)                                                                      \
-    shmlog_v_[i] = SHMLOG_VALUE_OF_ARG_(x);                                                        \
+#define SHMLOG_STAGE_X_(i, x)               \
+    shmlog_v_[i] = SHMLOG_VALUE_OF_ARG_(x); \
     shmlog_stage_(&shmlog_s_, SHMLOG_CODE_OF_(x), shmlog_v_[i]);
 #define SHMLOG_PAIR_TYPE_X_(i, n, x) , SHMLOG_CODE_OF_(x)
 #define SHMLOG_PAIR_NAME_X_(i, n, x) , "" n
 #define SHMLOG_PAIR_STAGE_X_(i, n, x) SHMLOG_STAGE_X_(i, x)
 
-#define SHMLOG_CHECK_LEVEL_(level_)                                                                \
-    SHMLOG_STATIC_ASSERT_((level_) <= SHMLOG_CRITICAL,                                             \
+#define SHMLOG_CHECK_LEVEL_(level_)                    \
+    SHMLOG_STATIC_ASSERT_((level_) <= SHMLOG_CRITICAL, \
                           "the level is a constant, SHMLOG_TRACE .. SHMLOG_CRITICAL")
 /* What every call site has: an aggregate initialiser in the order of struct shmlog_callsite_. */
 #define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, names_, types_,  \
@@ -1383,9 +1384,9 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
             0                                                                                      \
         }                                                                                          \
     }
-#define SHMLOG_STAGED_EMPTY_                                                                       \
-    {                                                                                              \
-        {0, 0, 0, 0, 0, 0}, 8 + SHMLOG_PAYLOAD_ARGS, 0                                             \
+#define SHMLOG_STAGED_EMPTY_                           \
+    {                                                  \
+        {0, 0, 0, 0, 0, 0}, 8 + SHMLOG_PAYLOAD_ARGS, 0 \
     }
 
 /* Lets the compiler check a format against its arguments; never called. */
@@ -1395,43 +1396,45 @@ shmlog_check_format_(const char *format, ...)
     (void)format;
 }
 
-#define SHMLOG_PRINTF_(log_, level_, category_, timed_, time_, text_, ...)                         \
-    do {                                                                                           \
-        struct shmlog *const shmlog_l_ = (log_);                                                   \
-        if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
-            SHMLOG_CHECK_LEVEL_(level_);                                                           \
-            static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)};   \
-            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
-                SHMLOG_SITE_PRINTF, level_, category_, 0, 0, SHMLOG_FIRST_(__VA_ARGS__), text_,    \
-                NULL, shmlog_types_, sizeof(shmlog_types_) - 1, NULL);                             \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
-            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                                 \
-            if (0)                                                                                 \
-                shmlog_check_format_(__VA_ARGS__);                                                 \
-            SHMLOG_MAP_(SHMLOG_STAGE_X_, __VA_ARGS__)                                              \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),       \
-                        (time_));                                                                  \
-        }                                                                                          \
+#define SHMLOG_PRINTF_(log_, level_, category_, timed_, time_, text_, ...)                       \
+    do {                                                                                         \
+        struct shmlog *const shmlog_l_ = (log_);                                                 \
+        if (shmlog_enabled(shmlog_l_, (level_))) {                                               \
+            SHMLOG_CHECK_LEVEL_(level_);                                                         \
+            static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)}; \
+            static struct shmlog_callsite_ shmlog_site_ =                                        \
+                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level_, category_, 0, 0,                    \
+                                 SHMLOG_FIRST_(__VA_ARGS__), text_, NULL, shmlog_types_,         \
+                                 sizeof(shmlog_types_) - 1, NULL);                               \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                              \
+            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                               \
+            if (0)                                                                               \
+                shmlog_check_format_(__VA_ARGS__);                                               \
+            SHMLOG_MAP_(SHMLOG_STAGE_X_, __VA_ARGS__)                                            \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),     \
+                        (time_));                                                                \
+        }                                                                                        \
     } while (0)
 
-#define SHMLOG_EVENT_(log_, level_, category_, timed_, time_, ...)                                 \
-    do {                                                                                           \
-        struct shmlog *const shmlog_l_ = (log_);                                                   \
-        if (shmlog_enabled(shmlog_l_, (level_))) {                                                 \
-            SHMLOG_CHECK_LEVEL_(level_);                                                           \
-            static const uint8_t shmlog_types_[] = {                                               \
-                0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                                \
-            static const char *const shmlog_names_[] = {                                           \
-                "" SHMLOG_PAIRS_(SHMLOG_PAIR_NAME_X_, __VA_ARGS__)};                               \
-            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
-                SHMLOG_SITE_EVENT, level_, category_, 0, 0, SHMLOG_FIRST_(__VA_ARGS__), NULL,      \
-                shmlog_names_, shmlog_types_, sizeof(shmlog_types_) - 1, NULL);                    \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
-            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                                 \
-            SHMLOG_PAIRS_(SHMLOG_PAIR_STAGE_X_, __VA_ARGS__)                                       \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),       \
-                        (time_));                                                                  \
-        }                                                                                          \
+#define SHMLOG_EVENT_(log_, level_, category_, timed_, time_, ...)                               \
+    do {                                                                                         \
+        struct shmlog *const shmlog_l_ = (log_);                                                 \
+        if (shmlog_enabled(shmlog_l_, (level_))) {                                               \
+            SHMLOG_CHECK_LEVEL_(level_);                                                         \
+            static const uint8_t shmlog_types_[] = {                                             \
+                0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                              \
+            static const char *const shmlog_names_[] = {                                         \
+                "" SHMLOG_PAIRS_(SHMLOG_PAIR_NAME_X_, __VA_ARGS__)};                             \
+            static struct shmlog_callsite_ shmlog_site_ =                                        \
+                SHMLOG_CALLSITE_(SHMLOG_SITE_EVENT, level_, category_, 0, 0,                     \
+                                 SHMLOG_FIRST_(__VA_ARGS__), NULL, shmlog_names_, shmlog_types_, \
+                                 sizeof(shmlog_types_) - 1, NULL);                               \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                              \
+            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                               \
+            SHMLOG_PAIRS_(SHMLOG_PAIR_STAGE_X_, __VA_ARGS__)                                     \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),     \
+                        (time_));                                                                \
+        }                                                                                        \
     } while (0)
 
 /* printf-style: (log, "format", up to 16 arguments). The format is a literal, checked by the
@@ -1441,65 +1444,64 @@ shmlog_check_format_(const char *format, ...)
  * says, with %p only its address; an unsigned char * is a pointer. A record holds at most 3,572
  * bytes of arguments; a string that goes beyond is cut and marked as cut. The arguments' text in
  * the source becomes their names. */
-#define shmlog_trace(log, ...)                                                                     \
+#define shmlog_trace(log, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_debug(log, ...)                                                                     \
+#define shmlog_debug(log, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_info(log, ...)                                                                      \
-    SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_warn(log, ...)                                                                      \
-    SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_error(log, ...)                                                                     \
+#define shmlog_info(log, ...) SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_warn(log, ...) SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_error(log, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_critical(log, ...)                                                                  \
+#define shmlog_critical(log, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
 
 /* The same with a time of the caller's own, in ticks as from shmlog_now(). */
-#define shmlog_trace_at(log, ticks, ...)                                                           \
+#define shmlog_trace_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_debug_at(log, ticks, ...)                                                           \
+#define shmlog_debug_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_info_at(log, ticks, ...)                                                            \
+#define shmlog_info_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_warn_at(log, ticks, ...)                                                            \
+#define shmlog_warn_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_error_at(log, ticks, ...)                                                           \
+#define shmlog_error_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_critical_at(log, ticks, ...)                                                        \
+#define shmlog_critical_at(log, ticks, ...) \
     SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
 
 /* printf-style with level (a constant) and category (a literal). */
-#define shmlog_log(log, level, category, ...)                                                      \
+#define shmlog_log(log, level, category, ...) \
     SHMLOG_PRINTF_(log, level, category, 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_log_at(log, ticks, level, category, ...)                                            \
+#define shmlog_log_at(log, ticks, level, category, ...) \
     SHMLOG_PRINTF_(log, level, category, 1, ticks, #__VA_ARGS__, __VA_ARGS__)
 
 /* A structured event: (log, level, category, "name", "field", value, "field", value, ...), up to
  * 16 fields. Values as above, and shmlog_text(p, n), shmlog_bytes(p, n). */
-#define shmlog_event(log, level, category, ...)                                                    \
+#define shmlog_event(log, level, category, ...) \
     SHMLOG_EVENT_(log, level, category, 0, 0, __VA_ARGS__)
-#define shmlog_event_at(log, ticks, level, category, ...)                                          \
+#define shmlog_event_at(log, ticks, level, category, ...) \
     SHMLOG_EVENT_(log, level, category, 1, ticks, __VA_ARGS__)
 
 /* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a
  * constant), the producer's next record goes on with the same line, and readers put the two
  * together. */
 #define SHMLOG_LINE_MAX (SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4u)
-#define shmlog_line(log, level, more, data, size)                                                  \
-    do {                                                                                           \
-        struct shmlog *const shmlog_l_ = (log);                                                    \
-        if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
-            SHMLOG_CHECK_LEVEL_(level);                                                            \
-            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
-            static struct shmlog_callsite_ shmlog_site_ = SHMLOG_CALLSITE_(                        \
-                SHMLOG_SITE_PRINTF, level, "", (more) ? SHMLOG_SITE_FLAG_MORE : 0, 0, "%s",        \
-                "\"%s\", text", NULL, shmlog_types_, 1, NULL);                                     \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
-            struct shmlog_value_ shmlog_v_[2];                                                     \
-            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                      \
-            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                           \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);          \
-        }                                                                                          \
+#define shmlog_line(log, level, more, data, size)                                             \
+    do {                                                                                      \
+        struct shmlog *const shmlog_l_ = (log);                                               \
+        if (shmlog_enabled(shmlog_l_, (level))) {                                             \
+            SHMLOG_CHECK_LEVEL_(level);                                                       \
+            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                   \
+            static struct shmlog_callsite_ shmlog_site_ =                                     \
+                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level, "",                               \
+                                 (more) ? SHMLOG_SITE_FLAG_MORE : 0, 0, "%s", "\"%s\", text", \
+                                 NULL, shmlog_types_, 1, NULL);                               \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                           \
+            struct shmlog_value_ shmlog_v_[2];                                                \
+            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                 \
+            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                      \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);     \
+        }                                                                                     \
     } while (0)
 
 /* A raw record: a struct of the user's own, copied as it is. Declared once, at file scope:
@@ -1511,32 +1513,32 @@ shmlog_check_format_(const char *format, ...)
  *
  * and logged with shmlog_record(log, &fill_record, &fill). Up to 32 fields of plain types, pointers
  * (the address) and char arrays; up to 3,568 bytes. Bytes in no field are not kept. */
-#define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                    \
-    SHMLOG_CHECK_LEVEL_(level_);                                                                   \
-    static const struct shmlog_field_ var##_fields_[] = {__VA_ARGS__};                             \
-    SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                      \
-                              SHMLOG_RAW_FIELDS_MAX,                                               \
-                          "at most 32 fields");                                                    \
-    SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,              \
-                          "at most 3,568 bytes");                                                  \
-    static struct shmlog_callsite_ var __attribute__((unused)) =                                   \
-        SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, (uint32_t)sizeof(type), name_,     \
-                         NULL, NULL, NULL, sizeof(var##_fields_) / sizeof(var##_fields_[0]),       \
+#define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                \
+    SHMLOG_CHECK_LEVEL_(level_);                                                               \
+    static const struct shmlog_field_ var##_fields_[] = {__VA_ARGS__};                         \
+    SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                  \
+                              SHMLOG_RAW_FIELDS_MAX,                                           \
+                          "at most 32 fields");                                                \
+    SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,          \
+                          "at most 3,568 bytes");                                              \
+    static struct shmlog_callsite_ var __attribute__((unused)) =                               \
+        SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, (uint32_t)sizeof(type), name_, \
+                         NULL, NULL, NULL, sizeof(var##_fields_) / sizeof(var##_fields_[0]),   \
                          var##_fields_)
-#define SHMLOG_FIELD(type, member)                                                                 \
-    {                                                                                              \
-        #member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member),          \
-            (uint8_t)(sizeof(char[SHMLOG_FIELD_OK_(type, member) ? 1 : -1]) *                      \
-                      SHMLOG_FIELD_CODE_(type, member))                                            \
+#define SHMLOG_FIELD(type, member)                                                        \
+    {                                                                                     \
+#member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member), \
+            (uint8_t)(sizeof(char[SHMLOG_FIELD_OK_(type, member) ? 1 : -1]) *             \
+                      SHMLOG_FIELD_CODE_(type, member))                                   \
     }
 #define shmlog_record(log, record, data) SHMLOG_RAW_(log, record, data, 0, 0)
 #define shmlog_record_at(log, ticks, record, data) SHMLOG_RAW_(log, record, data, 1, ticks)
-#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                           \
-    do {                                                                                           \
-        struct shmlog *const shmlog_l_ = (log_);                                                   \
-        struct shmlog_callsite_ *const shmlog_r_ = (record_);                                      \
-        if (shmlog_enabled(shmlog_l_, shmlog_r_->level))                                           \
-            shmlog_put_raw_(shmlog_l_, shmlog_r_, (data_), sizeof(*(data_)), (timed_), (time_));   \
+#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                         \
+    do {                                                                                         \
+        struct shmlog *const shmlog_l_ = (log_);                                                 \
+        struct shmlog_callsite_ *const shmlog_r_ = (record_);                                    \
+        if (shmlog_enabled(shmlog_l_, shmlog_r_->level))                                         \
+            shmlog_put_raw_(shmlog_l_, shmlog_r_, (data_), sizeof(*(data_)), (timed_), (time_)); \
     } while (0)
 
 SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
@@ -1569,7 +1571,7 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
 
 SHMLOG_BEGIN_C_
 
-#if !defined(__cplusplus) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) &&                  \
+#if !defined(__cplusplus) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) && \
     !defined(_DEFAULT_SOURCE)
 extern long syscall(long number, ...); /* hidden by -std=c11 */
 #endif
@@ -1662,8 +1664,8 @@ SHMLOG_COLD_ uint64_t shmlog_random_(void)
 SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size);
 SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size)
 {
-    const long fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path),
-                                SHMLOG_O_CLOEXEC_, 0, 0, 0);
+    const long fd =
+        shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), SHMLOG_O_CLOEXEC_, 0, 0, 0);
     long n;
 
     if (fd < 0)
@@ -1709,8 +1711,8 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
 SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
                                            uint32_t tid)
 {
-    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
-        log, log->local.geometry.producers_offset);
+    struct shmlog_producer *const table =
+        (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
 
     for (uint32_t i = 0; i < log->local.geometry.producers_max; i++) {
         struct shmlog_producer *const p = &table[i];
@@ -1753,15 +1755,14 @@ SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, ui
 SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
                                             struct shmlog_ring **ret_owned)
 {
-    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
-        log, log->local.geometry.producers_offset);
+    struct shmlog_producer *const table =
+        (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
     uint64_t start = 0;
 
     for (uint32_t i = 0; i < log->local.geometry.producers_max &&
                          i < shmlog_load32_relaxed_(&log->control.producers_used);
          i++) {
-        if (shmlog_load_acquire_(&table[i].claim) !=
-                ((uint64_t)tid << 32 | SHMLOG_PRODUCER_LIVE) ||
+        if (shmlog_load_acquire_(&table[i].claim) != ((uint64_t)tid << 32 | SHMLOG_PRODUCER_LIVE) ||
             table[i].attachment != key)
             continue;
         if (!start)
@@ -1826,8 +1827,8 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
  * free comes here in each of its calls. */
 SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
-    struct shmlog_producer *const table = (struct shmlog_producer *)shmlog_table_(
-        log, log->local.geometry.producers_offset);
+    struct shmlog_producer *const table =
+        (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
 
     if (!thread->producer) /* without an entry nobody could take the ring back */
         return -EAGAIN;
@@ -2192,8 +2193,7 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
 }
 
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                         const struct shmlog_slot *image, uint32_t slots,
-                                         int timed)
+                                         const struct shmlog_slot *image, uint32_t slots, int timed)
 {
 #if SHMLOG_RSEQ_
     uint32_t aborts = 0;
@@ -2748,8 +2748,8 @@ SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
             r = shmlog_attach_(directory, options, ret_log);
         if (r != -ENOENT && r != -SHMLOG_ERR_UNFINISHED && r != -SHMLOG_ERR_CLOSED)
             return r;
-        if (wait_ms == 0 || (wait_ms > 0 && shmlog_monotonic_ns_() - since >=
-                                                (uint64_t)wait_ms * 1000000u))
+        if (wait_ms == 0 ||
+            (wait_ms > 0 && shmlog_monotonic_ns_() - since >= (uint64_t)wait_ms * 1000000u))
             return r;
         shmlog_nap_(1000);
     }

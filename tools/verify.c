@@ -99,10 +99,11 @@ static void close_accounts(struct verify *verify, const struct file_identity *id
                        "not known how much was produced",
                        identity->segment);
     else if (!segment && verify->begun)
-        verify_problem(verify,
-                       "segment %s: the segment is gone, so it is not known what was to go into the "
-                       "file that was only just begun",
-                       identity->segment);
+        verify_problem(
+            verify,
+            "segment %s: the segment is gone, so it is not known what was to go into the "
+            "file that was only just begun",
+            identity->segment);
     for (size_t i = 0; i < verify->accounts; i++) {
         struct account *account = &verify->account[i];
 
