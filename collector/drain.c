@@ -113,16 +113,15 @@ void drain_release_all(struct drain *d)
 /* Queue what the writers of a ring have dropped since the last look, as of position `pos`. */
 static void note_losses(struct drained_ring *ring, uint64_t pos)
 {
-    for (uint32_t cause = 0; cause <= SHMLOG_LOST_DETACHED; cause++) {
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++) {
         const uint64_t lost = shmlog_load_relaxed_(&ring->header->lost[cause]);
         struct pending_gap *gap = ring->gaps ? &ring->gap[ring->gaps - 1] : NULL;
 
         if (lost <= ring->noted[cause])
             continue;
         if (!gap || gap->cause != cause || (gap->pos != pos && ring->gaps < GAPS_MAX)) {
-            if (ring->gaps ==
-                GAPS_MAX) /* more than a ring's worth of gaps: later, counted in one */
-                continue;
+            if (ring->gaps == GAPS_MAX)
+                continue; /* later, with what comes until then */
             gap = &ring->gap[ring->gaps++];
             *gap = (struct pending_gap){.pos = pos, .cause = cause};
         }
@@ -214,7 +213,7 @@ static int put_batch(struct drain *d, uint32_t index, const struct shm_read *rea
 
     while (at < read->slots) {
         const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
-        struct file_ledger_entry after = *line;
+        struct file_ledger_entry after;
         struct journal_batch part = {
             .ring = index,
             .first_pos = line->next_pos,
@@ -324,10 +323,9 @@ int64_t drain_work(struct drain *d, uint64_t now_ns)
 
         if (!ring->header)
             continue;
-        bell = shmlog_load_relaxed_(&ring->header->doorbell);
+        bell = shm_ring_doorbell(ring->header);
         if (bell - ring->reader.pos - 1 < d->capacity) { /* ahead of the cursor, and sane */
-            /* acquire: the slots before the bell were committed before it was rung */
-            n = take(d, i, shmlog_load_acquire_(&ring->header->doorbell));
+            n = take(d, i, bell);
         } else if (now_ns - ring->checked_ns >= d->p.flush_ns) {
             const uint64_t head = shm_ring_head(ring->header);
 
@@ -403,7 +401,7 @@ bool drain_is_complete(const struct drain *d)
         const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, i);
 
         if (header && (shm_ring_head(header) != line->next_pos ||
-                       !accounted(header->lost, line, SHMLOG_LOST_DETACHED + 1)))
+                       !accounted(header->lost, line, SHMLOG_LOST_BY_WRITERS)))
             return false;
     }
     return accounted(d->p.segment->control->lost, outbox_ledger(d->p.outbox, d->rings),

@@ -152,7 +152,7 @@ static const struct file_ledger_entry *draw_up_ledger(struct journal *j)
             line->node_wanted = ring->entry.node_wanted;
             if (!ring->header) { /* refused: nothing more can be said of it */
                 line->produced = line->next_seq - 1;
-                for (uint32_t cause = 0; cause <= SHMLOG_LOST_DETACHED; cause++)
+                for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++)
                     line->produced += line->lost[cause];
                 continue;
             }
@@ -355,7 +355,6 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
         .records = batch->records,
         .sites = &j->sites,
     };
-    struct file_block_summary summary;
     int r = make_ready(j);
 
     if (r < 0)
@@ -370,7 +369,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
     if (r == 0)
         r = put_dictionary(j, batch);
     if (r == 0)
-        r = file_put_block(j->encoder, &params, &j->buffer, &summary);
+        r = file_put_block(j->encoder, &params, &j->buffer, NULL);
     if (r == 0)
         r = commit(j, OUTBOX_ENTRY_DATA, batch->ring, line);
     if (r < 0) {
@@ -419,8 +418,7 @@ int journal_seal(struct journal *j)
 
     if (!j->file.open)
         return 0;
-    if (j->pending_count) { /* the last word on the clock, an entry of its own: the index covers it
-                             */
+    if (j->pending_count) { /* the last word on the clock: an entry of its own, for the index */
         j->buffer.size = 0;
         r = put_pending_clock(j);
         if (r == 0)

@@ -137,7 +137,7 @@ static int finish(struct pipeline *p)
     drain_begin_stop(p->drain);
     while (!sealed || !writeback_idle(p->writeback)) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int work = writeback_work(p->writeback, now, false), r;
+        int work = writeback_work(p->writeback, now), r;
 
         if (work < 0)
             return pipeline_fail(p, work, "%s/outbox: damaged", p->segment->path);
@@ -209,7 +209,7 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
     p->message_size = message_size;
     while (!*stop) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int64_t work = writeback_work(p->writeback, now, false);
+        int64_t work = writeback_work(p->writeback, now);
 
         if (work < 0)
             return pipeline_fail(p, (int)work, "%s/outbox: damaged", p->segment->path);

@@ -254,7 +254,9 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     if (r == 0)
         r = open_agents(p);
     if (r < 0) {
-        if (p->segment && p->segment->created) { /* nobody logged yet: leave nothing behind */
+        /* leave nothing behind, unless somebody has attached meanwhile */
+        if (p->segment && p->segment->created && !shm_segment_in_use(p->segment) &&
+            shm_segment_drained(p->segment)) {
             char path[PATH_MAX];
 
             strcpy(path, p->segment->path);
@@ -272,7 +274,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     pipeline_publish_clock(p);
     p->recovering = journal_is_open(p->journal) || p->taken_over;
     if (!p->recovering)
-        journal_begin(p->journal);
+        (void)journal_begin(p->journal); /* if it cannot be yet, with the first piece */
     report = (struct report){
         .options = &p->options,
         .segment = p->segment,

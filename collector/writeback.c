@@ -447,7 +447,7 @@ static int release(struct writeback *w, uint64_t now_ns)
     return released;
 }
 
-int writeback_work(struct writeback *w, uint64_t now_ns, bool wait)
+int writeback_work(struct writeback *w, uint64_t now_ns)
 {
     struct store_done done;
     int work;
@@ -456,7 +456,7 @@ int writeback_work(struct writeback *w, uint64_t now_ns, bool wait)
     if (work < 0)
         return work;
     work += begin_writes(w, now_ns);
-    while (w->under_way && store_poll(w->p.store, wait && !work, &done)) {
+    while (w->under_way && store_poll(w->p.store, false, &done)) {
         w->under_way--;
         work++;
         if (done.token == SYNC_TOKEN)

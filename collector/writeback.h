@@ -31,10 +31,9 @@ struct writeback_params {
 int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback);
 void writeback_close(struct writeback *writeback);
 
-/* Start and finish what can be; returns what was done. Does not block unless `wait`, which sleeps
- * for a completion if anything is under way (not through the pause after a failure). Negative: the
- * outbox is damaged. */
-int writeback_work(struct writeback *writeback, uint64_t now_ns, bool wait);
+/* Start and finish what can be, without waiting for a disk that has a queue; returns what was done.
+ * Negative: the outbox is damaged. */
+int writeback_work(struct writeback *writeback, uint64_t now_ns);
 
 /* Everything in the outbox is written (and synced), nothing is under way. */
 bool writeback_idle(const struct writeback *writeback);

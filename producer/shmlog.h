@@ -57,10 +57,11 @@
 
 /* Why a record is missing. The first four are counted by writers, in ring.lost[]; the next two
  * are found by whoever reads. The rest never got to a ring and are counted in control.lost[]. */
-#define SHMLOG_LOST_FULL 0u        /* drop policy: no room */
-#define SHMLOG_LOST_WAITED 1u      /* wait policy: no room in time */
-#define SHMLOG_LOST_NESTED 2u      /* a signal handler found its thread in the same owned ring */
-#define SHMLOG_LOST_DETACHED 3u    /* spare: reserved for writers */
+#define SHMLOG_LOST_FULL 0u   /* drop policy: no room */
+#define SHMLOG_LOST_WAITED 1u /* wait policy: no room in time */
+#define SHMLOG_LOST_NESTED 2u /* a signal handler found its thread in the same owned ring */
+/* 3: reserved */
+#define SHMLOG_LOST_BY_WRITERS 4u  /* causes below this one */
 #define SHMLOG_LOST_OVERWRITTEN 4u /* overwritten before it was read */
 #define SHMLOG_LOST_DAMAGED 5u     /* its slots did not make sense */
 #define SHMLOG_LOST_NO_RING 6u     /* no rseq, and no owned ring was free */

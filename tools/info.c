@@ -120,7 +120,7 @@ const char *info_on_full(uint32_t on_full)
 const char *info_cause(unsigned cause)
 {
     static const char *const names[SHMLOG_LOST_CAUSES] = {
-        "full", "waited", "nested", "detached", "overwritten", "damaged", "no-ring", "no-site",
+        "full", "waited", "nested", "reserved", "overwritten", "damaged", "no-ring", "no-site",
     };
 
     return cause < SHMLOG_LOST_CAUSES ? names[cause] : "?";

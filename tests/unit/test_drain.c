@@ -449,7 +449,7 @@ Test(drain, full_outbox)
         }
         cr_assert_gt(outbox_head(agents.outbox) - outbox_tail(agents.outbox), OUTBOX_SIZE_MIN / 4);
         /* some go, then the next round */
-        cr_assert_geq(writeback_work(agents.writeback, agents.now++, true), 0);
+        cr_assert_geq(writeback_work(agents.writeback, agents.now++), 0);
         agents_write(&agents);
     }
     dropped = ring()->lost[SHMLOG_LOST_FULL];
@@ -554,7 +554,7 @@ Test(drain, starts_again_exactly_once)
                 cr_assert_geq(agents_drain(&agents), 0);
                 break;
             case 10 ... 12:
-                cr_assert_geq(writeback_work(agents.writeback, agents.now++, true), 0);
+                cr_assert_geq(writeback_work(agents.writeback, agents.now++), 0);
                 break;
             case 13:
                 cr_assert_eq(journal_seal(agents.journal), 0);

@@ -192,7 +192,7 @@ static void seal(uint64_t number)
 static int work(void)
 {
     now += MS;
-    return writeback_work(writeback, now, false);
+    return writeback_work(writeback, now);
 }
 
 /* Until it is all written; the time goes on by a millisecond each round. */
