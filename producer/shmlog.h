@@ -2516,7 +2516,7 @@ SHMLOG_COLD_ int shmlog_check_control_(const struct shmlog_control *g, uint64_t 
         g->clock > SHMLOG_CLOCK_MONOTONIC || g->ring_slots < SHMLOG_RING_SLOTS_MIN ||
         g->ring_slots > SHMLOG_RING_SLOTS_MAX || (g->ring_slots & (g->ring_slots - 1)) ||
         g->rings > SHMLOG_RINGS_MAX || g->cpu_rings > g->rings || g->sites_max < 2 ||
-        g->sites_max > SHMLOG_SITE_ID_MASK || (g->sites_max & (g->sites_max - 1)) ||
+        g->sites_max > SHMLOG_SITE_ID_MASK + 1 || (g->sites_max & (g->sites_max - 1)) ||
         !g->producers_max || g->producers_max > SHMLOG_PRODUCERS_MAX ||
         !shmlog_table_fits_(g, g->rings_offset, g->rings, sizeof(struct shmlog_ring_entry)) ||
         !shmlog_table_fits_(g, g->producers_offset, g->producers_max,

@@ -108,8 +108,7 @@ void shm_segment_close(struct shm_segment *segment);
  * -ENOENT; what is not a segment of this version is refused: -SHM_ERR_FOREIGN, _OLDER, _NEWER. */
 int shm_segment_destroy(const char *path);
 
-/* True if nothing would be lost by removing it: all rings read up to their heads (and no producer
- * alive). */
+/* True if nothing would be lost by removing it: all rings are read up to their heads. */
 bool shm_segment_drained(const struct shm_segment *segment);
 bool shm_segment_in_use(const struct shm_segment *segment); /* a producer entry that is alive */
 

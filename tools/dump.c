@@ -42,7 +42,6 @@ static void complain(const char *message)
 struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
-    bool follow;
 };
 
 static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)
@@ -174,7 +173,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
 
 static int dump(struct options *options)
 {
-    struct run run = {.follow = options->cursor.follow};
+    struct run run = {0};
     struct cursor *cursor;
     char message[PATH_MAX + 256] = "";
     int r;

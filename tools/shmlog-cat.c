@@ -184,11 +184,10 @@ int main(int argc, char **argv)
     if (r)
         fprintf(stderr, "%s: standard input: %s\n", tool, strerror(r));
     if (lost)
-        fprintf(
-            stderr,
-            "%s: %s: %llu records were dropped, the rings were full; a collector with --on-full "
-            "wait keeps them\n",
-            tool, options.segment, (unsigned long long)lost);
+        fprintf(stderr,
+                "%s: %s: %llu records were dropped; shmlog-dump --info tells why, a collector with "
+                "--on-full wait keeps those that find their ring full\n",
+                tool, options.segment, (unsigned long long)lost);
     if (off)
         fprintf(stderr,
                 "%s: %s: %llu lines were not logged, the segment's level is above theirs; see "

@@ -80,7 +80,8 @@ static struct account *need_account(struct verify *verify, uint32_t ring)
     struct account *account = find_account(verify, ring);
     const struct file_ledger_entry unnamed = {.ring = ring,
                                               .cpu = ~UINT32_C(0),
-                                              .kind = 1,
+                                              .kind =
+                                                  ring == VERIFY_NO_RING ? 0 : SHMLOG_RING_OWNED,
                                               .next_seq = 1};
 
     if (account)
@@ -225,8 +226,6 @@ static int keep_seal(const struct state *state, struct verify_last *last)
     size_t rings;
     const struct file_ledger_entry *end = file_reader_end(state->reader, &rings);
 
-    free(last->seal);
-    *last = (struct verify_last){0};
     if (!state->firm || !end)
         return 0;
     last->seal = calloc(rings + 1, sizeof(*last->seal));
@@ -242,7 +241,11 @@ static int read_file(struct verify *verify, struct state *state, struct verify_l
     size_t rings;
     const struct file_piece *pieces;
     size_t count;
-    int r = fileset_reader_open(verify->file, &state->reader);
+    int r;
+
+    free(last->seal); /* of the file before, whatever becomes of this one */
+    *last = (struct verify_last){0};
+    r = fileset_reader_open(verify->file, &state->reader);
 
     if (r == 0) /* takes in the seal */
         r = file_reader_list(state->reader, &pieces, &count);

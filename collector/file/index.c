@@ -333,6 +333,8 @@ static int get_tables(const uint8_t *content, size_t size, struct index_entry *e
 static bool without_holes(const struct index_entry *entries, size_t count, uint64_t begin,
                           uint64_t end)
 {
+    if (begin > end)
+        return false;
     for (size_t i = 0; i < count; i++) {
         if (entries[i].offset != begin || !entries[i].size || entries[i].size > end - begin)
             return false;

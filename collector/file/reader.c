@@ -72,6 +72,8 @@ int file_reader_take_ledger(const uint8_t *frame, size_t size, struct file_ident
     if (size < sizeof(head) + sizeof(uint64_t))
         return -EBADMSG;
     memcpy(&head, frame, sizeof(head));
+    if (head.incompatible & ~FILE_INCOMPATIBLE) /* also where the header cannot be read */
+        return -FILE_ERR_FEATURES;
     ledger.rings = head.rings;
     if (ledger.rings > FILE_LEDGER_MAX ||
         size != sizeof(head) + ledger.rings * sizeof(*ledger.entry) + sizeof(uint64_t))

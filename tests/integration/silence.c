@@ -42,9 +42,12 @@ static void check_silence(const char *path)
 static void read_counts(const struct kit_process *process, long *ret_faults,
                         unsigned long *ret_lost)
 {
+    unsigned long allocations;
     char *text = kit_read_file(process->out, NULL);
 
-    KIT_EQ(sscanf(text, "faults=%ld lost=%lu", ret_faults, ret_lost), 2);
+    KIT_EQ(sscanf(text, "faults=%ld lost=%lu allocations=%lu", ret_faults, ret_lost, &allocations),
+           3);
+    KIT_EQ(allocations, 0);
     free(text);
 }
 

@@ -21,7 +21,7 @@ static void wait_until(uint64_t ns)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
 }
 
-/* One made-up line; false never, as it does not end. */
+/* One made-up line; false when its reader has gone. */
 static int generate(uint64_t number)
 {
     return printf("{\"stream\":\"btcusdt@trade\",\"data\":{\"e\":\"trade\",\"t\":%" PRIu64
