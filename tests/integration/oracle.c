@@ -6,9 +6,12 @@
 
 #include "producer/shmlog.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #define TEXT_MAX 1000u
 
@@ -44,17 +47,53 @@ void oracle_close(struct oracle *oracle)
     munmap(oracle->page, ORACLE_PRODUCERS * sizeof(struct oracle_page));
 }
 
-static void log_one(struct shmlog *log, const struct oracle_life *life, uint64_t number)
+static void log_one(struct shmlog *log, unsigned producer, struct oracle_page *page,
+                    uint64_t number)
 {
     char text[TEXT_MAX + 1];
-    const size_t size = text_of(life->producer, number, text);
+    const size_t size = text_of(producer, number, text);
 
-    shmlog_store_release_(&life->page->before, number);
+    shmlog_store_release_(&page->before, number);
     if (size)
-        shmlog_info(log, "p%u n%" PRIu64 " t%zu %s", life->producer, number, size, text);
+        shmlog_info(log, "p%u n%" PRIu64 " t%zu %s", producer, number, size, text);
     else
-        shmlog_info(log, "p%u n%" PRIu64, life->producer, number);
-    shmlog_store_release_(&life->page->after, number);
+        shmlog_info(log, "p%u n%" PRIu64, producer, number);
+    shmlog_store_release_(&page->after, number);
+}
+
+/* What the signal handler needs: a process lives one life. */
+static const struct oracle_life *timer_life;
+static struct shmlog *timer_log;
+
+static void on_timer(int signal)
+{
+    struct oracle_page *page = timer_life->page + 1;
+    const int error = errno;
+
+    (void)signal;
+    log_one(timer_log, timer_life->producer + 1, page, page->before + 1);
+    errno = error;
+}
+
+static void set_timer(const struct oracle_life *life, struct shmlog *log, unsigned us)
+{
+    const struct timeval each = {.tv_usec = (suseconds_t)us};
+    const struct itimerval timer = {each, each};
+    struct sigaction action = {.sa_handler = on_timer, .sa_flags = SA_RESTART};
+
+    timer_life = life;
+    timer_log = log;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* No handler runs any more when this is over. */
+static void stop_timer(void)
+{
+    const struct itimerval none = {{0, 0}, {0, 0}};
+
+    setitimer(ITIMER_REAL, &none, NULL);
+    signal(SIGALRM, SIG_IGN);
 }
 
 int oracle_live(void *arg)
@@ -73,13 +112,15 @@ int oracle_live(void *arg)
     }
     if (life->own_ring)
         (void)shmlog_own_ring(log); /* none may be free: then it shares, which is fine as well */
-    log_one(log, life, ++number);
-    shmlog_store_release_(&page->fresh, page->fresh + 1);
+    if (life->timer_us)
+        set_timer(life, log, life->timer_us);
     while (!shmlog_load_acquire_(&page->stop)) {
         if (number >= shmlog_load_relaxed_(&page->burst) && number % life->slow_burst == 0)
             nanosleep(&pause, NULL);
-        log_one(log, life, ++number);
+        log_one(log, life->producer, page, ++number);
     }
+    if (life->timer_us)
+        stop_timer();
     shmlog_close(log);
     return 0;
 }
@@ -124,6 +165,7 @@ static void count_missing(const struct oracle *oracle, unsigned producer, uint64
     for (uint64_t number = from; number < to; number++) {
         if (is_maybe(oracle, producer, number))
             continue;
+        count->missing_of[producer]++;
         if (count->missing++ < 10)
             fprintf(stderr, "missing: producer %u record %" PRIu64 "\n", producer, number);
     }

@@ -21,8 +21,7 @@ struct oracle_page {
     uint64_t after;  /* the last record whose call returned */
     uint64_t stop;   /* set by the test: end now */
     uint64_t burst;  /* set by the test: up to this number as fast as it can go, then slowly */
-    uint64_t fresh;  /* counts lives: a producer that logged its first record of this life */
-    uint8_t reserved[4096 - 5 * 8];
+    uint8_t reserved[4096 - 4 * 8];
 };
 
 struct oracle {
@@ -43,6 +42,9 @@ struct oracle_life {
     bool own_ring;    /* wants a ring of its own */
     unsigned slow_ns; /* between bursts of `slow_burst` records, once past page->burst */
     unsigned slow_burst;
+    /* Not 0: a timer's signal handler logs, too, each so many us, as the producer next to this
+     * one: it has a page of its own. */
+    unsigned timer_us;
 };
 int oracle_live(void *life);
 
@@ -54,9 +56,10 @@ struct oracle_count {
     uint64_t committed; /* calls that returned */
     uint64_t maybe;     /* calls that were interrupted by death */
     uint64_t missing;   /* calls that returned whose record is not there */
+    uint64_t missing_of[ORACLE_PRODUCERS];
 };
-/* Compare a dump ('--fields message --format text') with the pages. Fails the test at a record
- * that is damaged, twice there, out of order, or was never logged. */
+/* Compare a dump ('--fields message --format text', in a file or a FIFO) with the pages. Fails the
+ * test at a record that is damaged, twice there, out of order, or was never logged. */
 void oracle_check(const struct oracle *oracle, const char *dump_path,
                   struct oracle_count *ret_count);
 

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Everything at once, for as long as asked: four producers (two with rings of their own, two that
+ * also log from a timer's signal handler), a collector and a reader that follows; one after the
+ * other, at random, they are killed, stopped, continued, told to rotate, told to end, and started
+ * again. At the end one ledger: what the producers noted outside the system against what comes out
+ * of the files.
+ *
+ * usage: soak wait|drop|overwrite SECONDS
+ */
+#include "tests/integration/oracle.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROCESSES 4u /* each with two pages of the oracle: its own and its handler's */
+#define PAGES (2 * PROCESSES)
+
+enum event {
+    KILL_PRODUCER,
+    KILL_COLLECTOR,
+    KILL_STARTING, /* a collector that only just started again */
+    KILL_ALL,
+    END_COLLECTOR,
+    STOP_COLLECTOR, /* SIGSTOP, and on */
+    STOP_PRODUCER,
+    ROTATE,
+    BURST,
+    KILL_READER,
+    ASK, /* shmlog-dump --info */
+    EVENTS,
+};
+
+static const struct {
+    const char *name;
+    unsigned weight;
+} kinds[EVENTS] = {
+    [KILL_PRODUCER] = {"a producer killed", 30},
+    [KILL_COLLECTOR] = {"the collector killed", 12},
+    [KILL_STARTING] = {"a starting collector killed", 6},
+    [KILL_ALL] = {"all killed", 4},
+    [END_COLLECTOR] = {"the collector ended and started again", 4},
+    [STOP_COLLECTOR] = {"the collector stopped for a while", 8},
+    [STOP_PRODUCER] = {"a producer stopped for a while", 8},
+    [ROTATE] = {"SIGHUP", 10},
+    [BURST] = {"a burst", 20},
+    [KILL_READER] = {"the reader killed", 4},
+    [ASK] = {"--info asked", 4},
+};
+
+static struct {
+    struct oracle oracle;
+    struct kit_process producer[PROCESSES];
+    struct oracle_life life[PROCESSES];
+    struct kit_process collector;
+    struct kit_process reader;
+    const char *log;
+    const char *args[16];
+    uint64_t random;
+    uint64_t happened[EVENTS];
+} soak;
+
+/* Chance decides when things happen; nothing is waited for here. */
+static void let_pass(uint64_t most_ns)
+{
+    const uint64_t ns = kit_random_below(&soak.random, most_ns);
+    const struct timespec pause = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+
+    nanosleep(&pause, NULL);
+}
+
+/* An hour's runs would leave tens of thousands of files. */
+static void forget_output(const struct kit_process *process)
+{
+    unlink(process->out);
+    unlink(process->err);
+}
+
+static void burst(unsigned i)
+{
+    struct oracle_page *page = &soak.oracle.page[2 * i];
+
+    __atomic_store_n(&page->burst, page->before + kit_random_below(&soak.random, 20000),
+                     __ATOMIC_RELAXED);
+}
+
+static void start_producer(unsigned i)
+{
+    burst(i);
+    soak.life[i] = (struct oracle_life){
+        .page = &soak.oracle.page[2 * i],
+        .segment = "soak",
+        .producer = 2 * i,
+        .own_ring = i % 2 == 1,
+        .slow_ns = 1000000,
+        .slow_burst = 10,
+        .timer_us = i < 2 ? 1500 : 0,
+    };
+    kit_spawn_function(&soak.producer[i], "producer", oracle_live, &soak.life[i]);
+}
+
+static void bury_producer(unsigned i)
+{
+    kit_kill_hard(&soak.producer[i]);
+    forget_output(&soak.producer[i]);
+    oracle_killed(&soak.oracle, 2 * i);
+    oracle_killed(&soak.oracle, 2 * i + 1);
+}
+
+static void start_collector(void)
+{
+    kit_collector_start(&soak.collector, "soak", soak.log, soak.args);
+}
+
+static void bury_collector(void)
+{
+    kit_kill_hard(&soak.collector);
+    forget_output(&soak.collector);
+}
+
+static void kill_starting_collector(void)
+{
+    const char *argv[32] = {kit_program("collector/shmlog-collector"),
+                            "--segment",
+                            "soak",
+                            "--output",
+                            soak.log,
+                            "--io",
+                            getenv("SHMLOG_TEST_IO") ? getenv("SHMLOG_TEST_IO") : "auto"};
+
+    memcpy(argv + 7, soak.args, sizeof(soak.args));
+    kit_spawn(&soak.collector, argv, NULL);
+    let_pass(40000000);
+    bury_collector();
+}
+
+static void start_reader(void)
+{
+    const char *argv[] = {kit_program("tools/shmlog-dump"), "--follow", "soak", NULL};
+    const struct kit_spawn_options options = {.stdout_path = "/dev/null"};
+
+    kit_spawn(&soak.reader, argv, &options);
+}
+
+static void bury_reader(void)
+{
+    kit_kill_hard(&soak.reader);
+    unlink(soak.reader.err);
+}
+
+static void stop_for_a_while(struct kit_process *process, uint64_t most_ns)
+{
+    kit_kill(process, SIGSTOP);
+    let_pass(most_ns);
+    kit_kill(process, SIGCONT);
+}
+
+static void kill_all(void)
+{
+    for (unsigned i = 0; i < PROCESSES; i++)
+        burst(i);
+    let_pass(2000000);
+    kit_kill(&soak.collector, SIGKILL);
+    for (unsigned i = 0; i < PROCESSES; i++)
+        kit_kill(&soak.producer[i], SIGKILL);
+    bury_collector();
+    for (unsigned i = 0; i < PROCESSES; i++)
+        bury_producer(i);
+    kit_verify_balanced(soak.log, NULL); /* what is in no file yet is in the segment */
+    start_collector();
+    for (unsigned i = 0; i < PROCESSES; i++)
+        start_producer(i);
+}
+
+static void ask(void)
+{
+    const char *argv[] = {kit_program("tools/shmlog-dump"), "--info", "soak", NULL};
+    struct kit_process dump;
+
+    KIT_EQ(kit_run(&dump, argv, NULL), 0);
+    forget_output(&dump);
+}
+
+static void happen(enum event event)
+{
+    const unsigned i = (unsigned)kit_random_below(&soak.random, PROCESSES);
+
+    soak.happened[event]++;
+    switch (event) {
+    case KILL_PRODUCER:
+        burst(i); /* death shall find it at work */
+        let_pass(2000000);
+        bury_producer(i);
+        start_producer(i);
+        break;
+    case KILL_STARTING:
+        bury_collector();
+        kill_starting_collector();
+        start_collector();
+        break;
+    case KILL_COLLECTOR:
+        bury_collector();
+        let_pass(20000000);
+        start_collector();
+        break;
+    case KILL_ALL:
+        kill_all();
+        break;
+    case END_COLLECTOR:
+        kit_collector_stop(&soak.collector);
+        forget_output(&soak.collector);
+        start_collector();
+        break;
+    case STOP_COLLECTOR:
+        stop_for_a_while(&soak.collector, 300000000);
+        break;
+    case STOP_PRODUCER:
+        stop_for_a_while(&soak.producer[i], 100000000);
+        break;
+    case ROTATE:
+        kit_kill(&soak.collector, SIGHUP);
+        break;
+    case BURST:
+        burst(i);
+        break;
+    case KILL_READER:
+        bury_reader();
+        start_reader();
+        break;
+    case ASK:
+        ask();
+        break;
+    case EVENTS:
+        break;
+    }
+}
+
+static enum event any_event(void)
+{
+    unsigned total = 0;
+    uint64_t at;
+
+    for (unsigned e = 0; e < EVENTS; e++)
+        total += kinds[e].weight;
+    at = kit_random_below(&soak.random, total);
+    for (unsigned e = 0;; e++) {
+        if (at < kinds[e].weight)
+            return (enum event)e;
+        at -= kinds[e].weight;
+    }
+}
+
+static uint64_t noted(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < PAGES; i++)
+        sum += __atomic_load_n(&soak.oracle.page[i].after, __ATOMIC_RELAXED);
+    return sum;
+}
+
+static void live_through(uint64_t seconds)
+{
+    const uint64_t start = kit_now_ns(), end = start + seconds * 1000000000;
+    uint64_t minute = 1, events = 0;
+
+    for (uint64_t now = start; now < end; now = kit_now_ns()) {
+        happen(any_event());
+        events++;
+        let_pass(50000000);
+        if ((now - start) / 60000000000 >= minute) {
+            printf("%" PRIu64 " minutes: %" PRIu64 " events, %" PRIu64 " records\n", minute++,
+                   events, noted());
+            fflush(stdout);
+        }
+    }
+}
+
+static void end_all(void)
+{
+    for (unsigned i = 0; i < PROCESSES; i++)
+        __atomic_store_n(&soak.oracle.page[2 * i].stop, 1, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < PROCESSES; i++)
+        KIT_EQ(kit_wait_exit(&soak.producer[i], 60), 0);
+    kit_collector_stop(&soak.collector);
+    bury_reader();
+}
+
+/* The files may hold more than a disk should as text: it goes through a FIFO. */
+static void read_back(double seconds, struct oracle_count *ret_count)
+{
+    const char *fifo = kit_path("lines");
+    const char *argv[] = {kit_program("tools/shmlog-dump"),
+                          soak.log,
+                          "--fields",
+                          "message",
+                          "--format",
+                          "text",
+                          NULL};
+    const struct kit_spawn_options options = {.stdout_path = fifo};
+    struct kit_process dump;
+
+    KIT_EQ(mkfifo(fifo, 0600), 0);
+    kit_spawn(&dump, argv, &options);
+    oracle_check(&soak.oracle, fifo, ret_count);
+    KIT_EQ(kit_wait_exit(&dump, seconds), 0);
+}
+
+static void reckon(bool wait)
+{
+    struct kit_ledger ledger;
+    struct oracle_count count;
+    uint64_t missing = 0;
+
+    kit_verify_balanced(soak.log, &ledger);
+    read_back(60, &count);
+    for (unsigned e = 0; e < EVENTS; e++)
+        printf("%8" PRIu64 " x %s\n", soak.happened[e], kinds[e].name);
+    printf("%" PRIu64 " committed, %" PRIu64 " seen, %" PRIu64 " interrupted by death, %u files\n",
+           count.committed, count.seen, count.maybe, kit_count_files(soak.log, ".shmlog"));
+    printf("produced=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64 " in_ring=%" PRIu64 "\n",
+           ledger.produced, ledger.written, ledger.dropped, ledger.in_ring);
+    KIT_EQ(ledger.in_ring, 0);
+    KIT_EQ(count.seen, ledger.written);
+    KIT_COMPARE(count.missing, <=, ledger.dropped); /* an interrupted call may have counted, too */
+    KIT_COMPARE(count.committed, <=, ledger.produced);
+    KIT_COMPARE(ledger.produced, <=, count.committed + count.maybe);
+    /* Who waits loses nothing, but for a handler that interrupts a call to an owned ring. */
+    for (unsigned i = 0; wait && i < PAGES; i++) {
+        if (i % 2 && soak.life[i / 2].own_ring)
+            missing += count.missing_of[i];
+        else
+            KIT_EQ(count.missing_of[i], 0);
+    }
+    if (wait)
+        KIT_EQ(missing, count.missing);
+    else
+        KIT_COMPARE(ledger.dropped, >, 0); /* else nothing was tried */
+    kit_check_zstd(soak.log);
+}
+
+int main(int argc, char **argv)
+{
+    const char *policy = argc > 1 ? argv[1] : "wait";
+    const uint64_t seconds = argc > 2 ? strtoull(argv[2], NULL, 10) : 5;
+    const bool wait = strcmp(policy, "wait") == 0;
+
+    kit_begin("soak");
+    kit_need_io();
+    soak.random = kit_seed();
+    soak.log = kit_path("log");
+    memcpy(soak.args,
+           (const char *const[]){"--on-full", policy, "--wait-ms", "600000", "--ring-size",
+                                 wait ? "256k" : "64k", "--flush-ms", "5", "--rotate-size",
+                                 seconds > 60 ? "16m" : "256k", "--spare-rings", "4"},
+           12 * sizeof(char *));
+    oracle_open(&soak.oracle);
+    start_collector();
+    for (unsigned i = 0; i < PROCESSES; i++)
+        start_producer(i);
+    start_reader();
+    live_through(seconds);
+    end_all();
+    reckon(wait);
+    oracle_close(&soak.oracle);
+    return 0;
+}
