@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Branch coverage of the parts that promises hang on: ring, drain, file reader.
+
+Reads what `gcovr --json` found and prints a line for each file, then every source line with a branch
+that was never taken, with the reason if `left` gives one. `left` has lines of three fields, with
+tabs between: file, text of the source line, reason. Exit status 1 when less than --least percent of
+the branches were taken, or when a line of `left` is in no file any more.
+"""
+import argparse
+import json
+import os
+import sys
+
+GROUPS = {
+    "ring": ["shm/ring_reader.c", "shm/ring_start.c", "shm/ring_damage.c", "shm/tables.c"],
+    "drain": ["collector/drain.c", "collector/journal.c", "collector/outbox.c"],
+    "file reader": [
+        "collector/file/" + name
+        for name in (
+            "reader.c", "source.c", "scan.c", "search.c", "list.c", "dictionary.c", "decoder.c",
+            "block_decode.c", "column_decode.c", "payload_decode.c", "site.c", "sites.c", "shape.c",
+        )
+    ],
+}
+
+
+def read_left(path):
+    left = {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                name, text, reason = line.rstrip("\n").split("\t")
+                left[name, text] = reason
+    return left
+
+
+def untaken(lines, source):
+    """The lines with a branch that was not taken: number, text, how many of how many."""
+    for line in lines:
+        branches = [b for b in line["branches"] if not b.get("throw")]
+        missed = sum(b["count"] == 0 for b in branches)
+        text = source[line["line_number"] - 1].strip()
+        if missed and not text.startswith("assert("):
+            yield line["line_number"], text, missed, len(branches)
+
+
+def merged(lines):
+    """One entry for each source line; the same line of an inline function may stand several times."""
+    by_number = {}
+    for line in lines:
+        seen = by_number.setdefault(line["line_number"], line)
+        if seen is not line and len(seen["branches"]) == len(line["branches"]):
+            for a, b in zip(seen["branches"], line["branches"]):
+                a["count"] += b["count"]
+    return [by_number[n] for n in sorted(by_number)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("json", help="what gcovr --json wrote")
+    parser.add_argument("--source", required=True, help="the source directory")
+    parser.add_argument("--left", required=True, help="lines that are known not to be covered")
+    parser.add_argument("--least", type=float, required=True, help="percent that must be covered")
+    options = parser.parse_args()
+    with open(options.json, encoding="utf-8") as f:
+        found = {entry["file"]: merged(entry["lines"]) for entry in json.load(f)["files"]}
+    left = read_left(options.left)
+    unused = set(left)
+    taken_all = total_all = 0
+    details = []
+
+    for group, names in GROUPS.items():
+        print(f"{group}:")
+        for name in names:
+            with open(os.path.join(options.source, name), encoding="utf-8") as f:
+                source = f.read().splitlines()
+            unused -= {(name, line.strip()) for line in source}
+            lines = found.get(name, [])
+            branches = [
+                b
+                for line in lines
+                for b in line["branches"]
+                if not b.get("throw")
+                and not source[line["line_number"] - 1].strip().startswith("assert(")
+            ]
+            taken = sum(b["count"] > 0 for b in branches)
+            percent = 100 * taken / len(branches) if branches else 100
+            print(f"    {name:<40} {taken:>4} of {len(branches):>4} branches {percent:6.1f} %")
+            taken_all += taken
+            total_all += len(branches)
+            for number, text, missed, of in untaken(lines, source):
+                reason = left.get((name, text), "NOT LISTED")
+                details.append(f"    {name}:{number}: {missed} of {of}: {text}\n        {reason}")
+
+    print("never taken:")
+    print("\n".join(details))
+    for name, text in sorted(unused):
+        print(f"no longer in {name}: {text}")
+    percent = 100 * taken_all / total_all if total_all else 0
+    print(f"{taken_all} of {total_all} branches, {percent:.1f} %")
+    if percent < options.least:
+        print(f"less than {options.least} %")
+    return 1 if unused or percent < options.least else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
