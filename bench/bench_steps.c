@@ -10,20 +10,14 @@
  *     encode   blocks of 8,192 records from slots to bytes of a file, zstd included
  *     decode   the same blocks back to records
  *
- * Makes a segment of its own in DIRECTORY (overwrite policy, so nobody has to read it) and removes
- * it again. Input and timestamps are made up and the same each time, so the counts are, too.
- * valgrind does not know rseq: log calls go into an owned ring. What is counted has its loop and
- * the look-up of the order in it, in every case alike.
+ * Input and timestamps are made up and the same each time, so the counts are, too. valgrind does
+ * not know rseq: log calls go into an owned ring. What is counted has its loop and the look-up of
+ * the order in it, in every case alike.
  */
-#include "bench/bench.h"
+#include "bench/blocks.h"
 #include "collector/file/block_decode.h"
-#include "collector/file/format.h"
-#include "shm/segment.h"
-#include "shm/tables.h"
 
 #include <zstd.h>
-
-#define BLOCK_RECORDS 8192u
 
 void counted_floor(struct bench_floor *floor, uint64_t count);
 void counted_call(struct shmlog *log, uint64_t count);
@@ -71,78 +65,11 @@ __attribute__((noinline)) int counted_decode(struct file_block_decoder *decoder,
     return file_block_decode(decoder, info, raw, size, block);
 }
 
-/* ---- Log calls ---- */
-
-static struct shm_segment *make_segment(const char *path)
-{
-    static const uint32_t cpus[] = {0};
-    const struct shm_params params = {
-        .name = "steps",
-        .cpus = cpus,
-        .cpu_count = 1,
-        .spare_rings = 1,
-        .ring_bytes = 1u << 20,
-        .on_full = SHMLOG_ON_FULL_OVERWRITE,
-        .level = SHMLOG_TRACE,
-        .page_kib = 4,
-        .group = -1,
-    };
-    struct shm_segment *segment;
-    char why[512] = "";
-
-    if (shm_segment_create(path, &params, NULL, &segment, why, sizeof(why)) < 0)
-        bench_die("%s: %s", path, why);
-    return segment;
-}
-
-static struct shmlog *attach_owning(const char *path)
-{
-    struct shmlog *const log = bench_attach(path);
-
-    if (!shmlog_threads_[log->local.tls_index].owned && shmlog_own_ring(log) < 0)
-        bench_die("no ring to own");
-    return log;
-}
-
 /* ---- Blocks ---- */
-
-/* Gaps as between calls back to back: about 44 ticks, at times a cache miss, seldom an interrupt.
- */
-static uint64_t next_time(uint64_t time, uint64_t *random)
-{
-    const uint64_t r = bench_random(random);
-
-    return time + 42 + (r & 3) + (r >> 8 & 15 ? 0 : 60) + (r >> 16 & 1023 ? 0 : 5000);
-}
-
-/* The next block's worth of records, logged and then taken from the ring: it holds two. */
-static void log_block(struct shmlog *log, uint64_t first_id, struct bench_walk *walk,
-                      uint64_t *time, uint64_t *random)
-{
-    for (uint64_t id = first_id; id < first_id + BLOCK_RECORDS; id++) {
-        struct bench_order order;
-
-        bench_walk_next(walk, &order);
-        *time = next_time(*time, random);
-        BENCH_LOG_AT(log, *time, id, &order);
-    }
-}
-
-static void take_sites(const struct shm_segment *segment, struct file_sites *sites)
-{
-    uint8_t bytes[SHMLOG_SITE_MAX];
-    size_t size;
-
-    for (uint32_t id = 1; id < segment->geometry.sites_max; id++)
-        if (shm_site_copy(segment, id, bytes, &size) == 0 &&
-            file_sites_put(sites, id, bytes, size) < 0)
-            bench_die("the site table does not make sense");
-}
 
 struct blocks {
     struct file_encoder *encoder;
     struct file_block_decoder *decoder;
-    struct file_sites sites;
     struct file_buffer out;
     struct file_block block;
     uint8_t *raw;
@@ -178,7 +105,7 @@ static void decode_block(struct blocks *b)
             bench_die("out of memory");
     }
     if (counted_decode(b->decoder, &info, b->out.data + sizeof(frame), b->raw, &b->block) < 0 ||
-        b->block.records != BLOCK_RECORDS)
+        b->block.records != BENCH_BLOCK_RECORDS)
         bench_die("a block does not decode");
 }
 
@@ -190,35 +117,17 @@ static void check_block(const struct blocks *b, const struct shmlog_slot *slots)
             bench_die("record %zu of a block came back different", i);
 }
 
-static void run_blocks(const struct shm_segment *segment, struct shmlog *log, uint64_t records)
+static void run_blocks(struct bench_blocks *source, uint64_t records)
 {
-    const struct shmlog_ring *const ring = bench_ring(log, 0);
-    const struct shmlog_slot *const all =
-        (const struct shmlog_slot *)(const void *)((const uint8_t *)ring + SHMLOG_RING_HEADER);
-    struct bench_walk walk = BENCH_WALK_START;
-    uint64_t time = 1000000000, random = 7;
     struct blocks b = {0};
 
     if (file_encoder_open(&b.encoder, 1) < 0 || file_block_decoder_open(&b.decoder) < 0)
         bench_die("out of memory");
-    for (uint64_t done = 0; done < records; done += BLOCK_RECORDS) {
-        const uint64_t pos = ring->head;
-        struct file_block_params params = {
-            .ring = ring->index,
-            .first_seq = done + 1,
-            .first_pos = pos,
-            .slots = all + (pos & (ring->slots - 1)),
-            .slot_count = BLOCK_RECORDS,
-            .records = BLOCK_RECORDS,
-            .sites = &b.sites,
-        };
+    for (uint64_t done = 0; done < records; done += BENCH_BLOCK_RECORDS) {
+        struct file_block_params params;
         struct file_block_summary summary;
 
-        if (pos % BLOCK_RECORDS)
-            bench_die("a block would wrap around the ring's end");
-        log_block(log, done + 1, &walk, &time, &random);
-        if (!done)
-            take_sites(segment, &b.sites);
+        bench_blocks_next(source, 0, &params);
         b.out.size = 0;
         if (counted_encode(b.encoder, &params, &b.out, &summary) < 0)
             bench_die("a block does not encode");
@@ -230,7 +139,6 @@ static void run_blocks(const struct shm_segment *segment, struct shmlog *log, ui
     free(b.raw);
     file_block_done(&b.block);
     file_buffer_done(&b.out);
-    file_sites_done(&b.sites);
     file_block_decoder_close(b.decoder);
     file_encoder_close(b.encoder);
 }
@@ -248,9 +156,7 @@ static bool is_known(const char *what)
 int main(int argc, char **argv)
 {
     static struct bench_floor floor_;
-    struct shm_segment *segment;
-    struct shmlog *log;
-    char path[PATH_MAX];
+    struct bench_blocks source;
     uint64_t records;
     const char *what;
 
@@ -259,26 +165,22 @@ int main(int argc, char **argv)
         return 2;
     }
     what = argv[2];
-    records = bench_number("RECORDS", argv[3], BLOCK_RECORDS, UINT64_C(1) << 32);
-    records -= records % BLOCK_RECORDS;
-    snprintf(path, sizeof(path), "%s/steps-%d", argv[1], (int)getpid());
-    segment = make_segment(path);
-    log = attach_owning(path);
+    records = bench_number("RECORDS", argv[3], BENCH_BLOCK_RECORDS, UINT64_C(1) << 32);
+    records -= records % BENCH_BLOCK_RECORDS;
+    bench_blocks_open(&source, argv[1]);
     bench_orders_fill();
     printf("{\"bench\": \"steps\", \"what\": \"%s\", \"records\": %lu", what, records);
     if (strcmp(what, "floor") == 0) {
         bench_floor_open(&floor_);
         counted_floor(&floor_, records);
     } else if (strcmp(what, "call") == 0) {
-        counted_call(log, records);
+        counted_call(source.log, records);
     } else if (strcmp(what, "timed") == 0) {
-        counted_timed(log, records);
+        counted_timed(source.log, records);
     } else {
-        run_blocks(segment, log, records);
+        run_blocks(&source, records);
     }
     printf("}\n");
-    shmlog_close(log);
-    shm_segment_close(segment);
-    shm_segment_destroy(path);
+    bench_blocks_close(&source);
     return 0;
 }
