@@ -208,3 +208,24 @@ int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uin
         *ret_error_ns = error;
     return clamp(ns);
 }
+
+bool shm_clock_line(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                    uint64_t ticks, struct shm_clock_line *ret_line)
+{
+    const size_t before = pairs_before(pairs, count, ticks);
+    const struct shmlog_clock_pair *a, *b;
+
+    if (before == 0 || before == count)
+        return false;
+    a = &pairs[before - 1];
+    b = &pairs[before];
+    if (!ran(a, b, hz) || b->realtime_ns > INT64_MAX || a->realtime_ns > b->realtime_ns)
+        return false;
+    *ret_line = (struct shm_clock_line){
+        .from = a->ticks,
+        .ticks = b->ticks - a->ticks,
+        .base_ns = a->realtime_ns,
+        .rise_ns = b->realtime_ns - a->realtime_ns,
+    };
+    return true;
+}

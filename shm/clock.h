@@ -39,4 +39,33 @@ size_t shm_clock_read(const struct shm_segment *segment, struct shmlog_clock_pai
 int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                         uint64_t ticks, uint64_t *ret_error_ns);
 
+/* The stretch between two pairs along which shm_clock_to_ns() converts, kept so that many moments
+ * in it cost a division each. Zeroed, it holds no moment. */
+struct shm_clock_line {
+    uint64_t from, ticks; /* moments from .. from + ticks - 1 */
+    uint64_t base_ns, rise_ns;
+};
+
+/* The line through the pairs around `ticks`; false where there is none: before the first pair,
+ * after the last, or where the clock was set. */
+bool shm_clock_line(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                    uint64_t ticks, struct shm_clock_line *ret_line);
+
+/* What shm_clock_to_ns() says of a moment on the line; false if it is not on it. */
+static inline bool shm_clock_on_line(const struct shm_clock_line *line, uint64_t ticks,
+                                     int64_t *ret_ns)
+{
+    const uint64_t at = ticks - line->from;
+    uint64_t product;
+
+    if (at >= line->ticks)
+        return false;
+    if (__builtin_mul_overflow(at, line->rise_ns, &product))
+        *ret_ns = (int64_t)(line->base_ns +
+                            (uint64_t)((unsigned __int128)at * line->rise_ns / line->ticks));
+    else
+        *ret_ns = (int64_t)(line->base_ns + product / line->ticks);
+    return true;
+}
+
 #endif

@@ -42,7 +42,20 @@ static void complain(const char *message)
 struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
+    struct printer *printer; /* NULL: nothing is printed yet */
 };
+
+static int flush(void)
+{
+    if (fflush(stdout) == 0)
+        return 0;
+    return errno ? -errno : -EIO;
+}
+
+static int flush_rows(const struct run *run)
+{
+    return run->printer ? print_flush(run->printer) : flush();
+}
 
 static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)
 {
@@ -50,7 +63,7 @@ static void on_damage(void *arg, const char *where, uint64_t offset, int error, 
 
     if (run->damages++ >= DAMAGE_SHOWN)
         return;
-    fflush(stdout);
+    flush_rows(run);
     fprintf(stderr, PROGRAM ": %s: at %" PRIu64 ": %s%s%s\n", where, offset,
             fileset_strerror(error), reason ? ": " : "", reason ? reason : "");
 }
@@ -65,7 +78,7 @@ static void on_gap(void *arg, const struct file_gap *gap)
 
 static bool on_idle(void *arg)
 {
-    return fflush(stdout) != 0 || stop;
+    return flush_rows(arg) < 0 || stop;
 }
 
 /* The loss stands in the records' place, on standard error: what is printed is not all there was.
@@ -98,13 +111,6 @@ static int output_status(int r)
     return EXIT_WELL;
 }
 
-static int flush(void)
-{
-    if (fflush(stdout) == 0)
-        return 0;
-    return errno ? -errno : -EIO;
-}
-
 static bool wants_colour(void)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -122,7 +128,7 @@ static int print_records(struct options *options, struct join *join, struct prin
 {
     struct line line = {0};
     uint64_t passed = 0;
-    int r = count ? 0 : print_begin(printer);
+    int r = count ? 0 : print_begin(printer), flushed;
 
     while (r == 0 && !stop && (!options->limited || passed < options->limit)) {
         r = join_next(join, &line);
@@ -136,10 +142,9 @@ static int print_records(struct options *options, struct join *join, struct prin
     }
     if (r == 0 && count)
         r = count_print(count, options->format, stdout);
-    if (r == 0)
-        r = flush();
+    flushed = count ? flush() : print_flush(printer);
     line_done(&line);
-    return r;
+    return r < 0 ? r : flushed;
 }
 
 static int dump_from(struct options *options, struct cursor *cursor, struct run *run)
@@ -158,6 +163,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
     options->fields = (struct field_list){0}; /* the printer's now */
     if (!printer.chosen)
         field_list_all(&printer.fields);
+    run->printer = &printer;
     r = join_open(next_record, cursor, &join);
     if (r == 0 && options->count_by.count)
         r = count_open(&options->count_by.field[0], &count);
@@ -165,6 +171,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
         r = print_records(options, join, &printer, count);
     count_close(count);
     join_close(join);
+    run->printer = NULL;
     printer_done(&printer);
     report_run(run);
     r = output_status(r);

@@ -168,7 +168,7 @@ enum field_kind field_get(const struct field *field, struct line *line, struct t
         text_i64(out, record->time_ns);
         return FIELD_NUMBER;
     case FIELD_TIME:
-        text_put_time(out, record->time_ns);
+        text_put_time(out, record->time_ns, NULL);
         return FIELD_STRING;
     case FIELD_LEVEL:
     case FIELD_SITE:

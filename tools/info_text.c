@@ -60,7 +60,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 geometry->version);
     text_put_hex(out, geometry->uuid, 16);
     text_puts(out, "\ncreated     ");
-    text_put_time(out, (int64_t)geometry->created_ns);
+    text_put_time(out, (int64_t)geometry->created_ns, NULL);
     text_printf(out, "\nstate       %s\n",
                 state == SHMLOG_SEGMENT_LIVE     ? "live"
                 : state == SHMLOG_SEGMENT_CLOSED ? "being removed"

@@ -19,6 +19,8 @@ void line_set(struct line *line, const struct cursor_record *record)
 void line_done(struct line *line)
 {
     text_done(&line->message);
+    for (unsigned i = 0; i < RENDER_PLANS; i++)
+        render_plan_free(line->plans.plan[i]);
 }
 
 unsigned line_values(struct line *line)
@@ -54,6 +56,6 @@ struct text *line_message(struct line *line)
     else if (line->bad)
         text_printf(&line->message, "(damaged arguments) %s", site->format);
     else
-        render_message(site, line->value, &line->message);
+        render_message(site, line->record.site_id, line->value, &line->plans, &line->message);
     return &line->message;
 }

@@ -7,7 +7,7 @@
 #define TOOLS_LINE_H
 
 #include "tools/cursor.h"
-#include "tools/text.h"
+#include "tools/render.h"
 
 struct line {
     struct cursor_record record; /* joined lines: their first record */
@@ -20,6 +20,7 @@ struct line {
     unsigned value_count;
     struct file_value value[FILE_SITE_ARGS_MAX];
     struct text message;
+    struct render_plans plans;
 };
 
 /* Make it a line of one record. */

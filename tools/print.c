@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Printing lines. A row is put together in memory and written at once.
+ * Printing lines.
  */
 #include "tools/print.h"
 #include "tools/level.h"
@@ -10,21 +10,31 @@
 #include <string.h>
 
 #define WHO_WIDTH_MAX 36
+#define ROWS_SIZE (64u << 10)
 
 static const char *const level_labels[] = {"TRACE", "DEBUG", "INFO ", "WARN ", "ERROR", "CRIT "};
 static const char *const level_colours[] = {"\033[2m",  "\033[36m", "\033[32m",
                                             "\033[33m", "\033[31m", "\033[1;31m"};
 #define LEVELS (sizeof(level_labels) / sizeof(level_labels[0]))
 
-static int write_row(struct printer *printer)
+int print_flush(struct printer *printer)
 {
-    size_t size = printer->row.size;
+    const size_t size = printer->row.size;
 
-    if (printer->row.failed || printer->cell.failed)
+    if (printer->row.failed || printer->cell.failed || printer->head.failed)
         return -ENOMEM;
-    if (fwrite(printer->row.data, 1, size, printer->out) != size)
+    text_clear(&printer->row);
+    if (size && fwrite(printer->row.data, 1, size, printer->out) != size)
         return errno ? -errno : -EIO;
-    return 0;
+    return fflush(printer->out) == 0 ? 0 : errno ? -errno : -EIO;
+}
+
+/* Rows gather in memory, and go out many at a time. */
+static int end_row(struct printer *printer)
+{
+    if (printer->row.size < ROWS_SIZE && !printer->row.failed)
+        return 0;
+    return print_flush(printer);
 }
 
 bool print_flat(const struct field *field, struct line *line, struct text *out)
@@ -51,16 +61,17 @@ bool print_flat(const struct field *field, struct line *line, struct text *out)
 }
 
 /* process[pid] or process/thread[pid:tid], padded to the widest so far. */
-static void put_who(struct printer *printer, const struct shmlog_producer *producer)
+static void put_who(struct printer *printer, const struct shmlog_producer *producer,
+                    struct text *out)
 {
-    struct text *row = &printer->row, *cell = &printer->cell;
-    unsigned width = 0;
+    struct text *cell = &printer->cell;
+    size_t process, thread;
+    unsigned width;
 
     text_clear(cell);
     if (producer) {
-        size_t process = strnlen(producer->process, sizeof(producer->process));
-        size_t thread = strnlen(producer->thread, sizeof(producer->thread));
-
+        process = strnlen(producer->process, sizeof(producer->process));
+        thread = strnlen(producer->thread, sizeof(producer->thread));
         text_put(cell, producer->process, process);
         if (thread && (thread != process || memcmp(producer->thread, producer->process, thread))) {
             text_putc(cell, '/');
@@ -76,48 +87,70 @@ static void put_who(struct printer *printer, const struct shmlog_producer *produ
     width = cell->size > WHO_WIDTH_MAX ? WHO_WIDTH_MAX : (unsigned)cell->size;
     if (width > printer->who_width)
         printer->who_width = width;
-    text_put_plain(row, cell->data, cell->size);
+    text_put_plain(out, cell->data, cell->size);
     if (cell->size < printer->who_width)
-        text_fill(row, ' ', printer->who_width - cell->size);
-    text_putc(row, ' ');
+        text_fill(out, ' ', printer->who_width - cell->size);
+    text_putc(out, ' ');
 }
 
-static void put_level(struct printer *printer, const struct file_site *site)
+static void put_level(const struct printer *printer, unsigned level, struct text *out)
 {
-    struct text *row = &printer->row;
-    unsigned level = site ? site->level : SHMLOG_OFF;
-
     if (level >= LEVELS) {
-        text_puts(row, "?     ");
+        text_puts(out, "?     ");
         return;
     }
     if (printer->colour)
-        text_puts(row, level_colours[level]);
-    text_puts(row, level_labels[level]);
+        text_puts(out, level_colours[level]);
+    text_puts(out, level_labels[level]);
     if (printer->colour)
-        text_puts(row, "\033[0m");
-    text_putc(row, ' ');
+        text_puts(out, "\033[0m");
+    text_putc(out, ' ');
+}
+
+/* What stands between time and message: the same as in the line before, most of the time. */
+static void put_head(struct printer *printer, const struct cursor_record *record)
+{
+    const unsigned level = record->site ? record->site->level : SHMLOG_OFF;
+    const char *const category = record->site ? record->site->category : "";
+    struct text *const head = &printer->head;
+
+    if (head->size && printer->head_cpu == record->cpu && printer->head_level == level &&
+        !strcmp(printer->head_category, category) && record->producer &&
+        !memcmp(&printer->head_producer, record->producer, sizeof(*record->producer))) {
+        text_put(&printer->row, head->data, head->size);
+        return;
+    }
+    text_clear(head);
+    put_level(printer, level, head);
+    if (record->cpu == ~UINT32_C(0))
+        text_puts(head, "cpu -  ");
+    else
+        text_printf(head, "cpu %-2u ", record->cpu);
+    put_who(printer, record->producer, head);
+    if (*category) {
+        text_putc(head, '[');
+        text_put_plain(head, category, strlen(category));
+        text_puts(head, "] ");
+    }
+    text_put(&printer->row, head->data, head->size);
+    if (!record->producer || strlen(category) >= sizeof(printer->head_category)) {
+        text_clear(head); /* not kept */
+        return;
+    }
+    printer->head_cpu = record->cpu;
+    printer->head_level = level;
+    printer->head_producer = *record->producer;
+    strcpy(printer->head_category, category);
 }
 
 static void put_for_people(struct printer *printer, struct line *line)
 {
-    const struct cursor_record *record = &line->record;
     const struct text *message = line_message(line);
     struct text *row = &printer->row;
 
-    text_put_time(row, record->time_ns);
+    text_put_time(row, line->record.time_ns, &printer->second);
     text_putc(row, ' ');
-    put_level(printer, record->site);
-    if (record->cpu == ~UINT32_C(0))
-        text_puts(row, "cpu -  ");
-    else
-        text_printf(row, "cpu %-2u ", record->cpu);
-    put_who(printer, record->producer);
-    if (record->site && *record->site->category) {
-        text_putc(row, '[');
-        text_put_plain(row, record->site->category, strlen(record->site->category));
-        text_puts(row, "] ");
-    }
+    put_head(printer, &line->record);
     text_put_plain(row, message->data, message->size);
     if (line->cut || line->unfinished)
         text_puts(row, "\xe2\x80\xa6"); /* U+2026, an ellipsis */
@@ -142,9 +175,9 @@ static void put_text_fields(struct printer *printer, struct line *line)
     }
 }
 
-static void put_key(struct text *row, const char *name)
+static void put_key(struct text *row, bool first, const char *name)
 {
-    if (row->size > 1)
+    if (!first)
         text_putc(row, ',');
     text_put_json(row, name, strlen(name), NULL);
     text_putc(row, ':');
@@ -160,7 +193,7 @@ static void put_json(struct printer *printer, struct line *line)
         const struct field *field = &printer->fields.field[i];
         const struct file_value *value;
 
-        put_key(row, field->name);
+        put_key(row, i == 0, field->name);
         text_clear(cell);
         switch (field_get(field, line, cell, &value, &invalid)) {
         case FIELD_NONE:
@@ -206,7 +239,6 @@ int print_begin(struct printer *printer)
     if (printer->format != PRINT_CSV || printer->headed)
         return 0;
     printer->headed = true;
-    text_clear(&printer->row);
     for (size_t i = 0; i < printer->fields.count; i++) {
         const char *name = printer->fields.field[i].name;
 
@@ -215,7 +247,7 @@ int print_begin(struct printer *printer)
         text_put_csv(&printer->row, name, strlen(name));
     }
     text_puts(&printer->row, "\r\n");
-    return write_row(printer);
+    return end_row(printer);
 }
 
 int print_line(struct printer *printer, struct line *line)
@@ -224,8 +256,6 @@ int print_line(struct printer *printer, struct line *line)
 
     if (r < 0)
         return r;
-    text_clear(&printer->row);
-    text_clear(&printer->cell);
     if (printer->format == PRINT_JSON)
         put_json(printer, line);
     else if (printer->format == PRINT_CSV)
@@ -237,7 +267,7 @@ int print_line(struct printer *printer, struct line *line)
     text_putc(&printer->row, '\n');
     if (line->message.failed)
         return -ENOMEM;
-    return write_row(printer);
+    return end_row(printer);
 }
 
 void printer_done(struct printer *printer)
@@ -245,4 +275,5 @@ void printer_done(struct printer *printer)
     field_list_done(&printer->fields);
     text_done(&printer->row);
     text_done(&printer->cell);
+    text_done(&printer->head);
 }

@@ -18,14 +18,23 @@ struct printer {
     bool colour;
     FILE *out;
     /* its own */
-    unsigned who_width; /* widest process column so far */
-    bool headed;        /* CSV: the header row was printed */
-    struct text row, cell;
+    unsigned who_width;    /* widest process column so far */
+    bool headed;           /* CSV: the header row was printed */
+    struct text row, cell; /* row: all that is not written yet */
+    struct text_second second;
+    struct text head; /* of the line before, for the same level, cpu, category and producer */
+    uint32_t head_cpu;
+    unsigned head_level;
+    char head_category[64];
+    struct shmlog_producer head_producer;
 };
 
 /* Text: what is left is the line for people; chosen fields are separated by tabs and escaped, but
  * the message alone is printed as the bytes that it is. 0, -ENOMEM, or the error of writing. */
 int print_line(struct printer *printer, struct line *line);
+/* Rows are gathered; whoever waits, or writes elsewhere, passes them on first. 0, -ENOMEM, or the
+ * error of writing. */
+int print_flush(struct printer *printer);
 /* CSV has its header row even where there is no line. */
 int print_begin(struct printer *printer);
 void printer_done(struct printer *printer);

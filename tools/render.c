@@ -3,316 +3,43 @@
  * Messages: walking a printf format with the values of a record.
  */
 #include "tools/render.h"
+#include "tools/conversion.h"
+#include "tools/decimal.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum length { LENGTH_NONE, LENGTH_CHAR, LENGTH_SHORT, LENGTH_LONG };
-
-/* One conversion of a format, as parsed. */
-struct conversion {
-    char flags[8];        /* those of "-+ #0'" that it has */
-    int width, precision; /* -1 none */
-    enum length length;
-    char letter;     /* 0: the format ends within it */
-    const char *end; /* after it */
+/* What most conversions come to, for an argument of the type at hand. */
+enum quick {
+    QUICK_NOT,
+    QUICK_U64, /* the number as it is */
+    QUICK_U32,
+    QUICK_I64,
+    QUICK_I32,
+    QUICK_FIXED, /* %.Nf */
+    QUICK_CHAR,
 };
 
-/* The values of a record, and how many of them a format has taken. */
-struct arguments {
-    const struct file_value *value;
-    unsigned count, next;
+/* A stretch of a format: text, then (unless `letter` is 0) a conversion of argument `index`. */
+struct piece {
+    uint32_t at, size; /* of the text in the format */
+    unsigned index;
+    uint8_t type; /* the argument's for which `quick` holds */
+    enum quick quick;
+    unsigned places;
+    struct conversion conversion;
 };
 
-static const struct file_value *take(struct arguments *arguments, int position)
-{
-    unsigned index = position > 0 ? (unsigned)position - 1 : arguments->next++;
+#define PLAN_PIECES 24u
 
-    return index < arguments->count ? &arguments->value[index] : NULL;
-}
-
-static bool is_signed(const struct file_value *value)
-{
-    switch (value->type) {
-    case SHMLOG_TYPE_CHAR:
-    case SHMLOG_TYPE_I8:
-    case SHMLOG_TYPE_I16:
-    case SHMLOG_TYPE_I32:
-    case SHMLOG_TYPE_I64:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_integer(const struct file_value *value)
-{
-    return value->type >= SHMLOG_TYPE_BOOL && value->type <= SHMLOG_TYPE_U64;
-}
-
-static bool is_float(const struct file_value *value)
-{
-    return value->type == SHMLOG_TYPE_F32 || value->type == SHMLOG_TYPE_F64;
-}
-
-static bool is_string(const struct file_value *value)
-{
-    return value->type == SHMLOG_TYPE_STRING || value->type == SHMLOG_TYPE_BYTES ||
-           value->type == SHMLOG_TYPE_TEXT;
-}
-
-static bool is_wide(const struct file_value *value)
-{
-    return value->type == SHMLOG_TYPE_I64 || value->type == SHMLOG_TYPE_U64 ||
-           value->type == SHMLOG_TYPE_POINTER;
-}
-
-/* Digits as a number, cut to RENDER_WIDTH_MAX. */
-static int parse_number(const char **at)
-{
-    int number = 0;
-
-    for (; **at >= '0' && **at <= '9'; ++*at)
-        if (number <= RENDER_WIDTH_MAX)
-            number = number * 10 + (**at - '0');
-    return number > RENDER_WIDTH_MAX ? RENDER_WIDTH_MAX : number;
-}
-
-/* `N$`: an argument by its position. 0 if there is none here. */
-static int parse_position(const char **at)
-{
-    const char *ahead = *at;
-    int position = parse_number(&ahead);
-
-    if (position == 0 || *ahead != '$')
-        return 0;
-    *at = ahead + 1;
-    return position;
-}
-
-/* An int taken from the arguments, as `*` asks for. */
-static int star(const char **at, struct arguments *arguments)
-{
-    const struct file_value *value;
-    int64_t number;
-
-    ++*at;
-    value = take(arguments, parse_position(at));
-    if (!value || !is_integer(value))
-        return 0;
-    number = is_wide(value) ? value->i : (int32_t)value->i;
-    if (number > RENDER_WIDTH_MAX)
-        return RENDER_WIDTH_MAX;
-    return number < -RENDER_WIDTH_MAX ? -RENDER_WIDTH_MAX : (int)number;
-}
-
-static void parse_flags(const char **at, struct conversion *conversion)
-{
-    size_t flags = strlen(conversion->flags);
-
-    for (; **at && strchr("-+ #0'", **at); ++*at)
-        if (!strchr(conversion->flags, **at) && flags + 1 < sizeof(conversion->flags))
-            conversion->flags[flags++] = **at;
-}
-
-static void parse_length(const char **at, struct conversion *conversion)
-{
-    for (; **at && strchr("hlLqjzt", **at); ++*at) {
-        if (**at != 'h')
-            conversion->length = LENGTH_LONG;
-        else
-            conversion->length = conversion->length == LENGTH_SHORT ? LENGTH_CHAR : LENGTH_SHORT;
-    }
-}
-
-/* From the byte after the '%'. Takes the arguments that '*' asks for. */
-static struct conversion parse(const char *at, struct arguments *arguments, int *ret_position)
-{
-    struct conversion conversion = {.width = -1, .precision = -1};
-
-    *ret_position = parse_position(&at);
-    parse_flags(&at, &conversion);
-    if (*at == '*') {
-        conversion.width = star(&at, arguments);
-        if (conversion.width < 0) { /* as in C: a flag and a width */
-            if (!strchr(conversion.flags, '-'))
-                strcat(conversion.flags, "-");
-            conversion.width = -conversion.width;
-        }
-    } else if (*at >= '0' && *at <= '9') {
-        conversion.width = parse_number(&at);
-    }
-    if (*at == '.') {
-        at++;
-        conversion.precision = *at == '*' ? star(&at, arguments) : parse_number(&at);
-        if (conversion.precision < 0)
-            conversion.precision = -1; /* as in C: as if there were none */
-    }
-    parse_length(&at, &conversion);
-    conversion.letter = *at;
-    conversion.end = *at ? at + 1 : at;
-    return conversion;
-}
-
-/* A specification of our own making; `type` is the length and the letter, as "llx". */
-static void make_spec(const struct conversion *conversion, const char *type, char spec[48])
-{
-    int at = snprintf(spec, 48, "%%%s", conversion->flags);
-
-    if (conversion->width >= 0)
-        at += snprintf(spec + at, 48 - (size_t)at, "%d", conversion->width);
-    if (conversion->precision >= 0)
-        at += snprintf(spec + at, 48 - (size_t)at, ".%d", conversion->precision);
-    snprintf(spec + at, 48 - (size_t)at, "%s", type);
-}
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static void put_integer(const struct conversion *conversion, const struct file_value *value,
-                        struct text *out)
-{
-    const char type[] = {'l', 'l', conversion->letter, 0};
-    bool plain = !conversion->flags[0] && conversion->width < 0 && conversion->precision < 0;
-    uint64_t number = value->u;
-    unsigned bits = is_wide(value) ? 64 : 32;
-    char spec[48];
-
-    if (is_signed(value) && !is_wide(value))
-        number = (uint64_t)(int64_t)(int32_t)value->i;
-    if (conversion->length == LENGTH_CHAR)
-        bits = 8;
-    else if (conversion->length == LENGTH_SHORT)
-        bits = 16;
-    else if (conversion->length == LENGTH_LONG)
-        bits = 64;
-    if (conversion->letter == 'd' || conversion->letter == 'i') {
-        if (bits < 64)
-            number = (uint64_t)((int64_t)(number << (64 - bits)) >> (64 - bits));
-        if (plain) {
-            text_i64(out, (int64_t)number);
-            return;
-        }
-    } else {
-        if (bits < 64)
-            number &= (UINT64_C(1) << bits) - 1;
-        if (plain && conversion->letter == 'u') {
-            text_u64(out, number);
-            return;
-        }
-    }
-    make_spec(conversion, type, spec);
-    text_printf(out, spec, (unsigned long long)number);
-}
-
-static void put_float(const struct conversion *conversion, double number, struct text *out)
-{
-    const char type[] = {conversion->letter, 0};
-    char spec[48];
-
-    make_spec(conversion, type, spec);
-    text_printf(out, spec, number);
-}
-
-static void put_pointer(const struct conversion *conversion, uint64_t number, struct text *out)
-{
-    char spec[48];
-
-    make_spec(conversion, "p", spec);
-    text_printf(out, spec, (void *)(uintptr_t)number);
-}
-#pragma GCC diagnostic pop
-
-static void put_padded(const struct conversion *conversion, const void *data, size_t size,
-                       struct text *out)
-{
-    size_t width = conversion->width > 0 ? (size_t)conversion->width : 0;
-    size_t pad = width > size ? width - size : 0;
-    bool left = strchr(conversion->flags, '-');
-
-    if (!left)
-        text_fill(out, ' ', pad);
-    text_put(out, data, size);
-    if (left)
-        text_fill(out, ' ', pad);
-}
-
-static void put_string(const struct conversion *conversion, const struct file_value *value,
-                       struct text *out)
-{
-    const void *data = value->is_null ? (const void *)"(null)" : value->data;
-    size_t size = value->is_null ? 6 : render_string_size(value);
-
-    if (conversion->precision >= 0 && size > (size_t)conversion->precision && !value->is_null)
-        size = (size_t)conversion->precision;
-    put_padded(conversion, data, size, out);
-}
-
-static void put_char(const struct conversion *conversion, const struct file_value *value,
-                     struct text *out)
-{
-    uint32_t point = (uint32_t)value->u;
-    uint8_t bytes[4] = {(uint8_t)point};
-    size_t size = 1;
-
-    if (conversion->length == LENGTH_LONG && point >= 0x80 && point <= 0x10ffff) { /* wint_t */
-        size = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-        for (size_t i = size - 1; i > 0; i--, point >>= 6)
-            bytes[i] = (uint8_t)(0x80 | (point & 0x3f));
-        bytes[0] = (uint8_t)((0xf00u >> size) | point);
-    }
-    put_padded(conversion, bytes, size, out);
-}
-
-/* True if the conversion fits the value and was written. */
-static bool put_fitting(const struct conversion *conversion, const struct file_value *value,
-                        struct text *out)
-{
-    switch (conversion->letter) {
-    case 'd':
-    case 'i':
-    case 'u':
-    case 'o':
-    case 'x':
-    case 'X':
-        if (!is_integer(value) && value->type != SHMLOG_TYPE_POINTER)
-            return false;
-        put_integer(conversion, value, out);
-        return true;
-    case 'e':
-    case 'E':
-    case 'f':
-    case 'F':
-    case 'g':
-    case 'G':
-    case 'a':
-    case 'A':
-        if (!is_float(value))
-            return false;
-        put_float(conversion, value->f, out);
-        return true;
-    case 'c':
-    case 'C':
-        if (!is_integer(value))
-            return false;
-        put_char(conversion, value, out);
-        return true;
-    case 's':
-    case 'S':
-        if (!is_string(value))
-            return false;
-        put_string(conversion, value, out);
-        return true;
-    case 'p':
-        if (value->type != SHMLOG_TYPE_POINTER && !is_integer(value))
-            return false;
-        put_pointer(conversion, value->u, out);
-        return true;
-    default:
-        return false;
-    }
-}
+/* A format in pieces. Formats that take widths or precisions from arguments are not planned, nor
+ * those of more pieces than there is room for. */
+struct render_plan {
+    char *format; /* a copy: what the plan is of */
+    bool works;
+    unsigned pieces;
+    struct piece piece[PLAN_PIECES];
+};
 
 /* The conversion after a '%'; returns where the format goes on. */
 static const char *put_conversion(const char *percent, struct arguments *arguments,
@@ -322,27 +49,25 @@ static const char *put_conversion(const char *percent, struct arguments *argumen
     const struct file_value *value;
     int position;
 
-    conversion = parse(percent + 1, arguments, &position);
+    conversion = conversion_parse(percent + 1, arguments, &position);
     if (conversion.letter == '%') {
         text_putc(out, '%');
         return conversion.end;
     }
-    if (!conversion.letter || !strchr("diouxXeEfFgGaAcCsSpn", conversion.letter)) {
+    if (!conversion_is_known(conversion.letter)) {
         text_put(out, percent, (size_t)(conversion.end - percent));
         return conversion.end;
     }
-    value = take(arguments, position);
+    value = conversion_take(arguments, position);
     if (conversion.letter == 'n')
         text_put(out, percent, (size_t)(conversion.end - percent));
-    else if (!value)
-        text_puts(out, "<missing>");
-    else if (!put_fitting(&conversion, value, out))
-        render_value(value, out);
+    else
+        conversion_put(&conversion, value, out);
     return conversion.end;
 }
 
-static void render_printf(const struct file_site *site, const struct file_value *values,
-                          struct text *out)
+static void walk_format(const struct file_site *site, const struct file_value *values,
+                        struct text *out)
 {
     struct arguments arguments = {.value = values, .count = site->args};
     const char *at = site->format;
@@ -355,10 +80,162 @@ static void render_printf(const struct file_site *site, const struct file_value 
     }
 }
 
-void render_message(const struct file_site *site, const struct file_value *values, struct text *out)
+/* Is there a shorter way for an argument of this type? Where a conversion cuts a number or takes it
+ * for one of the other sign there is none. */
+static enum quick quick_way(const struct conversion *c, uint8_t type)
+{
+    const bool bare = !c->flags[0] && c->width < 0, whole = bare && c->precision < 0;
+    const bool word = c->length == LENGTH_NONE, wide = c->length == LENGTH_LONG;
+
+    switch (type) {
+    case SHMLOG_TYPE_U64:
+        return whole && c->letter == 'u' && wide ? QUICK_U64 : QUICK_NOT;
+    case SHMLOG_TYPE_U32:
+        return whole && c->letter == 'u' && word ? QUICK_U32 : QUICK_NOT;
+    case SHMLOG_TYPE_I64:
+        return whole && (c->letter == 'd' || c->letter == 'i') && wide ? QUICK_I64 : QUICK_NOT;
+    case SHMLOG_TYPE_I32:
+        return whole && (c->letter == 'd' || c->letter == 'i') && (wide || word) ? QUICK_I32
+                                                                                 : QUICK_NOT;
+    case SHMLOG_TYPE_F64:
+        return bare && c->letter == 'f' && c->precision <= (int)DECIMAL_PLACES_MAX ? QUICK_FIXED
+                                                                                   : QUICK_NOT;
+    case SHMLOG_TYPE_CHAR:
+        return whole && c->letter == 'c' && word ? QUICK_CHAR : QUICK_NOT;
+    default:
+        return QUICK_NOT;
+    }
+}
+
+static bool make_plan(struct render_plan *plan, const struct file_site *site)
+{
+    struct arguments none = {0};
+    const char *const format = plan->format, *at = format;
+
+    plan->pieces = 0;
+    do {
+        struct piece *piece = &plan->piece[plan->pieces];
+        const char *percent = strchrnul(at, '%');
+        int position;
+
+        if (plan->pieces++ == PLAN_PIECES)
+            return false;
+        *piece = (struct piece){.at = (uint32_t)(at - format), .size = (uint32_t)(percent - at)};
+        if (!*percent)
+            return true;
+        piece->conversion = conversion_parse(percent + 1, &none, &position);
+        at = piece->conversion.end;
+        if (memchr(percent, '*', (size_t)(at - percent)) || piece->conversion.letter == 'n')
+            return false;
+        if (piece->conversion.letter == '%') {
+            piece->size++; /* one of the two */
+            piece->conversion.letter = 0;
+            if (percent + 2 != at)
+                return false;
+        } else if (!conversion_is_known(piece->conversion.letter)) {
+            piece->size = (uint32_t)(at - format) - piece->at;
+            piece->conversion.letter = 0;
+        } else {
+            piece->index = position > 0 ? (unsigned)position - 1 : none.next++;
+            piece->type = piece->index < site->args ? site->arg[piece->index].type : 0;
+            piece->quick = quick_way(&piece->conversion, piece->type);
+            piece->places =
+                piece->conversion.precision < 0 ? 6 : (unsigned)piece->conversion.precision;
+        }
+    } while (*at);
+    return true;
+}
+
+static bool put_quickly(const struct piece *piece, const struct file_value *value, struct text *out)
+{
+    switch (piece->quick) {
+    case QUICK_U64:
+        text_u64(out, value->u);
+        return true;
+    case QUICK_U32:
+        text_u64(out, (uint32_t)value->u);
+        return true;
+    case QUICK_I64:
+        text_i64(out, value->i);
+        return true;
+    case QUICK_I32:
+        text_i64(out, (int32_t)value->i);
+        return true;
+    case QUICK_FIXED:
+        return decimal_put(out, value->f, piece->places);
+    case QUICK_CHAR:
+        text_putc(out, (char)value->i);
+        return true;
+    case QUICK_NOT:
+        break;
+    }
+    return false;
+}
+
+static void follow_plan(const struct render_plan *plan, const struct file_site *site,
+                        const struct file_value *values, struct text *out)
+{
+    for (unsigned i = 0; i < plan->pieces; i++) {
+        const struct piece *piece = &plan->piece[i];
+        const struct file_value *value;
+
+        text_put(out, plan->format + piece->at, piece->size);
+        if (!piece->conversion.letter)
+            continue;
+        value = piece->index < site->args ? &values[piece->index] : NULL;
+        if (!value || value->type != piece->type || !put_quickly(piece, value, out))
+            conversion_put(&piece->conversion, value, out);
+    }
+}
+
+/* The plan of this format: the one that was made for it, or a new one in its place. */
+static const struct render_plan *plan_of(struct render_plans *plans, const struct file_site *site,
+                                         uint32_t site_id)
+{
+    struct render_plan **slot = &plans->plan[site_id % RENDER_PLANS];
+    struct render_plan *plan = *slot;
+
+    if (plan && !strcmp(plan->format, site->format))
+        return plan;
+    render_plan_free(plan);
+    *slot = NULL;
+    plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return NULL;
+    plan->format = strdup(site->format);
+    if (!plan->format) {
+        free(plan);
+        return NULL;
+    }
+    plan->works = make_plan(plan, site);
+    *slot = plan;
+    return plan;
+}
+
+void render_plan_free(struct render_plan *plan)
+{
+    if (plan)
+        free(plan->format);
+    free(plan);
+}
+
+static void render_printf(const struct file_site *site, uint32_t site_id,
+                          const struct file_value *values, struct render_plans *plans,
+                          struct text *out)
+{
+    const struct render_plan *plan = plans ? plan_of(plans, site, site_id) : NULL;
+
+    if (plan && plan->works)
+        follow_plan(plan, site, values, out);
+    else
+        walk_format(site, values, out);
+}
+
+void render_message(const struct file_site *site, uint32_t site_id, const struct file_value *values,
+                    struct render_plans *plans, struct text *out)
 {
     if (site->kind == SHMLOG_SITE_PRINTF) {
-        render_printf(site, values, out);
+        render_printf(site, site_id, values, plans, out);
         return;
     }
     text_puts(out, site->format);

@@ -15,13 +15,23 @@
 
 #define RENDER_WIDTH_MAX 4096 /* of a field; wider ones, and precisions, are cut to it */
 
-/* The message of a record: what printf() would have written, or `name field=value ...`.
+/* Formats taken apart once for many records, by site id; zeroed at first. A plan serves only the
+ * format it was made of, whatever site has its place. */
+#define RENDER_PLANS 256u
+struct render_plan;
+struct render_plans {
+    struct render_plan *plan[RENDER_PLANS];
+};
+void render_plan_free(struct render_plan *plan);
+
+/* The message of a record: what printf() would have written, or `name field=value ...`. `plans` may
+ * be NULL; then `site_id` is not looked at.
  *
  * An argument is taken with the type it was stored with, and where the conversion does not fit that
  * type it is written as in an event. A missing argument shows as <missing>; %n and unknown
  * conversions show as they stand. */
-void render_message(const struct file_site *site, const struct file_value *values,
-                    struct text *out);
+void render_message(const struct file_site *site, uint32_t site_id, const struct file_value *values,
+                    struct render_plans *plans, struct text *out);
 
 /* One value as in an event: strings are quoted where that is needed to tell where they end. */
 void render_value(const struct file_value *value, struct text *out);

@@ -20,6 +20,7 @@ struct log_file {
     const struct fileset_file *file;
     struct file_reader *reader; /* NULL: closed */
     unsigned pins;              /* streams that stand in one of its blocks */
+    struct shm_clock_line line; /* that the last moment lay on */
     uint64_t used;              /* when it was last asked for */
 };
 
@@ -69,6 +70,8 @@ static void close_file(struct files *files, struct log_file *file)
 {
     file_reader_close(file->reader);
     file->reader = NULL;
+    file->line =
+        (struct shm_clock_line){0}; /* it may have grown more pairs when it is read again */
     files->open--;
 }
 
@@ -108,11 +111,18 @@ static int use_file(struct files *files, struct log_file *file)
     return r;
 }
 
-static int64_t to_ns(const struct log_file *file, uint64_t ticks)
+static int64_t to_ns(struct log_file *file, uint64_t ticks)
 {
+    const struct shmlog_clock_pair *pairs;
     size_t count;
-    const struct shmlog_clock_pair *pairs = file_reader_clock(file->reader, &count);
+    int64_t ns;
 
+    if (shm_clock_on_line(&file->line, ticks, &ns))
+        return ns;
+    pairs = file_reader_clock(file->reader, &count);
+    if (shm_clock_line(pairs, count, file->file->identity.clock_hz, ticks, &file->line) &&
+        shm_clock_on_line(&file->line, ticks, &ns))
+        return ns;
     return shm_clock_to_ns(pairs, count, file->file->identity.clock_hz, ticks, NULL);
 }
 
@@ -138,8 +148,7 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
     return stream;
 }
 
-static int note_block(struct files *files, const struct log_file *file,
-                      const struct file_piece *piece)
+static int note_block(struct files *files, struct log_file *file, const struct file_piece *piece)
 {
     const struct cursor_options *options = files->params.options;
     struct file_stream *stream;
@@ -169,7 +178,7 @@ static int note_block(struct files *files, const struct log_file *file,
     return 0;
 }
 
-static void note_gap(struct files *files, const struct log_file *file, const struct file_gap *gap)
+static void note_gap(struct files *files, struct log_file *file, const struct file_gap *gap)
 {
     const struct cursor_options *options = files->params.options;
 
@@ -258,7 +267,7 @@ static void leave_block(struct file_stream *stream)
 static bool take_record(struct file_stream *stream)
 {
     const struct cursor_options *options = stream->files->params.options;
-    const struct log_file *file = stream->pinned;
+    struct log_file *file = stream->pinned;
 
     while (stream->at < stream->block.records) {
         const struct file_record *record = &stream->block.record[stream->at++];

@@ -9,13 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *text_reserve(struct text *text, size_t more)
+char *text_grow(struct text *text, size_t more)
 {
     size_t room = text->room ? text->room : 256;
     char *data;
 
-    if (text->data && text->room - text->size >= more)
-        return text->data + text->size;
     while (room - text->size < more) {
         if (room > SIZE_MAX / 2) {
             text->failed = true;
@@ -49,29 +47,6 @@ void text_done(struct text *text)
     *text = (struct text){0};
 }
 
-void text_put(struct text *text, const void *data, size_t size)
-{
-    char *at;
-
-    if (!size)
-        return;
-    at = text_reserve(text, size);
-    if (!at)
-        return;
-    memcpy(at, data, size);
-    text->size += size;
-}
-
-void text_puts(struct text *text, const char *string)
-{
-    text_put(text, string, strlen(string));
-}
-
-void text_putc(struct text *text, char c)
-{
-    text_put(text, &c, 1);
-}
-
 void text_fill(struct text *text, char c, size_t count)
 {
     char *at = text_reserve(text, count);
@@ -82,16 +57,60 @@ void text_fill(struct text *text, char c, size_t count)
     text->size += count;
 }
 
+/* "00" to "99" */
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                  "25262728293031323334353637383940414243444546474849"
+                                  "50515253545556575859606162636465666768697071727374"
+                                  "75767778798081828384858687888990919293949596979899";
+
+static unsigned digits_of(uint64_t value)
+{
+    static const uint64_t power[] = {
+        0,
+        10,
+        100,
+        1000,
+        10000,
+        100000,
+        1000000,
+        10000000,
+        100000000,
+        1000000000,
+        10000000000,
+        100000000000,
+        1000000000000,
+        10000000000000,
+        100000000000000,
+        1000000000000000,
+        10000000000000000,
+        100000000000000000,
+        1000000000000000000,
+        10000000000000000000u,
+    };
+    /* 1233 / 4096 is a little more than log10(2) */
+    unsigned guess = (64 - (unsigned)__builtin_clzll(value | 1)) * 1233 >> 12;
+
+    return guess + (value >= power[guess]);
+}
+
+/* The last `count` digits of the value. */
+static inline void write_digits(char *at, unsigned count, uint64_t value)
+{
+    for (; count >= 2; value /= 100)
+        memcpy(at + (count -= 2), digit_pairs + 2 * (value % 100), 2);
+    if (count)
+        at[0] = (char)('0' + value % 10);
+}
+
 void text_u64(struct text *text, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    const unsigned count = value ? digits_of(value) : 1;
+    char *at = text_reserve(text, count);
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    text_put(text, digits + at, sizeof(digits) - at);
+    if (!at)
+        return;
+    write_digits(at, count, value);
+    text->size += count;
 }
 
 void text_i64(struct text *text, int64_t value)
@@ -99,6 +118,16 @@ void text_i64(struct text *text, int64_t value)
     if (value < 0)
         text_putc(text, '-');
     text_u64(text, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void text_put_digits(struct text *text, unsigned count, uint64_t value)
+{
+    char *at = text_reserve(text, count);
+
+    if (!at)
+        return;
+    write_digits(at, count, value);
+    text->size += count;
 }
 
 void text_printf(struct text *text, const char *format, ...)
@@ -182,10 +211,29 @@ static void put_escaped_byte(struct text *text, uint8_t byte)
     }
 }
 
+/* How many bytes from `data` on are printable ASCII for sure; looked at eight at a time. */
+static size_t plain_ascii(const uint8_t *data, size_t size)
+{
+    const uint64_t ones = UINT64_MAX / 255, high = ones * 0x80;
+    size_t i = 0;
+
+    for (; size - i >= 8; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, data + i, 8);
+        /* a high bit where a byte is >= 0x80, == 0x7f, or < 0x20 */
+        if ((word | (word + ones) | (word - ones * 0x20)) & high)
+            break;
+    }
+    while (i < size && data[i] >= 0x20 && data[i] < 0x7f)
+        i++;
+    return i;
+}
+
 void text_put_plain(struct text *text, const void *data, size_t size)
 {
     const uint8_t *at = data;
-    size_t good = 0, i = 0;
+    size_t good = 0, i = plain_ascii(at, size);
 
     while (i < size) {
         size_t length = text_utf8(at + i, size - i);

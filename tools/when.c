@@ -205,45 +205,42 @@ static void civil_date(int64_t days, int64_t *ret_year, unsigned *ret_month, uns
     *ret_year = (int64_t)year + era * 400 + (*ret_month <= 2);
 }
 
-static char *put_digits(char *at, unsigned count, uint64_t value)
-{
-    for (unsigned i = count; i-- > 0; value /= 10)
-        at[i] = (char)('0' + value % 10);
-    return at + count;
-}
-
-void text_put_time(struct text *text, int64_t time_ns)
+void text_put_time(struct text *text, int64_t time_ns, struct text_second *last)
 {
     int64_t seconds = time_ns / NS_PER_S, fraction = time_ns % NS_PER_S;
+    const size_t start = text->size;
     int64_t days, year;
     unsigned month, day, second;
-    char *start, *at;
 
     if (fraction < 0) {
         fraction += NS_PER_S;
         seconds--;
     }
-    days = seconds / 86400;
-    if (seconds % 86400 < 0)
-        days--;
-    second = (unsigned)(seconds - days * 86400);
-    civil_date(days, &year, &month, &day); /* 1677 .. 2262: four digits */
-    start = at = text_reserve(text, 32);
-    if (!at)
-        return;
-    at = put_digits(at, 4, (uint64_t)year);
-    *at++ = '-';
-    at = put_digits(at, 2, month);
-    *at++ = '-';
-    at = put_digits(at, 2, day);
-    *at++ = 'T';
-    at = put_digits(at, 2, second / 3600);
-    *at++ = ':';
-    at = put_digits(at, 2, second / 60 % 60);
-    *at++ = ':';
-    at = put_digits(at, 2, second % 60);
-    *at++ = '.';
-    at = put_digits(at, 9, (uint64_t)fraction);
-    *at++ = 'Z';
-    text->size += (size_t)(at - start);
+    if (last && last->text[0] && last->second == seconds) {
+        text_put(text, last->text, sizeof(last->text));
+    } else {
+        days = seconds / 86400;
+        if (seconds % 86400 < 0)
+            days--;
+        second = (unsigned)(seconds - days * 86400);
+        civil_date(days, &year, &month, &day); /* 1677 .. 2262: four digits */
+        text_put_digits(text, 4, (uint64_t)year);
+        text_putc(text, '-');
+        text_put_digits(text, 2, month);
+        text_putc(text, '-');
+        text_put_digits(text, 2, day);
+        text_putc(text, 'T');
+        text_put_digits(text, 2, second / 3600);
+        text_putc(text, ':');
+        text_put_digits(text, 2, second / 60 % 60);
+        text_putc(text, ':');
+        text_put_digits(text, 2, second % 60);
+        text_putc(text, '.');
+        if (last && text->size == start + sizeof(last->text)) {
+            last->second = seconds;
+            memcpy(last->text, text->data + start, sizeof(last->text));
+        }
+    }
+    text_put_digits(text, 9, (uint64_t)fraction);
+    text_putc(text, 'Z');
 }

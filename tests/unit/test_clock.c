@@ -115,6 +115,33 @@ Test(clock, hostile_pairs)
     }
 }
 
+/* Whatever the pairs are: where a line is given, it says what the conversion says. */
+Test(clock, line)
+{
+    const struct shmlog_clock_pair pairs[] = {
+        {.ticks = T0, .realtime_ns = REAL0, .error_ns = 30},
+        {.ticks = T0 + HZ / 2, .realtime_ns = REAL0 + 500000123, .error_ns = 30},
+        {.ticks = T0 + HZ, .realtime_ns = REAL0 + 7000000000, .error_ns = 30}, /* set */
+        {.ticks = T0 + 3 * HZ, .realtime_ns = REAL0 + 9000000000, .error_ns = 30},
+    };
+    unsigned lines = 0;
+
+    for (uint64_t ticks = T0 - HZ / 2; ticks < T0 + 4 * HZ; ticks += HZ / 977) {
+        struct shm_clock_line line = {0};
+        int64_t ns = 0;
+
+        cr_assert_not(shm_clock_on_line(&line, ticks, &ns));
+        if (!shm_clock_line(pairs, 4, HZ, ticks, &line))
+            continue;
+        cr_assert(shm_clock_on_line(&line, ticks, &ns));
+        cr_assert_eq(ns, shm_clock_to_ns(pairs, 4, HZ, ticks, NULL));
+        cr_assert_not(shm_clock_on_line(&line, line.from - 1, &ns));
+        cr_assert_not(shm_clock_on_line(&line, line.from + line.ticks, &ns));
+        lines++;
+    }
+    cr_assert(lines > 2000 && lines < 2600, "%u", lines); /* half a second, and two */
+}
+
 Test(clock, published_and_read)
 {
     struct shm_params params = kit_params();

@@ -151,6 +151,7 @@ static const char *print(enum print_format format, const char *fields, char *to,
     else
         field_list_all(&printer.fields);
     cr_assert_eq(print_line(&printer, &line), 0);
+    cr_assert_eq(print_flush(&printer), 0);
     fclose(printer.out);
     printer_done(&printer);
     return to;

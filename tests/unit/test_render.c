@@ -26,6 +26,10 @@ static void parse(uint8_t kind, const char *format, unsigned args, const uint8_t
     cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&made, bytes), site), 0);
 }
 
+/* All formats take turns in one place of the plans. */
+static struct render_plans plans;
+static struct text planned;
+
 static const char *render(const char *format, unsigned args, const struct file_value *values)
 {
     struct file_site site;
@@ -35,7 +39,11 @@ static const char *render(const char *format, unsigned args, const struct file_v
         types[i] = values[i].type == SHMLOG_TYPE_TEXT ? SHMLOG_TYPE_STRING : values[i].type;
     parse(SHMLOG_SITE_PRINTF, format, args, types, &site);
     text_clear(&out);
-    render_message(&site, values, &out);
+    render_message(&site, 0, values, NULL, &out);
+    text_clear(&planned);
+    render_message(&site, 7, values, &plans, &planned);
+    cr_assert(planned.size == out.size && !memcmp(planned.data, out.data, out.size),
+              "by its plan '%s' gives '%.*s'", format, (int)planned.size, planned.data);
     text_putc(&out, 0);
     cr_assert(!out.failed);
     return out.data;
@@ -216,7 +224,7 @@ static const char *event(const struct file_value *values, unsigned args)
         types[i] = values[i].type;
     parse(SHMLOG_SITE_EVENT, "order_sent", args, types, &site);
     text_clear(&out);
-    render_message(&site, values, &out);
+    render_message(&site, 0, values, NULL, &out);
     text_putc(&out, 0);
     return out.data;
 }
@@ -298,7 +306,7 @@ Test(render, times)
         int64_t ns = 1;
 
         text_clear(&out);
-        text_put_time(&out, times[i].ns);
+        text_put_time(&out, times[i].ns, NULL);
         text_putc(&out, 0);
         cr_expect_str_eq(out.data, times[i].text);
         if (times[i].ns != INT64_MIN) { /* its second begins before the range does */
