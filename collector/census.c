@@ -49,7 +49,7 @@ void census_close(struct census *c)
 
 static bool is_gone(const struct shmlog_producer *producer)
 {
-    return (producer->claim & UINT32_MAX) == SHMLOG_PRODUCER_DETACHED ||
+    return (producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DETACHED ||
            shm_producer_alive(producer) == SHM_DEAD;
 }
 

@@ -293,7 +293,9 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_clock_pair) == 32, "clock pair");
 
 /* A thread of a process that logs. claim is 0 in a free entry, else tid << 32 | SHMLOG_PRODUCER_*;
  * it is claimed with a compare-and-swap and freed by the collector alone, when all records of a
- * dead thread were read. id = use << 16 | (index + 1), a new one at each use of the entry. */
+ * dead thread were read. id = use << 16 | (index + 1), a new one at each use of the entry.
+ * While the entry is being filled in, its claim alone says whose it is: bits 8-31 are then the low
+ * ones of pid_ns, so that an entry whose owner died over it can be told and freed. */
 struct shmlog_producer {
     uint64_t claim;
     uint32_t id;
@@ -311,6 +313,9 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
 #define SHMLOG_PRODUCER_FILLING 1u  /* claimed, not yet filled in */
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
 #define SHMLOG_PRODUCER_DETACHED 3u /* shmlog_close() was called */
+#define SHMLOG_PRODUCER_STATE 0xffu /* the bits of a claim that are one of these */
+#define SHMLOG_PRODUCER_FILLING_CLAIM(tid, pid_ns) \
+    ((uint64_t)(tid) << 32 | ((pid_ns)&0xffffffu) << 8 | SHMLOG_PRODUCER_FILLING)
 #define SHMLOG_PRODUCERS_MAX 65535u
 
 /* A site word: 0 free, else hash << 32 | (offset in the arena / 8). The index of the word in the
@@ -1720,9 +1725,16 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
         uint64_t none = 0;
         uint32_t used, id;
 
-        if (shmlog_load_relaxed_(&p->claim) ||
-            !__atomic_compare_exchange_n(&p->claim, &none,
-                                         (uint64_t)tid << 32 | SHMLOG_PRODUCER_FILLING, 0,
+        if (shmlog_load_relaxed_(&p->claim))
+            continue;
+        /* before the claim: whoever dies over it must be found */
+        used = shmlog_load32_relaxed_(&log->control.producers_used);
+        while (used < i + 1 &&
+               !__atomic_compare_exchange_n(&log->control.producers_used, &used, i + 1, 1,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            ;
+        if (!__atomic_compare_exchange_n(&p->claim, &none,
+                                         SHMLOG_PRODUCER_FILLING_CLAIM(tid, log->local.pid_ns), 0,
                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             continue;
         id = ((shmlog_load32_relaxed_(&p->id) >> 16) + 1) << 16 | (i + 1);
@@ -1738,11 +1750,6 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
         shmlog_sys_(SYS_prctl, SHMLOG_PR_GET_NAME_, SHMLOG_PTR_(p->thread), 0, 0, 0, 0);
         /* pairs with the readers' acquire of claim */
         shmlog_store_release_(&p->claim, (uint64_t)tid << 32 | SHMLOG_PRODUCER_LIVE);
-        used = shmlog_load32_relaxed_(&log->control.producers_used);
-        while (used < i + 1 &&
-               !__atomic_compare_exchange_n(&log->control.producers_used, &used, i + 1, 1,
-                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-            ;
         return id;
     }
     return 0;

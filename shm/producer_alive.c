@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 uint64_t shm_pid_ns(void)
@@ -74,21 +75,33 @@ static bool kernel_knows(uint32_t pid, uint32_t tid)
     return tgkill((pid_t)pid, (pid_t)tid, 0) == 0 || errno != ESRCH;
 }
 
+/* Of an entry that is being filled in, only the claim can be relied on: a tid, and part of its pid
+ * namespace. /proc has threads by their own tid as well. Another thread may have the tid by now:
+ * then the entry's turn comes when that one is gone. */
+static enum shm_alive filling_alive(uint64_t claim, uint64_t here)
+{
+    const uint32_t tid = (uint32_t)(claim >> 32);
+    uint64_t start;
+    char state;
+
+    if (here == 0 || claim != SHMLOG_PRODUCER_FILLING_CLAIM(tid, here))
+        return SHM_UNKNOWN;
+    if (tid == 0 || tid > INT32_MAX)
+        return SHM_DEAD;
+    if (read_stat(tid, tid, &state, &start))
+        return is_dead_state(state) ? SHM_DEAD : SHM_ALIVE;
+    return syscall(SYS_tkill, (pid_t)tid, 0) == 0 || errno != ESRCH ? SHM_UNKNOWN : SHM_DEAD;
+}
+
 enum shm_alive shm_producer_alive(const struct shmlog_producer *producer)
 {
     uint32_t pid = producer->pid, tid = producer->tid;
     uint64_t start, here;
     char state;
 
-    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_FILLING) {
-        /* Of the entry, only the tid in the claim can be relied on; /proc has threads by their own
-         * tid as well. */
-        tid = (uint32_t)(producer->claim >> 32);
-        if (tid == 0 || tid > INT32_MAX || !read_stat(tid, tid, &state, &start))
-            return SHM_UNKNOWN;
-        return is_dead_state(state) ? SHM_UNKNOWN : SHM_ALIVE;
-    }
     here = shm_pid_ns();
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
+        return filling_alive(producer->claim, here);
     if (producer->pid_ns == 0 || here == 0 || producer->pid_ns != here)
         return SHM_UNKNOWN;
     if (pid == 0 || pid > INT32_MAX || tid == 0 || tid > INT32_MAX)

@@ -99,7 +99,7 @@ bool shm_segment_drained(const struct shm_segment *segment)
 
 static bool producer_in_use(const struct shmlog_producer *producer)
 {
-    uint32_t state = (uint32_t)producer->claim;
+    uint32_t state = producer->claim & SHMLOG_PRODUCER_STATE;
 
     if (producer->claim == 0 || state == SHMLOG_PRODUCER_DETACHED)
         return false;

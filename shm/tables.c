@@ -80,7 +80,8 @@ int shm_producer_copy(const struct shm_segment *segment, uint32_t id,
 
     if ((id & 0xffff) == 0 || shm_producer_at(segment, index, &copy) < 0)
         return -ENOENT;
-    if (copy.claim == 0 || (uint32_t)copy.claim == SHMLOG_PRODUCER_FILLING || copy.id != id)
+    if (copy.claim == 0 || (copy.claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING ||
+        copy.id != id)
         return -ENOENT;
     *ret_producer = copy;
     return 0;

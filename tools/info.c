@@ -128,9 +128,9 @@ const char *info_cause(unsigned cause)
 
 const char *info_alive(const struct shmlog_producer *producer)
 {
-    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_FILLING)
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
         return "attaching";
-    if ((uint32_t)producer->claim == SHMLOG_PRODUCER_DETACHED)
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DETACHED)
         return "detached";
     switch (shm_producer_alive(producer)) {
     case SHM_ALIVE:

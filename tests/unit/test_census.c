@@ -203,6 +203,28 @@ Test(census, spare_rings_go_round)
     tally_close(t);
 }
 
+/* Who died while filling in its entry leaves no more than the claim; the id is still the last
+ * use's. */
+Test(census, died_registering)
+{
+    const pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    live_and_die(true, 10, false);
+    drain_all();
+    cr_assert_eq(some_steps(), 1);
+    shm_producers(agents.segment)[0].claim =
+        SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)pid, shm_pid_ns());
+    cr_assert_eq(some_steps(), 1);
+    cr_assert_eq(entry(0).claim, 0);
+    shm_producers(agents.segment)[0].claim =
+        SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)getpid(), shm_pid_ns());
+    cr_assert_eq(some_steps(), 0, "still at it");
+    shm_producers(agents.segment)[0].claim = 0;
+}
+
 /* An entry that says another's id does not cost the other its ring. */
 Test(census, a_wrong_id_frees_nothing)
 {

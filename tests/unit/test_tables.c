@@ -185,6 +185,27 @@ Test(tables, a_zombie_is_dead)
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
 }
 
+/* Of an entry not yet filled in, the claim has to tell. */
+Test(tables, who_died_registering_is_dead)
+{
+    struct shmlog_producer p = {0};
+    pid_t child = fork();
+
+    if (child == 0)
+        pause();
+    p.claim = SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)child, shm_pid_ns());
+    cr_assert_eq(shm_producer_alive(&p), SHM_ALIVE);
+    kill(child, SIGKILL);
+    cr_assert_eq(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
+    cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
+    waitpid(child, NULL, 0);
+    cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
+    p.claim = SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)child, shm_pid_ns() + 1);
+    cr_assert_eq(shm_producer_alive(&p), SHM_UNKNOWN, "of another namespace");
+    p.claim = SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)child, 0);
+    cr_assert_eq(shm_producer_alive(&p), SHM_UNKNOWN, "of an unknown namespace");
+}
+
 Test(tables, in_use)
 {
     struct shmlog_producer p = self();
