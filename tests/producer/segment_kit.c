@@ -23,8 +23,10 @@ void segment_kit_open(struct segment_kit *kit, const char *name,
         .ring_bytes = params->ring_bytes ? params->ring_bytes : 65536,
         .on_full = params->on_full ? params->on_full : SHMLOG_ON_FULL_DROP,
         .level = SHMLOG_TRACE,
-        .wait_ns = UINT64_MAX,
+        .wait_ns = params->wait_ns ? params->wait_ns : UINT64_MAX,
         .page_kib = 4,
+        .producers_max = params->producers_max,
+        .sites_max = params->sites_max,
         .group = -1,
     };
     int r;

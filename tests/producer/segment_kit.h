@@ -22,7 +22,10 @@ struct segment_kit_params {
     uint32_t on_full;    /* 0: drop */
     uint64_t ring_bytes; /* 0: 64 KiB */
     uint32_t spare_rings;
-    int only_cpu; /* 1 + the only CPU with a ring; 0: all CPUs */
+    int only_cpu;           /* 1 + the only CPU with a ring; 0: all CPUs */
+    uint64_t wait_ns;       /* wait policy; 0: for ever */
+    uint32_t producers_max; /* 0: 4096 */
+    uint32_t sites_max;     /* 0: 16384 */
 };
 
 /* Create the segment `name` in this test's runtime folder. */
