@@ -19,31 +19,49 @@ int file_encode_column(struct encode *e, size_t count, unsigned width)
                             &e->encoder->content);
 }
 
-static int put_record_columns(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
+/* Smallest and largest of a column, as unsigned numbers. */
+static void unsigned_range(const struct file_columns *columns, const uint64_t *v, size_t count,
+                           uint64_t *ret_min, uint64_t *ret_max)
 {
-    struct file_encoder *encoder = e->encoder;
-    uint64_t *value = encoder->value;
-    uint64_t min = UINT64_MAX, max = 0;
-    int r;
+    const struct column_range range = columns->kernels->range(v, count);
+    uint64_t min = (uint64_t)range.min, max = (uint64_t)range.max;
 
-    for (size_t i = 0; i < e->records; i++)
-        value[i] = encoder->group[i];
-    r = file_encode_column(e, e->records, 4);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < e->records; i++)
-        value[i] = load32(e->slots[encoder->start[i]].payload + SHMLOG_PAYLOAD_PRODUCER);
-    r = file_encode_column(e, e->records, 4);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < e->records; i++) {
-        value[i] = load64(e->slots[encoder->start[i]].payload + SHMLOG_PAYLOAD_TIME);
-        min = value[i] < min ? value[i] : min;
-        max = value[i] > max ? value[i] : max;
+    if ((range.min < 0) != (range.max < 0)) {
+        min = UINT64_MAX;
+        max = 0;
+        for (size_t i = 0; i < count; i++) {
+            min = v[i] < min ? v[i] : min;
+            max = v[i] > max ? v[i] : max;
+        }
     }
     *ret_min = min;
     *ret_max = max;
-    return file_encode_column(e, e->records, 8);
+}
+
+static int put_record_columns(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
+{
+    struct file_encoder *encoder = e->encoder;
+    const uint64_t *time = encoder->word[1 + SHMLOG_PAYLOAD_TIME / 8];
+    int r = 0;
+
+    if (encoder->group_count == 1) {
+        r = file_columns_put_const(0, &encoder->content);
+    } else {
+        for (size_t i = 0; i < e->records; i++)
+            encoder->value[i] = encoder->group[i];
+        r = file_encode_column(e, e->records, 4);
+    }
+    if (r < 0)
+        return r;
+    file_encode_spread(e, e->start, e->records, 0);
+    encoder->columns.kernels->extract(encoder->value,
+                                      encoder->word[1 + SHMLOG_PAYLOAD_PRODUCER / 8], e->records,
+                                      8 * (SHMLOG_PAYLOAD_PRODUCER % 8), 32, false);
+    r = file_encode_column(e, e->records, 4);
+    if (r < 0)
+        return r;
+    unsigned_range(&encoder->columns, time, e->records, ret_min, ret_max);
+    return file_columns_put(&encoder->columns, time, e->records, 8, &encoder->content);
 }
 
 /* ---- The block ---- */
@@ -73,7 +91,9 @@ static int put_group_table(struct encode *e)
 typedef int (*group_part)(struct encode *e, const struct encode_group *group,
                           const struct file_shape *shape);
 
-static int put_content(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
+/* `ret_columns`, `ret_soft`: where the columns end, and what is to be compressed. */
+static int put_content(struct encode *e, uint64_t *ret_min, uint64_t *ret_max, size_t *ret_columns,
+                       size_t *ret_soft)
 {
     static const group_part parts[] = {file_encode_sizes, file_encode_fields, file_encode_bytes};
     struct file_encoder *encoder = e->encoder;
@@ -82,8 +102,10 @@ static int put_content(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
     if (r == 0)
         r = put_record_columns(e, ret_min, ret_max);
     for (unsigned p = 0; r == 0 && p < 3; p++) {
-        if (parts[p] == file_encode_bytes)
+        if (parts[p] == file_encode_bytes) {
             file_columns_cut(&encoder->columns, &encoder->content);
+            *ret_columns = encoder->content.size;
+        }
         for (size_t g = 0; r == 0 && g < encoder->group_count; g++) {
             struct file_shape shape;
 
@@ -91,6 +113,9 @@ static int put_content(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
             r = parts[p](e, &encoder->groups[g], &shape);
         }
     }
+    *ret_soft = encoder->content.size;
+    if (r == 0)
+        r = file_columns_put_tail(&encoder->columns, &encoder->content);
     if (r == 0 && encoder->content.size > FILE_BLOCK_RAW_MAX)
         r = -EINVAL;
     return r;
@@ -124,7 +149,8 @@ static int put_block(struct encode *e, const struct file_block_params *params,
         .slots = (uint32_t)params->slot_count,
         .codec = FILE_CODEC_COLUMNS,
     };
-    int r = put_content(e, &frame.time_min, &frame.time_max);
+    size_t columns = 0, soft = 0;
+    int r = put_content(e, &frame.time_min, &frame.time_max, &columns, &soft);
 
     if (r == 0)
         r = file_buffer_reserve(out, sizeof(frame));
@@ -132,7 +158,7 @@ static int put_block(struct encode *e, const struct file_block_params *params,
         return r;
     frame.raw_size = (uint32_t)e->encoder->content.size;
     out->size = data;
-    r = file_encoder_compress(e->encoder, out);
+    r = file_encoder_compress(e->encoder, soft, columns >= soft - soft / 16, out);
     if (r < 0) {
         out->size = begin;
         return r;
@@ -150,7 +176,12 @@ static int put_block(struct encode *e, const struct file_block_params *params,
 int file_put_block(struct file_encoder *encoder, const struct file_block_params *params,
                    struct file_buffer *out, struct file_block_summary *ret_summary)
 {
-    struct encode e = {encoder, params->slots, params->records};
+    struct encode e = {
+        .encoder = encoder,
+        .slots = params->slots,
+        .slot_count = params->slot_count,
+        .records = params->records,
+    };
     struct file_block_summary summary;
     int r;
 
@@ -158,14 +189,13 @@ int file_put_block(struct file_encoder *encoder, const struct file_block_params 
         params->slot_count > FILE_BLOCK_SLOTS_MAX)
         return -EINVAL;
     encoder->content.size = 0;
-    encoder->columns.cuts = 0;
+    file_columns_begin(&encoder->columns);
+    encoder->columns.slack = encoder->zstd_level <= 2 ? COLUMN_SLACK_FAST : COLUMN_SLACK_THRIFTY;
     r = file_encode_reserve(encoder, params->records);
     if (r == 0)
-        r = file_encode_find_records(encoder, params);
-    if (r == 0) {
-        file_encode_sort_groups(encoder, params->records);
+        r = file_encode_find_records(&e, params);
+    if (r == 0)
         r = put_block(&e, params, out, &summary);
-    }
     file_encode_forget_groups(encoder);
     if (r == 0 && ret_summary)
         *ret_summary = summary;

@@ -20,7 +20,14 @@
 #define COLUMN_DECIMAL 4u /* parameter: exponent; k / 10^exponent, nearest floating-point value */
 #define COLUMN_DECIMAL_MUL 5u /* k * nearest(1 / 10^exponent) */
 #define COLUMN_RAW 6u
-#define COLUMN_CODECS 7u
+#define COLUMN_PACKED                                                          \
+    7u /* parameter: COLUMN_PACKED_*; the bits stand at the end of the content \
+        */
+#define COLUMN_CODECS 8u
+
+#define COLUMN_PACKED_VALUES 0u
+#define COLUMN_PACKED_STEPS 1u
+#define COLUMN_PACKED_DICT 2u
 
 #define COLUMN_DICT_MAX 256u
 #define COLUMN_EXPONENT_MAX 15u
@@ -32,11 +39,25 @@
     1024u /* a run shorter than this does not pay for a zstd block of its own \
            */
 
+/* How much larger than its estimated entropy a packed column may be, in 1/16: packing costs next to
+ * nothing, where zstd costs most of all that a record does. */
+#define COLUMN_SLACK_FAST 24u    /* to be fast */
+#define COLUMN_SLACK_THRIFTY 17u /* to be small */
+#define COLUMN_SLACK_NONE 0u     /* pack nothing */
+
+struct file_kernels;
+
 struct file_columns {
+    const struct file_kernels *kernels;
     uint64_t *work; /* floating-point columns: the integers, then the corrections */
     uint64_t *work2;
-    size_t room;            /* values in each */
-    uint32_t slot_of[1024]; /* of the dictionary's hash: 1 + index */
+    uint8_t *codes; /* one for each value: the index in the dictionary, or what is packed */
+    size_t room;    /* values in each */
+    /* Bits of packed columns, the last column first, at the end of the room for them. */
+    uint8_t *tail;
+    size_t tail_size, tail_room;
+    unsigned slack;         /* COLUMN_SLACK_* */
+    uint16_t slot_of[1024]; /* of the dictionary's hash: 1 + index */
     uint64_t dict[COLUMN_DICT_MAX];
     uint32_t dict_count;
     uint32_t xlog2[513]; /* n * log2(n) in 1/256 */
@@ -46,6 +67,8 @@ struct file_columns {
 
 void file_columns_init(struct file_columns *columns);
 void file_columns_done(struct file_columns *columns);
+/* Begin a content: no cuts, no bits. */
+void file_columns_begin(struct file_columns *columns);
 /* Room for columns of `count` values; -ENOMEM. */
 int file_columns_reserve(struct file_columns *columns, size_t count);
 void file_columns_cut(struct file_columns *columns, const struct file_buffer *out);
@@ -66,22 +89,53 @@ int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned p
 int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
                      uint64_t *scratch);
 
+/* Append CONST. */
+int file_columns_put_const(uint64_t value, struct file_buffer *out);
+
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out);
 
 /* column_dict.c */
 
-/* Gather the distinct values; false if there are more than `most`. */
+/* Gather the distinct values, all within `span` of `min`, and the code of each value; false if
+ * there are more than `most`. */
 bool file_columns_dict_build(struct file_columns *columns, const uint64_t *v, size_t count,
-                             uint32_t most);
-/* Is a dictionary cheaper than `cost` bits? Then it is built. For values that fit one plane only
- * narrow indices are worth it: the plane itself is as good as a byte-wide index. */
-bool file_columns_dict_pays(struct file_columns *columns, const uint64_t *v, size_t count,
-                            unsigned planes, uint64_t cost);
+                             uint64_t min, uint64_t span, uint32_t most);
+/* Do few enough distinct values in a sample make a dictionary likely? Then it is built. */
+bool file_columns_dict_try(struct file_columns *columns, const uint64_t *v, size_t count,
+                           uint64_t min, uint64_t span, uint32_t most);
+/* Estimated cost in bits of the codes of the dictionary that was built; `cost` is that of the
+ * values by the best other way. */
+uint64_t file_columns_dict_cost(const struct file_columns *columns, size_t count, uint64_t cost);
 /* Append the column by the dictionary that was built of it. `out` has room. */
-void file_columns_put_dict(struct file_columns *columns, const uint64_t *v, size_t count,
-                           struct file_buffer *out);
+void file_columns_put_dict(struct file_columns *columns, size_t count, struct file_buffer *out);
+
+/* column_pack.c */
+
+/* Codes of `bits` (1..7) each, side by side from the low bits of each byte on. */
+void column_pack(uint8_t *to, const uint8_t *codes, size_t count, unsigned bits);
+
+/* A way to pack a column: what is left of each value, or difference, over a base. */
+struct column_packing {
+    unsigned mode; /* COLUMN_PACKED_* */
+    unsigned bits;
+    uint64_t base;
+};
+/* Append a column packed; for DICT by the dictionary that was built of it. `out` has room for the
+ * head. -ENOMEM. */
+int file_columns_put_packed(struct file_columns *columns, const struct column_packing *packing,
+                            const uint64_t *v, size_t count, struct file_buffer *out);
+/* Append the bits of all packed columns: the end of the content. -ENOMEM. */
+int file_columns_put_tail(struct file_columns *columns, struct file_buffer *out);
+
+/* column_unpack.c: as file_columns_get(), after the first byte. */
+int file_columns_get_packed(struct bytes_in *in, unsigned mode, size_t count, uint64_t *ret_v);
+
+static inline unsigned column_bits(uint64_t span)
+{
+    return span ? 64u - (unsigned)__builtin_clzll(span) : 0;
+}
 
 /* Into a buffer with room. */
 static inline void column_put_head(struct file_buffer *out, unsigned codec, unsigned parameter)
@@ -93,6 +147,9 @@ static inline void column_put_svarint(struct file_buffer *out, uint64_t v)
 {
     out->size = (size_t)(bytes_put_svarint(out->data + out->size, v) - out->data);
 }
+
+extern const double column_power[COLUMN_EXPONENT_MAX + 1];    /* 10^e */
+extern const double column_fraction[COLUMN_EXPONENT_MAX + 1]; /* 10^-e, rounded */
 
 /* Nearest floating-point value of k scaled, as bits. */
 uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsigned width);

@@ -113,6 +113,9 @@ static int get_integers(struct bytes_in *in, uint8_t head, size_t count, unsigne
         if (parameter == 0)
             r = get_raw(in, count, width, v);
         break;
+    case COLUMN_PACKED:
+        r = file_columns_get_packed(in, parameter, count, v);
+        break;
     }
     return in->bad ? -EBADMSG : r;
 }

@@ -1,55 +1,73 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns of few distinct values: the dictionary of them, and when it is worth it.
+ * Columns of few distinct values: the dictionary of them, and what it costs.
  */
 #include "collector/file/column.h"
 
-static uint32_t dict_hash(uint64_t value)
-{
-    return (uint32_t)(value * UINT64_C(0x9e3779b97f4a7c15) >> 54);
-}
+#define SLOTS 1024u
+#define SAMPLE 64u
 
-/* Index of a value, added if it is new; COLUMN_DICT_MAX if there is no room for it. */
-static uint32_t dict_index(struct file_columns *columns, uint64_t value)
+/* Append a value to the dictionary; false if there are `most` already. */
+static bool dict_add(struct file_columns *columns, uint64_t value, uint16_t *slot, uint32_t most)
 {
-    uint32_t h = dict_hash(value);
-
-    for (; columns->slot_of[h]; h = (h + 1) & 1023) {
-        if (columns->dict[columns->slot_of[h] - 1] == value)
-            return columns->slot_of[h] - 1;
-    }
-    if (columns->dict_count == COLUMN_DICT_MAX)
-        return COLUMN_DICT_MAX;
+    if (columns->dict_count == most)
+        return false;
     columns->dict[columns->dict_count++] = value;
-    columns->slot_of[h] = columns->dict_count;
-    return columns->dict_count - 1;
+    *slot = (uint16_t)columns->dict_count;
+    return true;
 }
 
-bool file_columns_dict_build(struct file_columns *columns, const uint64_t *v, size_t count,
-                             uint32_t most)
+/* Values close together: each has a slot of its own. */
+static bool build_direct(struct file_columns *columns, const uint64_t *v, size_t count,
+                         uint64_t min, uint32_t most)
 {
-    memset(columns->slot_of, 0, sizeof(columns->slot_of));
-    columns->dict_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i && v[i] == v[i - 1])
-            continue;
-        if (dict_index(columns, v[i]) == COLUMN_DICT_MAX || columns->dict_count > most)
+        uint16_t *slot = &columns->slot_of[v[i] - min];
+
+        if (__builtin_expect(!*slot, 0) && !dict_add(columns, v[i], slot, most))
             return false;
+        columns->codes[i] = (uint8_t)(*slot - 1);
     }
     return true;
 }
 
-/* Does a sample have few enough distinct values for the whole column to be worth a try? */
-static bool dict_likely(struct file_columns *columns, const uint64_t *v, size_t count,
-                        uint32_t most)
+static bool build_hashed(struct file_columns *columns, const uint64_t *v, size_t count,
+                         uint32_t most)
 {
-    uint64_t sample[64];
+    for (size_t i = 0; i < count; i++) {
+        uint32_t h = (uint32_t)(v[i] * UINT64_C(0x9e3779b97f4a7c15) >> 54);
 
-    if (count <= 64)
-        return true;
-    for (size_t i = 0; i < 64; i++)
-        sample[i] = v[i * count / 64];
-    return file_columns_dict_build(columns, sample, 64, most < 48 ? most : 48);
+        while (columns->slot_of[h] && columns->dict[columns->slot_of[h] - 1] != v[i])
+            h = (h + 1) & (SLOTS - 1);
+        if (__builtin_expect(!columns->slot_of[h], 0) &&
+            !dict_add(columns, v[i], &columns->slot_of[h], most))
+            return false;
+        columns->codes[i] = (uint8_t)(columns->slot_of[h] - 1);
+    }
+    return true;
+}
+
+bool file_columns_dict_build(struct file_columns *columns, const uint64_t *v, size_t count,
+                             uint64_t min, uint64_t span, uint32_t most)
+{
+    memset(columns->slot_of, 0, sizeof(columns->slot_of));
+    columns->dict_count = 0;
+    return span < SLOTS ? build_direct(columns, v, count, min, most)
+                        : build_hashed(columns, v, count, most);
+}
+
+bool file_columns_dict_try(struct file_columns *columns, const uint64_t *v, size_t count,
+                           uint64_t min, uint64_t span, uint32_t most)
+{
+    uint64_t sample[SAMPLE];
+
+    if (count > SAMPLE) {
+        for (size_t i = 0; i < SAMPLE; i++)
+            sample[i] = v[i * count / SAMPLE];
+        if (!file_columns_dict_build(columns, sample, SAMPLE, min, span, most < 48 ? most : 48))
+            return false;
+    }
+    return file_columns_dict_build(columns, v, count, min, span, most);
 }
 
 static unsigned dict_log2_bits(uint32_t distinct)
@@ -57,32 +75,22 @@ static unsigned dict_log2_bits(uint32_t distinct)
     return distinct <= 2 ? 0 : distinct <= 4 ? 1 : distinct <= 16 ? 2 : 3;
 }
 
-bool file_columns_dict_pays(struct file_columns *columns, const uint64_t *v, size_t count,
-                            unsigned planes, uint64_t cost)
+uint64_t file_columns_dict_cost(const struct file_columns *columns, size_t count, uint64_t cost)
 {
-    uint32_t most = planes > 1 ? COLUMN_DICT_MAX : 16;
-    unsigned bits;
-    uint64_t index_cost;
+    const unsigned bits = 1u << dict_log2_bits(columns->dict_count);
+    const uint64_t whole = (uint64_t)count * bits;
 
-    if (count < 16 || cost < count / 4 || !dict_likely(columns, v, count, most) ||
-        !file_columns_dict_build(columns, v, count, most))
-        return false;
-    bits = 1u << dict_log2_bits(columns->dict_count);
-    index_cost = (uint64_t)count * bits;
-    if (bits <= 2) {
-        /* Several to a byte, so skewed ones go below one bit each. */
-        index_cost = index_cost < cost - cost / 8 ? index_cost : cost - cost / 8;
-    } else if (bits == 8) {
-        /* Byte-wide indices are entropy-coded after: no worse than the values were. */
-        uint64_t width = 64u - (unsigned)__builtin_clzll(columns->dict_count);
+    if (bits <= 2) /* several to a byte, so skewed ones go below one bit each */
+        return whole < cost - cost / 8 ? whole : cost - cost / 8;
+    if (bits == 8) { /* byte-wide codes are entropy-coded after: no worse than the values were */
+        const uint64_t narrow = count * (uint64_t)column_bits(columns->dict_count);
 
-        index_cost = count * width < cost ? count * width : cost - cost / 8;
+        return narrow < cost ? narrow : cost - cost / 8;
     }
-    return index_cost + columns->dict_count * 8ull * planes + 64 < cost;
+    return whole;
 }
 
-void file_columns_put_dict(struct file_columns *columns, const uint64_t *v, size_t count,
-                           struct file_buffer *out)
+void file_columns_put_dict(struct file_columns *columns, size_t count, struct file_buffer *out)
 {
     unsigned log2_bits = dict_log2_bits(columns->dict_count);
     unsigned bits = 1u << log2_bits;
@@ -96,12 +104,10 @@ void file_columns_put_dict(struct file_columns *columns, const uint64_t *v, size
     if (bytes >= COLUMN_CUT_MIN)
         file_columns_cut(columns, out);
     to = out->data + out->size;
-    memset(to, 0, bytes);
-    for (size_t i = 0; i < count; i++) {
-        size_t bit = i * bits;
-
-        to[bit / 8] |= (uint8_t)(dict_index(columns, v[i]) << (bit % 8));
-    }
+    if (bits == 8)
+        memcpy(to, columns->codes, bytes);
+    else
+        column_pack(to, columns->codes, count, bits);
     out->size += bytes;
     if (bytes >= COLUMN_CUT_MIN)
         file_columns_cut(columns, out);

@@ -2,15 +2,16 @@
  *
  * Integer columns: what would each encoding cost, and writing the cheapest.
  *
- * One pass finds the ranges of the values and of their differences; where more than one encoding
- * stays in the race, the entropy of the bytes in a sample decides, since zstd comes after.
+ * One pass finds the ranges of the values and of their differences, and so what packing would cost;
+ * the entropy of the bytes in a sample tells what zstd would make of planes of bytes.
  */
-#include "collector/file/column.h"
+#include "collector/file/column_kernel.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define SAMPLE 512u
+#define PACK_MIN 64u /* values: fewer are not worth the bother */
 
 /* log2(n) in 1/256, by repeated squaring. */
 static uint32_t log2_256(uint32_t n)
@@ -32,35 +33,47 @@ static uint32_t log2_256(uint32_t n)
 
 void file_columns_init(struct file_columns *columns)
 {
-    *columns = (struct file_columns){0};
+    *columns = (struct file_columns){.kernels = file_kernels(), .slack = COLUMN_SLACK_FAST};
     for (uint32_t n = 1; n <= SAMPLE; n++)
         columns->xlog2[n] = n * log2_256(n);
 }
 
-void file_columns_done(struct file_columns *columns)
+static void free_work(struct file_columns *columns)
 {
     free(columns->work);
     free(columns->work2);
+    free(columns->codes);
     columns->work = columns->work2 = NULL;
+    columns->codes = NULL;
     columns->room = 0;
+}
+
+void file_columns_done(struct file_columns *columns)
+{
+    free_work(columns);
+    free(columns->tail);
+    columns->tail = NULL;
+    columns->tail_size = columns->tail_room = 0;
+}
+
+void file_columns_begin(struct file_columns *columns)
+{
+    columns->cuts = 0;
+    columns->tail_size = 0;
 }
 
 int file_columns_reserve(struct file_columns *columns, size_t count)
 {
-    uint64_t *work, *work2;
-
     if (count <= columns->room)
         return 0;
-    work = malloc(count * sizeof(*work));
-    work2 = malloc(count * sizeof(*work2));
-    if (!work || !work2) {
-        free(work);
-        free(work2);
+    free_work(columns);
+    columns->work = malloc(count * sizeof(*columns->work));
+    columns->work2 = malloc(count * sizeof(*columns->work2));
+    columns->codes = malloc(count);
+    if (!columns->work || !columns->work2 || !columns->codes) {
+        free_work(columns);
         return -ENOMEM;
     }
-    file_columns_done(columns);
-    columns->work = work;
-    columns->work2 = work2;
     columns->room = count;
     return 0;
 }
@@ -69,29 +82,6 @@ void file_columns_cut(struct file_columns *columns, const struct file_buffer *ou
 {
     if (columns->cuts < COLUMN_CUTS_MAX)
         columns->cut[columns->cuts++] = out->size;
-}
-
-/* Ranges of a column's values and of their differences, as signed numbers. */
-struct range {
-    int64_t min, max;
-    int64_t step_min, step_max;
-};
-
-static struct range find_range(const uint64_t *v, size_t count)
-{
-    struct range r = {INT64_MAX, INT64_MIN, INT64_MAX, INT64_MIN};
-
-    r.min = r.max = (int64_t)v[0];
-    for (size_t i = 1; i < count; i++) {
-        int64_t value = (int64_t)v[i];
-        int64_t step = (int64_t)(v[i] - v[i - 1]);
-
-        r.min = value < r.min ? value : r.min;
-        r.max = value > r.max ? value : r.max;
-        r.step_min = step < r.step_min ? step : r.step_min;
-        r.step_max = step > r.step_max ? step : r.step_max;
-    }
-    return r;
 }
 
 static unsigned planes_for(uint64_t span)
@@ -170,17 +160,10 @@ static void put_planes(struct file_columns *columns, const uint64_t *v, size_t c
 
     for (unsigned p = 0; p < planes; p++) {
         uint8_t *to = out->data + out->size;
-        unsigned shift = 8 * p;
 
         if (values >= COLUMN_CUT_MIN)
             file_columns_cut(columns, out);
-        if (step) {
-            for (size_t i = 0; i < values; i++)
-                to[i] = (uint8_t)((v[i + 1] - v[i] - base) >> shift);
-        } else {
-            for (size_t i = 0; i < values; i++)
-                to[i] = (uint8_t)((v[i] - base) >> shift);
-        }
+        (step ? columns->kernels->step_plane : columns->kernels->plane)(to, v, values, base, 8 * p);
         out->size += values;
     }
     if (planes && values >= COLUMN_CUT_MIN)
@@ -217,42 +200,110 @@ static void put_raw(const uint64_t *v, size_t count, unsigned width, struct file
         memcpy(out->data + out->size, &v[i], width);
 }
 
+int file_columns_put_const(uint64_t value, struct file_buffer *out)
+{
+    int r = file_buffer_reserve(out, 1 + FILE_VARINT_MAX);
+
+    if (r == 0)
+        put_const(&value, out);
+    return r;
+}
+
+/* What is known of a column, and the encodings in the race. Costs are in bits. */
+struct race {
+    struct column_range range;
+    uint64_t base, step_base;
+    unsigned plain, delta; /* planes */
+    uint64_t cost, step_cost;
+    uint64_t best;
+    bool dict; /* is built and the best that zstd is to see */
+    struct column_packing packing;
+};
+
+static void estimate_planes(const struct file_columns *columns, const uint64_t *v, size_t count,
+                            struct race *race)
+{
+    const struct column_range *range = &race->range;
+
+    race->base = choose_base(range->min, range->max, v[count / 2]);
+    race->step_base =
+        choose_base(range->step_min, range->step_max,
+                    (uint64_t)((int64_t)(v[count - 1] - v[0]) / (int64_t)(count - 1)));
+    race->plain = planes_for((uint64_t)range->max - race->base);
+    race->delta = planes_for((uint64_t)range->step_max - race->step_base);
+    race->cost = planes_cost(columns, v, count, false, race->base, race->plain);
+    race->step_cost = planes_cost(columns, v, count, true, race->step_base, race->delta);
+    race->best = race->cost < race->step_cost ? race->cost : race->step_cost;
+}
+
+static void choose_packing(const struct column_range *range, struct column_packing *packing)
+{
+    const unsigned plain = column_bits((uint64_t)range->max - (uint64_t)range->min);
+    const unsigned steps = column_bits((uint64_t)range->step_max - (uint64_t)range->step_min);
+
+    *packing = plain <= steps
+                   ? (struct column_packing){COLUMN_PACKED_VALUES, plain, (uint64_t)range->min}
+                   : (struct column_packing){COLUMN_PACKED_STEPS, steps, (uint64_t)range->step_min};
+}
+
+/* Is a dictionary cheaper than planes, or packs into fewer bits? For values that fit one plane only
+ * narrow codes are worth it for zstd: the plane itself is as good as byte-wide ones. */
+static void try_dict(struct file_columns *columns, const uint64_t *v, size_t count,
+                     struct race *race)
+{
+    const uint32_t most = race->plain > 1 ? COLUMN_DICT_MAX : 16;
+    const uint64_t span = (uint64_t)race->range.max - (uint64_t)race->range.min;
+    uint64_t entries, cost;
+    unsigned bits;
+
+    if (count < 16 || race->best < count / 4 || race->packing.bits < 2 ||
+        !file_columns_dict_try(columns, v, count, (uint64_t)race->range.min, span, most))
+        return;
+    entries = columns->dict_count * 8ull * race->plain + 64;
+    cost = file_columns_dict_cost(columns, count, race->best) + entries;
+    if (cost < race->best) {
+        race->dict = true;
+        race->best = cost;
+    }
+    bits = column_bits(columns->dict_count - 1);
+    if (bits * (uint64_t)count + entries < race->packing.bits * (uint64_t)count)
+        race->packing = (struct column_packing){COLUMN_PACKED_DICT, bits, 0};
+}
+
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
                      struct file_buffer *out)
 {
-    struct range range;
-    unsigned plain, delta;
-    uint64_t base, step_base, cost, step_cost;
+    struct race race = {0};
     int r = reserve_column(out, count);
 
+    if (r == 0)
+        r = file_columns_reserve(columns, count);
     if (r < 0)
         return r;
     if (!count) {
         put_const(&(uint64_t){0}, out);
         return 0;
     }
-    range = find_range(v, count);
-    if (range.min == range.max) {
+    race.range = columns->kernels->range(v, count);
+    if (race.range.min == race.range.max) {
         put_const(v, out);
         return 0;
     }
-    if (range.step_min == range.step_max) {
-        put_delta(columns, v, count, (uint64_t)range.step_min, 0, out);
+    if (race.range.step_min == race.range.step_max) {
+        put_delta(columns, v, count, (uint64_t)race.range.step_min, 0, out);
         return 0;
     }
-    base = choose_base(range.min, range.max, v[count / 2]);
-    step_base = choose_base(range.step_min, range.step_max,
-                            (uint64_t)((int64_t)(v[count - 1] - v[0]) / (int64_t)(count - 1)));
-    plain = planes_for((uint64_t)range.max - base);
-    delta = planes_for((uint64_t)range.step_max - step_base);
-    cost = planes_cost(columns, v, count, false, base, plain);
-    step_cost = planes_cost(columns, v, count, true, step_base, delta);
-    if (file_columns_dict_pays(columns, v, count, plain, cost < step_cost ? cost : step_cost))
-        file_columns_put_dict(columns, v, count, out);
-    else if (step_cost < cost)
-        put_delta(columns, v, count, step_base, delta, out);
+    estimate_planes(columns, v, count, &race);
+    choose_packing(&race.range, &race.packing);
+    try_dict(columns, v, count, &race);
+    if (count >= PACK_MIN && race.packing.bits * (uint64_t)count * 16 <= race.best * columns->slack)
+        return file_columns_put_packed(columns, &race.packing, v, count, out);
+    if (race.dict)
+        file_columns_put_dict(columns, count, out);
+    else if (race.step_cost < race.cost)
+        put_delta(columns, v, count, race.step_base, race.delta, out);
     else
-        put_plain(columns, v, count, base, plain, out);
+        put_plain(columns, v, count, race.base, race.plain, out);
     (void)width;
     return 0;
 }
@@ -260,14 +311,21 @@ int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t cou
 int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned parameter,
                         const uint64_t *v, size_t count, unsigned width, struct file_buffer *out)
 {
-    struct range range;
+    struct column_packing packing;
+    struct column_range range;
+    uint64_t span;
     int r = reserve_column(out, count);
 
+    if (r == 0)
+        r = file_columns_reserve(columns, count);
     if (r < 0)
         return r;
     if (!count)
         return -EINVAL;
-    range = find_range(v, count);
+    range = columns->kernels->range(v, count);
+    span = (uint64_t)range.max - (uint64_t)range.min;
+    if (count == 1)
+        range.step_min = range.step_max = 0;
     switch (codec) {
     case COLUMN_CONST:
         if (range.min != range.max)
@@ -275,20 +333,29 @@ int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned p
         put_const(v, out);
         return 0;
     case COLUMN_PLANES:
-        put_plain(columns, v, count, (uint64_t)range.min,
-                  planes_for((uint64_t)range.max - (uint64_t)range.min), out);
+        put_plain(columns, v, count, (uint64_t)range.min, planes_for(span), out);
         return 0;
     case COLUMN_DELTA:
-        if (count == 1)
-            range.step_min = range.step_max = 0;
         put_delta(columns, v, count, (uint64_t)range.step_min,
                   planes_for((uint64_t)range.step_max - (uint64_t)range.step_min), out);
         return 0;
     case COLUMN_DICT:
-        if (!file_columns_dict_build(columns, v, count, COLUMN_DICT_MAX))
+        if (!file_columns_dict_build(columns, v, count, (uint64_t)range.min, span, COLUMN_DICT_MAX))
             return -EINVAL;
-        file_columns_put_dict(columns, v, count, out);
+        file_columns_put_dict(columns, count, out);
         return 0;
+    case COLUMN_PACKED:
+        packing = (struct column_packing){parameter, column_bits(span), (uint64_t)range.min};
+        if (parameter == COLUMN_PACKED_STEPS) {
+            packing.bits = column_bits((uint64_t)range.step_max - (uint64_t)range.step_min);
+            packing.base = (uint64_t)range.step_min;
+        } else if (parameter == COLUMN_PACKED_DICT) {
+            if (!file_columns_dict_build(columns, v, count, (uint64_t)range.min, span,
+                                         COLUMN_DICT_MAX))
+                return -EINVAL;
+            packing.bits = column_bits(columns->dict_count - 1);
+        }
+        return file_columns_put_packed(columns, &packing, v, count, out);
     case COLUMN_DECIMAL:
     case COLUMN_DECIMAL_MUL:
         return file_columns_put_decimal(columns, codec, parameter, v, count, width, out);

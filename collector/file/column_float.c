@@ -5,17 +5,16 @@
  * floating-point value of k / 10^e: zero nearly everywhere, so that NaN, infinities, -0.0 and the
  * results of sloppy arithmetic fit in and come back bit for bit.
  */
-#include "collector/file/column.h"
+#include "collector/file/column_kernel.h"
 
 #include <errno.h>
-#include <math.h>
 
-static const double power[COLUMN_EXPONENT_MAX + 1] = {
+const double column_power[COLUMN_EXPONENT_MAX + 1] = {
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
 };
 
-/* 1 / power, rounded: what a tick size of 0.01 is in a program. */
-static const double fraction[COLUMN_EXPONENT_MAX + 1] = {
+/* 1 / column_power, rounded: what a tick size of 0.01 is in a program. */
+const double column_fraction[COLUMN_EXPONENT_MAX + 1] = {
     1e0,  1e-1, 1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,
     1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15,
 };
@@ -37,8 +36,8 @@ static double value_of(uint64_t bits, unsigned width)
 
 uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsigned width)
 {
-    double d =
-        codec == COLUMN_DECIMAL ? (double)k / power[exponent] : (double)k * fraction[exponent];
+    double d = codec == COLUMN_DECIMAL ? (double)k / column_power[exponent]
+                                       : (double)k * column_fraction[exponent];
     uint64_t bits;
 
     if (width == 4) {
@@ -50,16 +49,6 @@ uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsig
     }
     memcpy(&bits, &d, sizeof(bits));
     return bits;
-}
-
-/* The integer nearest to value * 10^exponent; 0 where there is none that a double can hold. */
-static int64_t scaled(double value, unsigned exponent)
-{
-    double k = value * power[exponent];
-
-    if (!(k > -9007199254740992.0 && k < 9007199254740992.0))
-        return 0;
-    return (int64_t)(k < 0 ? k - 0.5 : k + 0.5);
 }
 
 struct choice {
@@ -87,7 +76,7 @@ static unsigned score(const uint64_t *v, size_t count, size_t sample, struct cho
 
     for (size_t i = 0; i < sample; i++) {
         uint64_t bits = v[i * count / sample];
-        int64_t k = scaled(value_of(bits, width), choice.exponent);
+        int64_t k = kernel_nearest(value_of(bits, width) * column_power[choice.exponent]);
         uint64_t off = bits - file_column_decimal(k, choice.codec, choice.exponent, width);
 
         fit += off + slack->units <= 2 * slack->units && k < slack->most && k > -slack->most;
@@ -118,11 +107,28 @@ static bool choose(const uint64_t *v, size_t count, unsigned width, struct choic
     return false;
 }
 
+/* Floats to integers and corrections. Returns all corrections or'ed. */
+static uint64_t split_floats(struct file_columns *columns, unsigned codec, unsigned exponent,
+                             const uint64_t *v, size_t count)
+{
+    uint64_t off = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t k = kernel_nearest(value_of(v[i], 4) * column_power[exponent]);
+
+        columns->work[i] = (uint64_t)k;
+        columns->work2[i] = v[i] - file_column_decimal(k, codec, exponent, 4);
+        off |= columns->work2[i];
+    }
+    return off;
+}
+
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out)
 {
     int r = file_columns_reserve(columns, count);
+    uint64_t off;
 
     if (exponent > COLUMN_EXPONENT_MAX || (width != 4 && width != 8))
         return -EINVAL;
@@ -130,15 +136,15 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
         r = file_buffer_reserve(out, 1);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < count; i++) {
-        int64_t k = scaled(value_of(v[i], width), exponent);
-
-        columns->work[i] = (uint64_t)k;
-        columns->work2[i] = v[i] - file_column_decimal(k, codec, exponent, width);
-    }
+    off = width == 8
+              ? columns->kernels->decimal(v, count, codec, exponent, columns->work, columns->work2)
+              : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
     r = file_columns_put(columns, columns->work, count, 8, out);
-    return r < 0 ? r : file_columns_put(columns, columns->work2, count, 8, out);
+    if (r == 0)
+        r = off ? file_columns_put(columns, columns->work2, count, 8, out)
+                : file_columns_put_const(0, out);
+    return r;
 }
 
 static bool all_equal(const uint64_t *v, size_t count)

@@ -5,7 +5,7 @@
 #ifndef COLLECTOR_FILE_ENCODER_H
 #define COLLECTOR_FILE_ENCODER_H
 
-#include "collector/file/column.h"
+#include "collector/file/column_kernel.h"
 #include "collector/file/format.h"
 #include "collector/file/shape.h"
 
@@ -17,20 +17,26 @@ struct encode_group {
     uint32_t site_id;
     const struct file_site *site; /* NULL: kept as opaque bytes */
     uint32_t count;
-    uint32_t first; /* in `order` */
+    uint32_t fit;          /* slots from which on a record holds its fixed part; 0: no telling
+                              without the record, which has strings */
+    const uint32_t *order; /* the first slot of each of its records */
 };
 
 struct file_encoder {
     ZSTD_CCtx *zstd;
+    int zstd_level;
+    int quick; /* the parameters that zstd is set to, -1 none yet */
     struct file_columns columns;
     struct file_buffer content;
 
     /* Per record of the block: */
     size_t room;
-    uint32_t *start; /* index of its first slot */
-    uint32_t *group; /* index of its group */
-    uint32_t *order; /* records sorted by group, in their order within it: their start */
-    uint64_t *value; /* the column under work */
+    uint32_t *start;    /* index of its first slot */
+    uint32_t *group;    /* index of its group */
+    uint32_t *order;    /* records sorted by group, in their order within it: their start */
+    uint32_t *count_up; /* 0, 1, 2, ...: the start where each record has one slot */
+    uint64_t *value;    /* the column under work */
+    uint64_t *word[KERNEL_SLOT_WORDS]; /* of one slot of each record of a group, see `spread` */
 
     struct encode_group *groups;
     size_t group_count, group_room;
@@ -39,24 +45,31 @@ struct file_encoder {
     uint32_t sites_room;
 };
 
-/* group.c */
-
-/* Room for the records of a block; -ENOMEM. */
-int file_encode_reserve(struct file_encoder *encoder, size_t records);
-/* Find the records in the slots, and the group of each. -EINVAL if they are not whole records. */
-int file_encode_find_records(struct file_encoder *encoder, const struct file_block_params *params);
-void file_encode_sort_groups(struct file_encoder *encoder, size_t records);
-void file_encode_forget_groups(struct file_encoder *encoder);
-/* Payload bytes of a record that mean something; 0 if it does not fit its site. */
-uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
-                                unsigned slots);
-
 /* What encoding one block works on. */
 struct encode {
     struct file_encoder *encoder;
     const struct shmlog_slot *slots;
+    size_t slot_count;
     size_t records;
+    const uint32_t *start; /* of each record: its first slot */
+    /* What the encoder's words hold: slot number `spread_slot` of the records in `spread_order`. */
+    const uint32_t *spread_order;
+    uint32_t spread_slot;
 };
+
+/* group.c */
+
+/* Room for the records of a block; -ENOMEM. */
+int file_encode_reserve(struct file_encoder *encoder, size_t records);
+/* Find the records in the slots, and sort them into groups. -EINVAL if they are not whole records.
+ */
+int file_encode_find_records(struct encode *e, const struct file_block_params *params);
+/* Spread slot number `slot` of each of the records in `order` into the encoder's words. */
+void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot);
+void file_encode_forget_groups(struct file_encoder *encoder);
+/* Payload bytes of a record that mean something; 0 if it does not fit its site. */
+uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
+                                unsigned slots);
 
 /* block_encode.c: append the encoder's `value` as a column. */
 int file_encode_column(struct encode *e, size_t count, unsigned width);
@@ -72,8 +85,10 @@ int file_encode_bytes(struct encode *e, const struct encode_group *group,
 
 /* encoder.c */
 
-/* Append one zstd frame of the encoder's content, with a checksum and its size in it, and new zstd
- * blocks at the columns' cuts. Takes cuts and content back to empty. */
-int file_encoder_compress(struct file_encoder *encoder, struct file_buffer *out);
+/* Append one zstd frame of the encoder's content, with a checksum and its size in it: the first
+ * `soft` bytes compressed, with new zstd blocks at the columns' cuts, and what comes after as it
+ * is. `columnar`: the former are nothing but columns. Takes content and columns back to empty. */
+int file_encoder_compress(struct file_encoder *encoder, size_t soft, bool columnar,
+                          struct file_buffer *out);
 
 #endif

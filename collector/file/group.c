@@ -35,21 +35,41 @@ static int grow_u32(uint32_t **array, size_t count)
     return 0;
 }
 
+static int grow_u64(uint64_t **array, size_t count)
+{
+    uint64_t *grown = realloc(*array, count * sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    return 0;
+}
+
 int file_encode_reserve(struct file_encoder *encoder, size_t records)
 {
-    uint64_t *value;
+    int r = 0;
 
     if (records <= encoder->room)
         return 0;
-    value = realloc(encoder->value, records * sizeof(*value));
-    if (!value)
+    for (unsigned w = 0; r == 0 && w < KERNEL_SLOT_WORDS; w++)
+        r = grow_u64(&encoder->word[w], records);
+    if (r < 0 || grow_u64(&encoder->value, records) < 0 || grow_u32(&encoder->start, records) < 0 ||
+        grow_u32(&encoder->group, records) < 0 || grow_u32(&encoder->order, records) < 0 ||
+        grow_u32(&encoder->count_up, records) < 0)
         return -ENOMEM;
-    encoder->value = value;
-    if (grow_u32(&encoder->start, records) < 0 || grow_u32(&encoder->group, records) < 0 ||
-        grow_u32(&encoder->order, records) < 0)
-        return -ENOMEM;
+    for (size_t i = encoder->room; i < records; i++)
+        encoder->count_up[i] = (uint32_t)i;
     encoder->room = records;
     return 0;
+}
+
+void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot)
+{
+    if (e->spread_order == order && e->spread_slot == slot)
+        return;
+    e->encoder->columns.kernels->spread(e->slots + slot, order, count, e->encoder->word);
+    e->spread_order = order;
+    e->spread_slot = slot;
 }
 
 static int reserve_site(struct file_encoder *encoder, uint32_t id)
@@ -72,6 +92,11 @@ static int reserve_site(struct file_encoder *encoder, uint32_t id)
 
 /* ---- Sorting into groups ---- */
 
+static uint32_t slots_for(uint32_t size)
+{
+    return (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+}
+
 static int add_group(struct file_encoder *encoder, uint32_t id, const struct file_site *site)
 {
     if (encoder->group_count == encoder->group_room) {
@@ -83,11 +108,16 @@ static int add_group(struct file_encoder *encoder, uint32_t id, const struct fil
         encoder->groups = groups;
         encoder->group_room = room;
     }
-    encoder->groups[encoder->group_count++] = (struct encode_group){.site_id = id, .site = site};
+    encoder->groups[encoder->group_count++] = (struct encode_group){
+        .site_id = id,
+        .site = site,
+        .fit = site && !site->strings ? slots_for(SHMLOG_PAYLOAD_ARGS + site->fixed_size) : 0,
+    };
     encoder->group_of[!site][id] = (uint32_t)encoder->group_count;
     return 0;
 }
 
+/* The group of a record, whatever it is. */
 static int find_group(struct file_encoder *encoder, const struct file_block_params *params,
                       const struct shmlog_slot *first, unsigned slots, uint32_t *ret_group)
 {
@@ -105,32 +135,100 @@ static int find_group(struct file_encoder *encoder, const struct file_block_para
             return r;
     }
     *ret_group = encoder->group_of[!site][id] - 1;
-    encoder->groups[*ret_group].count++;
     return 0;
 }
 
-int file_encode_find_records(struct file_encoder *encoder, const struct file_block_params *params)
+/* That of a record like others before, without a look at its site; UINT32_MAX if it is not. */
+static inline uint32_t known_group(const struct file_encoder *encoder,
+                                   const struct shmlog_slot *first, unsigned slots)
 {
+    uint32_t id = first->site & SHMLOG_SITE_ID_MASK;
+    uint32_t group = id < encoder->sites_room ? encoder->group_of[0][id] - 1 : UINT32_MAX;
+
+    return group != UINT32_MAX && encoder->groups[group].fit - 1 < slots ? group : UINT32_MAX;
+}
+
+/* Sort the records by group, each group's in their order. */
+static void sort_groups(struct encode *e)
+{
+    struct file_encoder *encoder = e->encoder;
+    uint32_t *at = encoder->order;
+
+    for (size_t g = 0; g < encoder->group_count; g++) {
+        encoder->groups[g].order = at;
+        at += encoder->groups[g].count;
+        encoder->groups[g].count = 0;
+    }
+    for (size_t i = 0; i < e->records; i++) {
+        struct encode_group *group = &encoder->groups[encoder->group[i]];
+
+        encoder->order[group->order - encoder->order + group->count++] = encoder->start[i];
+    }
+}
+
+/* All records are of one slot, one site without strings, and one group: what most blocks of a busy
+ * ring are. Then their slots are spread. 0: they are not. */
+static int find_alike(struct encode *e, const struct file_block_params *params)
+{
+    struct file_encoder *encoder = e->encoder;
+    const uint32_t site = params->slots[0].site;
+    const size_t last = e->records - 1;
+    struct column_range heads;
+    uint32_t group;
+    int r;
+
+    if (e->slot_count != e->records || record_slots(params->slots) != 1 ||
+        params->slots[last].site != site || params->slots[last / 2].site != site ||
+        (uint32_t)params->first_seq + last > UINT32_MAX)
+        return 0;
+    r = find_group(encoder, params, params->slots, 1, &group);
+    if (r < 0)
+        return r;
+    if (encoder->groups[group].site && !encoder->groups[group].fit)
+        return 0;
+    file_encode_spread(e, encoder->count_up, e->records, 0);
+    heads = encoder->columns.kernels->range(encoder->word[0], e->records);
+    if (encoder->word[0][0] != ((uint64_t)site << 32 | (uint32_t)params->first_seq) ||
+        (last && (heads.step_min != 1 || heads.step_max != 1)))
+        return 0;
+    encoder->groups[group].count = (uint32_t)e->records;
+    encoder->groups[group].order = e->start = encoder->count_up;
+    return 1;
+}
+
+static int find_each(struct encode *e, const struct file_block_params *params)
+{
+    struct file_encoder *encoder = e->encoder;
     size_t slot = 0;
 
-    for (size_t i = 0; i < params->records; i++) {
-        const struct shmlog_slot *first = params->slots + slot;
+    for (size_t i = 0; i < e->records; i++) {
+        const struct shmlog_slot *first = e->slots + slot;
         unsigned slots;
-        int r;
+        uint32_t group;
 
-        if (slot >= params->slot_count)
+        if (slot >= e->slot_count)
             return -EINVAL;
         slots = record_slots(first);
-        if (!slots || slots > SHMLOG_RECORD_SLOTS || slots > params->slot_count - slot ||
+        if (slots - 1 >= SHMLOG_RECORD_SLOTS || slots > e->slot_count - slot ||
             first->seq != (uint32_t)(params->first_seq + i))
             return -EINVAL;
         encoder->start[i] = (uint32_t)slot;
-        r = find_group(encoder, params, first, slots, &encoder->group[i]);
-        if (r < 0)
-            return r;
+        group = known_group(encoder, first, slots);
+        if (group == UINT32_MAX) {
+            int r = find_group(encoder, params, first, slots, &group);
+
+            if (r < 0)
+                return r;
+        }
+        encoder->group[i] = group;
+        encoder->groups[group].count++;
         slot += slots;
     }
-    return slot == params->slot_count ? 0 : -EINVAL;
+    if (slot != e->slot_count)
+        return -EINVAL;
+    e->start = encoder->start;
+    sort_groups(e);
+    return 0;
 }
 
 void file_encode_forget_groups(struct file_encoder *encoder)
@@ -142,18 +240,12 @@ void file_encode_forget_groups(struct file_encoder *encoder)
     encoder->group_count = 0;
 }
 
-void file_encode_sort_groups(struct file_encoder *encoder, size_t records)
+int file_encode_find_records(struct encode *e, const struct file_block_params *params)
 {
-    uint32_t first = 0;
+    int r = find_alike(e, params);
 
-    for (size_t g = 0; g < encoder->group_count; g++) {
-        encoder->groups[g].first = first;
-        first += encoder->groups[g].count;
-        encoder->groups[g].count = 0;
-    }
-    for (size_t i = 0; i < records; i++) {
-        struct encode_group *group = &encoder->groups[encoder->group[i]];
-
-        encoder->order[group->first + group->count++] = encoder->start[i];
-    }
+    if (r != 0)
+        return r < 0 ? r : 0;
+    file_encode_forget_groups(e->encoder);
+    return find_each(e, params);
 }

@@ -189,7 +189,8 @@ static int put_index(struct file_encoder *encoder, const uint8_t file_uuid[16],
     int r = value ? 0 : -ENOMEM;
 
     encoder->content.size = 0;
-    encoder->columns.cuts = 0;
+    file_columns_begin(&encoder->columns);
+    encoder->columns.slack = COLUMN_SLACK_NONE;
     for (unsigned t = 0; r == 0 && t < TABLES; t++)
         r = put_table(encoder, index, &tables[t], value);
     free(value);
@@ -199,7 +200,7 @@ static int put_index(struct file_encoder *encoder, const uint8_t file_uuid[16],
         return r;
     frame.raw_size = (uint32_t)encoder->content.size;
     out->size = data;
-    r = file_encoder_compress(encoder, out);
+    r = file_encoder_compress(encoder, encoder->content.size, false, out);
     if (r < 0)
         return r;
     frame.stored_size = (uint32_t)(out->size - data);

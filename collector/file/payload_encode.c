@@ -6,40 +6,48 @@
 #include "collector/file/encoder.h"
 #include "collector/file/record.h"
 
-/* Gather a value of each record of a group, widened to 64 bits. */
-static void gather(const struct encode *e, const struct encode_group *group, uint32_t offset,
-                   unsigned width, bool is_signed)
+#define SLOT_WORDS (SHMLOG_SLOT_PAYLOAD / 8) /* of payload; a slot's header is one more before */
+
+/* Values that lie across words: byte by byte. */
+static void gather_bytes(struct encode *e, const struct encode_group *group, uint32_t offset,
+                         unsigned width, bool is_signed)
 {
-    const uint32_t *order = e->encoder->order + group->first;
-    const struct shmlog_slot *slots = e->slots + offset / SHMLOG_SLOT_PAYLOAD;
-    uint32_t within = offset % SHMLOG_SLOT_PAYLOAD;
     uint64_t *value = e->encoder->value;
-    unsigned shift = is_signed ? 64 - 8 * width : 0;
+    unsigned shift = 64 - 8 * width;
 
-    if (within + width > SHMLOG_SLOT_PAYLOAD || (width & (width - 1))) {
-        for (size_t i = 0; i < group->count; i++) {
-            uint8_t bytes[8] = {0};
+    for (size_t i = 0; i < group->count; i++) {
+        uint8_t bytes[8] = {0};
 
-            copy_payload(bytes, e->slots + order[i], offset, width);
-            value[i] = load64(bytes);
-        }
-    } else if (width == 8) {
-        for (size_t i = 0; i < group->count; i++)
-            value[i] = load64(slots[order[i]].payload + within);
-    } else if (width == 4) {
-        for (size_t i = 0; i < group->count; i++)
-            value[i] = load32(slots[order[i]].payload + within);
-    } else if (width == 2) {
-        for (size_t i = 0; i < group->count; i++)
-            value[i] = load16(slots[order[i]].payload + within);
-    } else {
-        for (size_t i = 0; i < group->count; i++)
-            value[i] = slots[order[i]].payload[within];
-    }
-    if (shift) {
-        for (size_t i = 0; i < group->count; i++)
+        copy_payload(bytes, e->slots + group->order[i], offset, width);
+        value[i] = load64(bytes);
+        if (is_signed)
             value[i] = (uint64_t)((int64_t)(value[i] << shift) >> shift);
     }
+}
+
+/* A value of each record of a group, widened to 64 bits. */
+static const uint64_t *gather(struct encode *e, const struct encode_group *group, uint32_t offset,
+                              unsigned width, bool is_signed)
+{
+    struct file_encoder *encoder = e->encoder;
+    const uint32_t word = offset / 8, within = offset % 8;
+    const uint64_t *words = encoder->word[1 + word % SLOT_WORDS];
+
+    if (within + width > 8) {
+        gather_bytes(e, group, offset, width, is_signed);
+        return encoder->value;
+    }
+    file_encode_spread(e, group->order, group->count, word / SLOT_WORDS);
+    if (width == 8)
+        return words;
+    encoder->columns.kernels->extract(encoder->value, words, group->count, 8 * within, 8 * width,
+                                      is_signed);
+    return encoder->value;
+}
+
+static int put_integers(struct encode *e, const uint64_t *value, size_t count, unsigned width)
+{
+    return file_columns_put(&e->encoder->columns, value, count, width, &e->encoder->content);
 }
 
 /* Payload bytes of an opaque record from the arguments on, without the zeros at its end. */
@@ -54,7 +62,7 @@ static uint32_t opaque_size(const struct shmlog_slot *first)
 
 static int put_opaque_sizes(struct encode *e, const struct encode_group *group)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
     int r;
 
     for (size_t i = 0; i < group->count; i++)
@@ -71,24 +79,26 @@ static int put_opaque_sizes(struct encode *e, const struct encode_group *group)
 int file_encode_sizes(struct encode *e, const struct encode_group *group,
                       const struct file_shape *shape)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
     int r;
 
     if (shape->kind == SHAPE_OPAQUE)
         return put_opaque_sizes(e, group);
+    if (group->fit && e->slot_count == e->records)
+        return file_columns_put_const(1 - group->fit, &e->encoder->content);
     for (size_t i = 0; i < group->count; i++) {
         const struct shmlog_slot *first = e->slots + order[i];
         unsigned slots = record_slots(first);
-        uint32_t size = file_encode_meaningful(group->site, first, slots);
+        uint32_t size = group->fit ? group->fit * SHMLOG_SLOT_PAYLOAD
+                                   : file_encode_meaningful(group->site, first, slots);
 
         e->encoder->value[i] = slots - (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
     }
     r = file_encode_column(e, group->count, 1);
     for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
-        if (!shape_is_string(&shape->field[f]))
-            continue;
-        gather(e, group, shape->field[f].offset, 4, false);
-        r = file_encode_column(e, group->count, 4);
+        if (shape_is_string(&shape->field[f]))
+            r = put_integers(e, gather(e, group, shape->field[f].offset, 4, false), group->count,
+                             4);
     }
     return r;
 }
@@ -114,7 +124,7 @@ static uint64_t cut_text(uint64_t bytes, bool *ended)
 static int put_text(struct encode *e, const struct encode_group *group,
                     const struct file_shape_field *field)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
 
     for (uint32_t at = 0; at < field->size; at += 8) {
         unsigned width = field->size - at < 8 ? field->size - at : 8;
@@ -148,12 +158,14 @@ int file_encode_fields(struct encode *e, const struct encode_group *group,
         if (field->type == SHMLOG_TYPE_TEXT) {
             r = put_text(e, group, field);
         } else {
-            gather(e, group, field->offset, field->size, is_signed(field->type));
+            const uint64_t *value =
+                gather(e, group, field->offset, field->size, is_signed(field->type));
+
             if (shape_is_float(field))
-                r = file_columns_put_float(&e->encoder->columns, e->encoder->value, group->count,
-                                           field->size, &e->encoder->content);
+                r = file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
+                                           &e->encoder->content);
             else
-                r = file_encode_column(e, group->count, field->size);
+                r = put_integers(e, value, group->count, field->size);
         }
         if (r < 0)
             return r;
@@ -165,7 +177,7 @@ int file_encode_fields(struct encode *e, const struct encode_group *group,
 
 static int put_opaque_bytes(struct encode *e, const struct encode_group *group)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
     struct file_buffer *out = &e->encoder->content;
 
     for (size_t i = 0; i < group->count; i++) {
@@ -185,7 +197,7 @@ static int put_opaque_bytes(struct encode *e, const struct encode_group *group)
 static int put_string(struct encode *e, const struct encode_group *group,
                       const struct file_shape *shape, unsigned which)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
     struct file_buffer *out = &e->encoder->content;
 
     for (size_t i = 0; i < group->count; i++) {
@@ -209,7 +221,7 @@ static int put_string(struct encode *e, const struct encode_group *group,
 static int put_long_text(struct encode *e, const struct encode_group *group,
                          const struct file_shape_field *field)
 {
-    const uint32_t *order = e->encoder->order + group->first;
+    const uint32_t *order = group->order;
     struct file_buffer *out = &e->encoder->content;
 
     for (size_t i = 0; i < group->count; i++) {

@@ -50,6 +50,8 @@ static long round_trip(unsigned codec, unsigned parameter, size_t count, unsigne
         r = file_columns_put(&columns, values, count, width, &out);
     else
         r = file_columns_put_as(&columns, codec, parameter, values, count, width, &out);
+    if (r == 0)
+        r = file_columns_put_tail(&columns, &out);
     if (r == 0) {
         check_decode(&out, count, width);
         cr_assert(codec == COLUMN_CODECS || out.data[0] >> 4 == codec);
@@ -68,6 +70,7 @@ static long round_trip_float(size_t count, unsigned width)
 
     file_columns_init(&columns);
     cr_assert_eq(file_columns_put_float(&columns, values, count, width, &out), 0);
+    cr_assert_eq(file_columns_put_tail(&columns, &out), 0);
     check_decode(&out, count, width);
     size = (long)out.size;
     file_buffer_done(&out);
