@@ -188,12 +188,16 @@ static const struct shmlog_slot *last_record(const struct shmlog_slot *slots, si
     return last;
 }
 
-/* How many slots, and records, of the batch lie before position `pos`. */
-static size_t records_before(const struct shmlog_slot *slots, size_t count, uint64_t first_pos,
-                             uint64_t pos, size_t *ret_records)
+/* How many slots, and records, of the batch of `all` records lie before position `pos`. */
+static size_t records_before(const struct shmlog_slot *slots, size_t count, size_t all,
+                             uint64_t first_pos, uint64_t pos, size_t *ret_records)
 {
     size_t at = 0, records = 0;
 
+    if (pos - first_pos >= count) {
+        *ret_records = all;
+        return count;
+    }
     while (at < count && first_pos + at < pos) {
         const uint32_t n = slots[at].site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
 
@@ -209,7 +213,7 @@ static size_t records_before(const struct shmlog_slot *slots, size_t count, uint
 static int put_batch(struct drain *d, uint32_t index, const struct shm_read *read)
 {
     struct drained_ring *const ring = &d->ring[index];
-    size_t at = 0;
+    size_t at = 0, left = read->records;
 
     while (at < read->slots) {
         const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
@@ -224,7 +228,7 @@ static int put_batch(struct drain *d, uint32_t index, const struct shm_read *rea
 
         if (r < 0)
             return r;
-        part.slot_count = records_before(part.slots, read->slots - at, part.first_pos,
+        part.slot_count = records_before(part.slots, read->slots - at, left, part.first_pos,
                                          ring->gaps ? ring->gap[0].pos : UINT64_MAX, &part.records);
         after = *outbox_ledger(d->p.outbox, index);
         after.next_pos += part.slot_count;
@@ -235,6 +239,7 @@ static int put_batch(struct drain *d, uint32_t index, const struct shm_read *rea
             return r;
         ring->last_time = record_time(last_record(part.slots, part.slot_count));
         at += part.slot_count;
+        left -= part.records;
     }
     return 0;
 }

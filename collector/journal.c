@@ -300,33 +300,54 @@ static int put_producer(struct journal *j, uint32_t id)
     return r;
 }
 
+static uint32_t producer_of(const struct shmlog_slot *slot)
+{
+    uint32_t producer;
+
+    memcpy(&producer, slot->payload + SHMLOG_PAYLOAD_PRODUCER, sizeof(producer));
+    return producer;
+}
+
+/* Dictionary entries for one more pair of site and producer, and out with them if there are many.
+ */
+static int put_entries(struct journal *j, uint32_t site, uint32_t producer)
+{
+    int r = put_site(j, site);
+
+    if (r == 0)
+        r = put_producer(j, producer);
+    if (r == 0 && j->buffer.size > DICTIONARY_MAX) {
+        r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+        j->buffer.size = 0;
+    }
+    if (r == 0) {
+        j->last_site = site;
+        j->last_producer = producer;
+    }
+    return r;
+}
+
 /* Dictionary entries for what the batch mentions and the file has not. Many of them, as at the
  * beginning of a file, go ahead of the block, so that an entry of the outbox stays small. They are
  * marked as being in the file at once; on failure the marks are taken back. */
 static int put_dictionary(struct journal *j, const struct journal_batch *batch)
 {
     for (size_t i = 0; i < batch->slot_count;) {
-        const struct shmlog_slot *const slot = &batch->slots[i];
-        const uint32_t site = slot->site & SHMLOG_SITE_ID_MASK;
-        const uint32_t slots = (slot->site >> SHMLOG_SITE_SLOTS_SHIFT) & SHMLOG_SITE_SLOTS_MASK;
-        uint32_t producer;
+        const uint32_t word = batch->slots[i].site;
+        const uint32_t site = word & SHMLOG_SITE_ID_MASK;
+        const uint32_t slots = word >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
+        const uint32_t producer = producer_of(&batch->slots[i]);
 
-        memcpy(&producer, slot->payload + SHMLOG_PAYLOAD_PRODUCER, sizeof(producer));
         if (site != j->last_site || producer != j->last_producer) {
-            int r = put_site(j, site);
+            const int r = put_entries(j, site, producer);
 
-            if (r == 0)
-                r = put_producer(j, producer);
-            if (r == 0 && j->buffer.size > DICTIONARY_MAX) {
-                r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
-                j->buffer.size = 0;
-            }
             if (r < 0)
                 return r;
-            j->last_site = site;
-            j->last_producer = producer;
         }
-        i += slots ? slots : 1;
+        do /* one like the one before it, mostly */
+            i += slots ? slots : 1;
+        while (i < batch->slot_count && batch->slots[i].site == word &&
+               producer_of(&batch->slots[i]) == producer);
     }
     return 0;
 }

@@ -102,18 +102,24 @@ static size_t parse(const struct shmlog_slot *slots, size_t count, uint32_t seq,
 {
     size_t i = 0, records = 0;
 
-    while (i < count) {
-        uint32_t size = shm_slot_count(&slots[i]);
+    while (i < count && slots[i].seq == seq) {
+        const uint32_t site = slots[i].site;
+        const uint32_t size = shm_slot_count(&slots[i]);
 
-        if (slots[i].seq != seq)
-            break;
-        if (__builtin_expect(size != 1, 0) &&
-            (size - 1 >= SHMLOG_RECORD_SLOTS || size > count - i ||
-             !continues(&slots[i], size, size)))
-            break;
-        i += size;
-        seq++;
-        records++;
+        if (__builtin_expect(size != 1, 0)) {
+            if (size - 1 >= SHMLOG_RECORD_SLOTS || size > count - i ||
+                !continues(&slots[i], size, size))
+                break;
+            i += size;
+            seq++;
+            records++;
+            continue;
+        }
+        do { /* one like the one before it, mostly */
+            i++;
+            seq++;
+            records++;
+        } while (i < count && slots[i].site == site && slots[i].seq == seq);
     }
     *ret_records = records;
     return i;

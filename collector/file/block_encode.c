@@ -20,13 +20,12 @@ int file_encode_column(struct encode *e, size_t count, unsigned width)
 }
 
 /* Smallest and largest of a column, as unsigned numbers. */
-static void unsigned_range(const struct file_columns *columns, const uint64_t *v, size_t count,
+static void unsigned_range(const struct column_range *range, const uint64_t *v, size_t count,
                            uint64_t *ret_min, uint64_t *ret_max)
 {
-    const struct column_range range = columns->kernels->range(v, count);
-    uint64_t min = (uint64_t)range.min, max = (uint64_t)range.max;
+    uint64_t min = (uint64_t)range->min, max = (uint64_t)range->max;
 
-    if ((range.min < 0) != (range.max < 0)) {
+    if ((range->min < 0) != (range->max < 0)) {
         min = UINT64_MAX;
         max = 0;
         for (size_t i = 0; i < count; i++) {
@@ -38,30 +37,43 @@ static void unsigned_range(const struct file_columns *columns, const uint64_t *v
     *ret_max = max;
 }
 
+static int put_groups(struct encode *e)
+{
+    if (e->encoder->group_count == 1)
+        return file_columns_put_const(0, &e->encoder->content);
+    for (size_t i = 0; i < e->records; i++)
+        e->encoder->value[i] = e->encoder->group[i];
+    return file_encode_column(e, e->records, 4);
+}
+
+static int put_producers(struct encode *e)
+{
+    struct file_encoder *encoder = e->encoder;
+    const struct file_kernels *kernels = encoder->columns.kernels;
+    const uint64_t *words = encoder->word[1 + SHMLOG_PAYLOAD_PRODUCER / 8];
+
+    if (kernels->is_sequence(words, e->records, 0, UINT32_MAX))
+        return file_columns_put_const((uint32_t)words[0], &encoder->content);
+    kernels->extract(encoder->value, words, e->records, 0, 32, false);
+    return file_encode_column(e, e->records, 4);
+}
+
 static int put_record_columns(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)
 {
     struct file_encoder *encoder = e->encoder;
     const uint64_t *time = encoder->word[1 + SHMLOG_PAYLOAD_TIME / 8];
-    int r = 0;
+    struct column_range range;
+    int r = put_groups(e);
 
-    if (encoder->group_count == 1) {
-        r = file_columns_put_const(0, &encoder->content);
-    } else {
-        for (size_t i = 0; i < e->records; i++)
-            encoder->value[i] = encoder->group[i];
-        r = file_encode_column(e, e->records, 4);
+    if (r == 0) {
+        file_encode_spread(e, e->start, e->records, 0, 4);
+        r = put_producers(e);
     }
     if (r < 0)
         return r;
-    file_encode_spread(e, e->start, e->records, 0);
-    encoder->columns.kernels->extract(encoder->value,
-                                      encoder->word[1 + SHMLOG_PAYLOAD_PRODUCER / 8], e->records,
-                                      8 * (SHMLOG_PAYLOAD_PRODUCER % 8), 32, false);
-    r = file_encode_column(e, e->records, 4);
-    if (r < 0)
-        return r;
-    unsigned_range(&encoder->columns, time, e->records, ret_min, ret_max);
-    return file_columns_put(&encoder->columns, time, e->records, 8, &encoder->content);
+    range = encoder->columns.kernels->range(time, e->records);
+    unsigned_range(&range, time, e->records, ret_min, ret_max);
+    return file_columns_put_ranged(&encoder->columns, time, e->records, &range, &encoder->content);
 }
 
 /* ---- The block ---- */

@@ -41,11 +41,12 @@
 
 /* How much larger than its estimated entropy a packed column may be, in 1/16: packing costs next to
  * nothing, where zstd costs most of all that a record does. */
-#define COLUMN_SLACK_FAST 24u    /* to be fast */
+#define COLUMN_SLACK_FAST 21u    /* to be fast */
 #define COLUMN_SLACK_THRIFTY 17u /* to be small */
 #define COLUMN_SLACK_NONE 0u     /* pack nothing */
 
 struct file_kernels;
+struct column_range;
 
 struct file_columns {
     const struct file_kernels *kernels;
@@ -60,7 +61,7 @@ struct file_columns {
     uint16_t slot_of[1024]; /* of the dictionary's hash: 1 + index */
     uint64_t dict[COLUMN_DICT_MAX];
     uint32_t dict_count;
-    uint32_t xlog2[513]; /* n * log2(n) in 1/256 */
+    uint32_t xlog2[257]; /* n * log2(n) in 1/256 */
     size_t cut[COLUMN_CUTS_MAX];
     size_t cuts;
 };
@@ -76,6 +77,9 @@ void file_columns_cut(struct file_columns *columns, const struct file_buffer *ou
 /* Append a column of integers, of `width` bytes each (1..8). */
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
                      struct file_buffer *out);
+/* The same for at least one value, of which the range is known. */
+int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, size_t count,
+                            const struct column_range *range, struct file_buffer *out);
 /* Append a column of IEEE 754 values, given as bits, `width` 4 or 8. */
 int file_columns_put_float(struct file_columns *columns, const uint64_t *v, size_t count,
                            unsigned width, struct file_buffer *out);

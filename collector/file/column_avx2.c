@@ -32,9 +32,11 @@ AVX2 static inline __m256i splat(uint64_t v)
 
 /* ---- Slots to words ---- */
 
-/* Four words of each of four slots: transposed. */
-AVX2 static inline void spread4(const struct shmlog_slot *slots, const uint32_t *order,
-                                unsigned half, uint64_t *const *ret_word, size_t i)
+/* Four words of each of four slots: transposed, and the first `words` of them stored. */
+AVX2 static inline __attribute__((always_inline)) void spread4(const struct shmlog_slot *slots,
+                                                               const uint32_t *order, unsigned half,
+                                                               unsigned words,
+                                                               uint64_t *const *ret_word, size_t i)
 {
     const __m256i a = load((const uint64_t *)(const void *)(slots + order[0]) + 4 * half);
     const __m256i b = load((const uint64_t *)(const void *)(slots + order[1]) + 4 * half);
@@ -44,24 +46,47 @@ AVX2 static inline void spread4(const struct shmlog_slot *slots, const uint32_t 
     const __m256i cd_even = _mm256_unpacklo_epi64(c, d), cd_odd = _mm256_unpackhi_epi64(c, d);
 
     store(ret_word[4 * half] + i, _mm256_permute2x128_si256(ab_even, cd_even, 0x20));
-    store(ret_word[4 * half + 1] + i, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x20));
-    store(ret_word[4 * half + 2] + i, _mm256_permute2x128_si256(ab_even, cd_even, 0x31));
-    store(ret_word[4 * half + 3] + i, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x31));
+    if (words > 1)
+        store(ret_word[4 * half + 1] + i, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x20));
+    if (words > 2)
+        store(ret_word[4 * half + 2] + i, _mm256_permute2x128_si256(ab_even, cd_even, 0x31));
+    if (words > 3)
+        store(ret_word[4 * half + 3] + i, _mm256_permute2x128_si256(ab_odd, cd_odd, 0x31));
 }
 
 AVX2 static void spread(const struct shmlog_slot *slots, const uint32_t *order, size_t count,
-                        uint64_t *const ret_word[KERNEL_SLOT_WORDS])
+                        unsigned words, uint64_t *const ret_word[KERNEL_SLOT_WORDS])
 {
     uint64_t *rest[KERNEL_SLOT_WORDS];
     size_t i = 0;
 
     for (; i + 4 <= count; i += 4) {
-        spread4(slots, order + i, 0, ret_word, i);
-        spread4(slots, order + i, 1, ret_word, i);
+        spread4(slots, order + i, 0, 4, ret_word, i);
+        if (words > 4)
+            spread4(slots, order + i, 1, words - 4, ret_word, i);
     }
-    for (unsigned w = 0; w < KERNEL_SLOT_WORDS; w++)
+    for (unsigned w = 0; w < words; w++)
         rest[w] = ret_word[w] + i;
-    file_kernels_portable.spread(slots, order + i, count - i, rest);
+    file_kernels_portable.spread(slots, order + i, count - i, words, rest);
+}
+
+AVX2 static bool is_sequence(const uint64_t *v, size_t count, uint64_t step, uint64_t mask)
+{
+    const __m256i four = splat(4 * step);
+    __m256i off = _mm256_setzero_si256();
+    __m256i expected =
+        _mm256_add_epi64(splat(v[0]), _mm256_set_epi64x((long long)(3 * step),
+                                                        (long long)(2 * step), (long long)step, 0));
+    uint64_t rest = 0;
+    size_t i = 0;
+
+    for (; i + 4 <= count; i += 4) {
+        off = _mm256_or_si256(off, _mm256_xor_si256(load(v + i), expected));
+        expected = _mm256_add_epi64(expected, four);
+    }
+    for (; i < count; i++)
+        rest |= v[i] ^ (v[0] + i * step);
+    return !(rest & mask) && _mm256_testz_si256(off, splat(mask));
 }
 
 AVX2 static void extract(uint64_t *to, const uint64_t *words, size_t count, unsigned shift,
@@ -242,7 +267,7 @@ AVX2 static uint64_t decimal(const uint64_t *v, size_t count, unsigned codec, un
 const struct file_kernels *file_kernels_avx2(void)
 {
     static const struct file_kernels kernels = {
-        spread, extract, range, plane, step_plane, decimal,
+        spread, is_sequence, extract, range, plane, step_plane, decimal,
     };
 
     return __builtin_cpu_supports("avx2") ? &kernels : NULL;

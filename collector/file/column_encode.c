@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SAMPLE 512u
+#define SAMPLE 256u
 #define PACK_MIN 64u /* values: fewer are not worth the bother */
 
 /* log2(n) in 1/256, by repeated squaring. */
@@ -270,21 +270,16 @@ static void try_dict(struct file_columns *columns, const uint64_t *v, size_t cou
         race->packing = (struct column_packing){COLUMN_PACKED_DICT, bits, 0};
 }
 
-int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
-                     struct file_buffer *out)
+int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, size_t count,
+                            const struct column_range *range, struct file_buffer *out)
 {
-    struct race race = {0};
+    struct race race = {.range = *range};
     int r = reserve_column(out, count);
 
     if (r == 0)
         r = file_columns_reserve(columns, count);
     if (r < 0)
         return r;
-    if (!count) {
-        put_const(&(uint64_t){0}, out);
-        return 0;
-    }
-    race.range = columns->kernels->range(v, count);
     if (race.range.min == race.range.max) {
         put_const(v, out);
         return 0;
@@ -304,8 +299,19 @@ int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t cou
         put_delta(columns, v, count, race.step_base, race.delta, out);
     else
         put_plain(columns, v, count, race.base, race.plain, out);
-    (void)width;
     return 0;
+}
+
+int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
+                     struct file_buffer *out)
+{
+    struct column_range range;
+
+    (void)width;
+    if (!count)
+        return file_columns_put_const(0, out);
+    range = columns->kernels->range(v, count);
+    return file_columns_put_ranged(columns, v, count, &range, out);
 }
 
 int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned parameter,

@@ -6,14 +6,23 @@
 #include "collector/file/record.h"
 
 static void spread(const struct shmlog_slot *slots, const uint32_t *order, size_t count,
-                   uint64_t *const ret_word[KERNEL_SLOT_WORDS])
+                   unsigned words, uint64_t *const ret_word[KERNEL_SLOT_WORDS])
 {
     for (size_t i = 0; i < count; i++) {
         const uint8_t *from = (const uint8_t *)(slots + order[i]);
 
-        for (unsigned w = 0; w < KERNEL_SLOT_WORDS; w++)
+        for (unsigned w = 0; w < words; w++)
             ret_word[w][i] = load64(from + 8 * w);
     }
+}
+
+static bool is_sequence(const uint64_t *v, size_t count, uint64_t step, uint64_t mask)
+{
+    uint64_t off = 0, expected = v[0];
+
+    for (size_t i = 0; i < count; i++, expected += step)
+        off |= v[i] ^ expected;
+    return !(off & mask);
 }
 
 static void extract(uint64_t *to, const uint64_t *words, size_t count, unsigned shift,
@@ -73,7 +82,7 @@ static uint64_t decimal(const uint64_t *v, size_t count, unsigned codec, unsigne
 }
 
 const struct file_kernels file_kernels_portable = {
-    spread, extract, range, plane, step_plane, decimal,
+    spread, is_sequence, extract, range, plane, step_plane, decimal,
 };
 
 const struct file_kernels *file_kernels(void)

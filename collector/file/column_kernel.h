@@ -20,9 +20,11 @@ struct column_range {
 };
 
 struct file_kernels {
-    /* Word w of slots[order[i]] becomes ret_word[w][i], for all w. */
+    /* Word w of slots[order[i]] becomes ret_word[w][i], for all w below `words` (4..8). */
     void (*spread)(const struct shmlog_slot *slots, const uint32_t *order, size_t count,
-                   uint64_t *const ret_word[KERNEL_SLOT_WORDS]);
+                   unsigned words, uint64_t *const ret_word[KERNEL_SLOT_WORDS]);
+    /* Is v[i] = v[0] + i * step, but for the bits that `mask` has not? */
+    bool (*is_sequence)(const uint64_t *v, size_t count, uint64_t step, uint64_t mask);
     /* The `bits` (1..63) of each word from bit `shift` on, at most up to bit 63; with their sign.
      */
     void (*extract)(uint64_t *to, const uint64_t *words, size_t count, unsigned shift,

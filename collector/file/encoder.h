@@ -55,6 +55,7 @@ struct encode {
     /* What the encoder's words hold: slot number `spread_slot` of the records in `spread_order`. */
     const uint32_t *spread_order;
     uint32_t spread_slot;
+    unsigned spread_words;
 };
 
 /* group.c */
@@ -64,8 +65,10 @@ int file_encode_reserve(struct file_encoder *encoder, size_t records);
 /* Find the records in the slots, and sort them into groups. -EINVAL if they are not whole records.
  */
 int file_encode_find_records(struct encode *e, const struct file_block_params *params);
-/* Spread slot number `slot` of each of the records in `order` into the encoder's words. */
-void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot);
+/* Spread slot number `slot` of each of the records in `order` into the encoder's words, the first
+ * `words` (4..8) of it at least: what has been done is not done again. */
+void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot,
+                        unsigned words);
 void file_encode_forget_groups(struct file_encoder *encoder);
 /* Payload bytes of a record that mean something; 0 if it does not fit its site. */
 uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,

@@ -63,13 +63,15 @@ int file_encode_reserve(struct file_encoder *encoder, size_t records)
     return 0;
 }
 
-void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot)
+void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot,
+                        unsigned words)
 {
-    if (e->spread_order == order && e->spread_slot == slot)
+    if (e->spread_order == order && e->spread_slot == slot && e->spread_words >= words)
         return;
-    e->encoder->columns.kernels->spread(e->slots + slot, order, count, e->encoder->word);
+    e->encoder->columns.kernels->spread(e->slots + slot, order, count, words, e->encoder->word);
     e->spread_order = order;
     e->spread_slot = slot;
+    e->spread_words = words;
 }
 
 static int reserve_site(struct file_encoder *encoder, uint32_t id)
@@ -173,7 +175,8 @@ static int find_alike(struct encode *e, const struct file_block_params *params)
     struct file_encoder *encoder = e->encoder;
     const uint32_t site = params->slots[0].site;
     const size_t last = e->records - 1;
-    struct column_range heads;
+    const struct file_site *known;
+    unsigned words = KERNEL_SLOT_WORDS;
     uint32_t group;
     int r;
 
@@ -184,12 +187,14 @@ static int find_alike(struct encode *e, const struct file_block_params *params)
     r = find_group(encoder, params, params->slots, 1, &group);
     if (r < 0)
         return r;
-    if (encoder->groups[group].site && !encoder->groups[group].fit)
+    known = encoder->groups[group].site;
+    if (known && known->strings)
         return 0;
-    file_encode_spread(e, encoder->count_up, e->records, 0);
-    heads = encoder->columns.kernels->range(encoder->word[0], e->records);
+    if (known)
+        words = 1 + (SHMLOG_PAYLOAD_ARGS + known->fixed_size + 7) / 8;
+    file_encode_spread(e, encoder->count_up, e->records, 0, words < 4 ? 4 : words);
     if (encoder->word[0][0] != ((uint64_t)site << 32 | (uint32_t)params->first_seq) ||
-        (last && (heads.step_min != 1 || heads.step_max != 1)))
+        !encoder->columns.kernels->is_sequence(encoder->word[0], e->records, 1, UINT64_MAX))
         return 0;
     encoder->groups[group].count = (uint32_t)e->records;
     encoder->groups[group].order = e->start = encoder->count_up;

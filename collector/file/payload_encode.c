@@ -25,6 +25,17 @@ static void gather_bytes(struct encode *e, const struct encode_group *group, uin
     }
 }
 
+/* Words of a slot from its front on that hold something, where one of them is `word` of the
+ * payload.
+ */
+static unsigned words_used(const struct encode_group *group, uint32_t word)
+{
+    const uint32_t end = (SHMLOG_PAYLOAD_ARGS + group->site->fixed_size + 7) / 8;
+    const uint32_t used = 1 + end - word / SLOT_WORDS * SLOT_WORDS;
+
+    return used > KERNEL_SLOT_WORDS ? KERNEL_SLOT_WORDS : used < 4 ? 4 : used;
+}
+
 /* A value of each record of a group, widened to 64 bits. */
 static const uint64_t *gather(struct encode *e, const struct encode_group *group, uint32_t offset,
                               unsigned width, bool is_signed)
@@ -37,7 +48,7 @@ static const uint64_t *gather(struct encode *e, const struct encode_group *group
         gather_bytes(e, group, offset, width, is_signed);
         return encoder->value;
     }
-    file_encode_spread(e, group->order, group->count, word / SLOT_WORDS);
+    file_encode_spread(e, group->order, group->count, word / SLOT_WORDS, words_used(group, word));
     if (width == 8)
         return words;
     encoder->columns.kernels->extract(encoder->value, words, group->count, 8 * within, 8 * width,
