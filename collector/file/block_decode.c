@@ -180,6 +180,7 @@ static int get_sizes(struct decode *d, struct decode_group *group, const struct 
         fill[order[i]] = shape->end;
     }
     group->sizes = d->in.at;
+    group->sizes_end = d->in.end;
     for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
         if (shape_is_string(&shape->field[f]))
             r = add_lengths(d, group);

@@ -50,7 +50,7 @@ static uint8_t *grow_tail(struct file_columns *columns, size_t size)
 {
     size_t room = columns->tail_room ? columns->tail_room : 65536;
 
-    if (size > columns->tail_room - columns->tail_size) {
+    if (!columns->tail || size > columns->tail_room - columns->tail_size) {
         uint8_t *tail;
 
         while (room < columns->tail_size + size)

@@ -13,9 +13,10 @@
 struct decode_group {
     uint32_t site_id;
     uint32_t count;
-    uint32_t first;       /* in `order` */
-    const uint8_t *shape; /* in the content */
-    const uint8_t *sizes; /* in the content: columns of the length words */
+    uint32_t first;           /* in `order` */
+    const uint8_t *shape;     /* in the content */
+    const uint8_t *sizes;     /* in the content: columns of the length words, */
+    const uint8_t *sizes_end; /* and the end of what was left when they came */
 };
 
 struct file_block_decoder {

@@ -40,6 +40,7 @@ static int get_lengths(struct decode *d, struct decode_group *group, const struc
     int r = 0;
 
     d->in.at = group->sizes;
+    d->in.end = group->sizes_end;
     for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
         if (!shape_is_string(&shape->field[f]))
             continue;

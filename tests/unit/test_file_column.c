@@ -115,12 +115,15 @@ Test(column, every_codec)
                 cr_assert_gt(round_trip(COLUMN_PLANES, 0, counts[c], width), 0);
                 cr_assert_gt(round_trip(COLUMN_DELTA, 0, counts[c], width), 0);
                 cr_assert_gt(round_trip(COLUMN_RAW, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_PACKED, COLUMN_PACKED_VALUES, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_PACKED, COLUMN_PACKED_STEPS, counts[c], width), 0);
                 cr_assert_gt(round_trip(COLUMN_CODECS, 0, counts[c], width), 0);
             }
             for (unsigned distinct = 1; distinct <= 256; distinct += 1 + distinct / 3) {
                 for (size_t i = 0; i < counts[c]; i++)
                     values[i] = rng_below(distinct) * 0x9e3779b97f4a7c15ull & mask;
                 cr_assert_gt(round_trip(COLUMN_DICT, 0, counts[c], width), 0);
+                cr_assert_gt(round_trip(COLUMN_PACKED, COLUMN_PACKED_DICT, counts[c], width), 0);
                 cr_assert_gt(round_trip(COLUMN_CODECS, 0, counts[c], width), 0);
             }
         }
@@ -133,6 +136,7 @@ Test(column, refuses_what_does_not_fit)
         values[i] = i * i;
     cr_assert_eq(round_trip(COLUMN_CONST, 0, COUNT, 8), -EINVAL);
     cr_assert_eq(round_trip(COLUMN_DICT, 0, COUNT, 8), -EINVAL);
+    cr_assert_eq(round_trip(COLUMN_PACKED, COLUMN_PACKED_DICT, COUNT, 8), -EINVAL);
     cr_assert_eq(round_trip(COLUMN_DECIMAL, 2, COUNT, 2), -EINVAL);
 }
 
@@ -217,6 +221,8 @@ Test(column, hostile_bytes)
             bytes[i] = (uint8_t)rng();
         if (size)
             bytes[0] = (uint8_t)(rng_below(COLUMN_CODECS) << 4 | rng_below(9));
+        if (size > 1 && bytes[0] >> 4 == COLUMN_PACKED)
+            bytes[1] = (uint8_t)rng_below(rng_below(4) ? 20 : 70);
         copy = malloc(size + 1); /* so that a sanitizer sees a read beyond the end */
         copy = realloc(copy, size ? size : 1);
         memcpy(copy, bytes, size);
@@ -238,4 +244,63 @@ Test(column, index_beyond_the_dictionary)
     cr_assert(got[0] == 1 && got[1] == 2 && got[2] == 3);
     in = (struct bytes_in){bad, bad + sizeof(bad), false};
     cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
+}
+
+/* The bytes that docs/format.md shows; and a code that the dictionary has no entry for. */
+Test(column, packed_bytes)
+{
+    static const uint8_t want[] = {0x70, 0x03, 0x14, 0x50, 0x0e};
+    static const uint8_t bad[] = {COLUMN_PACKED << 4 | COLUMN_PACKED_DICT, 2, 2, 2, 4, 6, 0x34};
+    struct file_columns columns;
+    struct file_buffer out = {0};
+    struct bytes_in in = {bad, bad + sizeof(bad), false};
+
+    memcpy(values, (uint64_t[]){10, 12, 11, 17}, 4 * sizeof(*values));
+    file_columns_init(&columns);
+    cr_assert_eq(file_columns_put_as(&columns, COLUMN_PACKED, COLUMN_PACKED_VALUES, values, 4, 8,
+                                     &out),
+                 0);
+    cr_assert_eq(file_columns_put_tail(&columns, &out), 0);
+    cr_assert(out.size == sizeof(want) && !memcmp(out.data, want, sizeof(want)));
+    file_buffer_done(&out);
+    file_columns_done(&columns);
+    cr_assert_eq(file_columns_get(&in, 2, 4, got, scratch), 0);
+    cr_assert(got[0] == 1 && got[1] == 2);
+    in = (struct bytes_in){bad, bad + sizeof(bad), false};
+    cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
+}
+
+/* Columns whose bits come from the end, among others whose bytes do not. */
+Test(column, packed_in_order)
+{
+    static const unsigned codecs[] = {COLUMN_PACKED, COLUMN_PLANES, COLUMN_PACKED, COLUMN_DECIMAL};
+    struct file_columns columns;
+    struct file_buffer out = {0};
+    struct bytes_in in;
+
+    file_columns_init(&columns);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        rng_seed(7);
+        for (unsigned c = 0; c < 4; c++) {
+            for (size_t i = 0; i < COUNT; i++)
+                values[i] = rng_below(1000 + c);
+            if (codecs[c] == COLUMN_DECIMAL) /* its integers are packed */
+                fill_doubles(divided, COUNT);
+            if (pass) {
+                memset(got, 0xa5, sizeof(got));
+                cr_assert_eq(file_columns_get(&in, COUNT, 8, got, scratch), 0);
+                cr_assert(same(values, got, COUNT, 8));
+            } else {
+                cr_assert_eq(file_columns_put_as(&columns, codecs[c],
+                                                 codecs[c] == COLUMN_DECIMAL ? 2 : 0, values, COUNT,
+                                                 8, &out),
+                             0);
+            }
+        }
+        if (!pass)
+            cr_assert_eq(file_columns_put_tail(&columns, &out), 0);
+        in = (struct bytes_in){out.data, out.data + out.size, false};
+    }
+    file_buffer_done(&out);
+    file_columns_done(&columns);
 }
