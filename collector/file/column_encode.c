@@ -302,14 +302,34 @@ int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, siz
     return 0;
 }
 
+/* The step between all values, 0 for equal ones: told without looking for ranges, since such
+ * columns are many. */
+static bool has_one_step(const struct file_columns *columns, const uint64_t *v, size_t count,
+                         uint64_t *ret_step)
+{
+    *ret_step = count > 1 ? v[1] - v[0] : 0;
+    return v[count - 1] - v[0] == *ret_step * (count - 1) &&
+           columns->kernels->is_sequence(v, count, *ret_step, UINT64_MAX);
+}
+
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
                      struct file_buffer *out)
 {
     struct column_range range;
+    uint64_t step;
 
     (void)width;
     if (!count)
         return file_columns_put_const(0, out);
+    if (has_one_step(columns, v, count, &step)) {
+        const int r = reserve_column(out, 0);
+
+        if (r == 0 && step)
+            put_delta(columns, v, count, step, 0, out);
+        else if (r == 0)
+            put_const(v, out);
+        return r;
+    }
     range = columns->kernels->range(v, count);
     return file_columns_put_ranged(columns, v, count, &range, out);
 }

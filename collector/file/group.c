@@ -140,14 +140,20 @@ static int find_group(struct file_encoder *encoder, const struct file_block_para
     return 0;
 }
 
-/* That of a record like others before, without a look at its site; UINT32_MAX if it is not. */
+/* That of a record like others before, which is understood; UINT32_MAX if it is not. */
 static inline uint32_t known_group(const struct file_encoder *encoder,
                                    const struct shmlog_slot *first, unsigned slots)
 {
-    uint32_t id = first->site & SHMLOG_SITE_ID_MASK;
-    uint32_t group = id < encoder->sites_room ? encoder->group_of[0][id] - 1 : UINT32_MAX;
+    const uint32_t id = first->site & SHMLOG_SITE_ID_MASK;
+    const uint32_t index = id < encoder->sites_room ? encoder->group_of[0][id] - 1 : UINT32_MAX;
+    const struct encode_group *group;
 
-    return group != UINT32_MAX && encoder->groups[group].fit - 1 < slots ? group : UINT32_MAX;
+    if (index == UINT32_MAX)
+        return UINT32_MAX;
+    group = &encoder->groups[index];
+    if (group->fit ? slots < group->fit : !file_encode_meaningful(group->site, first, slots))
+        return UINT32_MAX;
+    return index;
 }
 
 /* Sort the records by group, each group's in their order. */
