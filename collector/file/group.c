@@ -187,8 +187,7 @@ static int find_alike(struct encode *e, const struct file_block_params *params)
     int r;
 
     if (e->slot_count != e->records || record_slots(params->slots) != 1 ||
-        params->slots[last].site != site || params->slots[last / 2].site != site ||
-        (uint32_t)params->first_seq + last > UINT32_MAX)
+        params->slots[last].site != site || params->slots[last / 2].site != site)
         return 0;
     r = find_group(encoder, params, params->slots, 1, &group);
     if (r < 0)
@@ -199,6 +198,7 @@ static int find_alike(struct encode *e, const struct file_block_params *params)
     if (known)
         words = 1 + (SHMLOG_PAYLOAD_ARGS + known->fixed_size + 7) / 8;
     file_encode_spread(e, encoder->count_up, e->records, 0, words < 4 ? 4 : words);
+    /* Where the numbers wrap within the block, the last head is not of the sequence. */
     if (encoder->word[0][0] != ((uint64_t)site << 32 | (uint32_t)params->first_seq) ||
         !encoder->columns.kernels->is_sequence(encoder->word[0], e->records, 1, UINT64_MAX))
         return 0;

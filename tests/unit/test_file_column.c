@@ -246,11 +246,13 @@ Test(column, index_beyond_the_dictionary)
     cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
 }
 
-/* The bytes that docs/format.md shows; and a code that the dictionary has no entry for. */
+/* The bytes that docs/format.md shows; a code that the dictionary has no entry for; codes wider
+ * than values. */
 Test(column, packed_bytes)
 {
     static const uint8_t want[] = {0x70, 0x03, 0x14, 0x50, 0x0e};
     static const uint8_t bad[] = {COLUMN_PACKED << 4 | COLUMN_PACKED_DICT, 2, 2, 2, 4, 6, 0x34};
+    static const uint8_t wide[12] = {COLUMN_PACKED << 4 | COLUMN_PACKED_VALUES, 65};
     struct file_columns columns;
     struct file_buffer out = {0};
     struct bytes_in in = {bad, bad + sizeof(bad), false};
@@ -268,6 +270,8 @@ Test(column, packed_bytes)
     cr_assert(got[0] == 1 && got[1] == 2);
     in = (struct bytes_in){bad, bad + sizeof(bad), false};
     cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
+    in = (struct bytes_in){wide, wide + sizeof(wide), false};
+    cr_assert_eq(file_columns_get(&in, 1, 8, got, scratch), -EBADMSG);
 }
 
 /* Columns whose bits come from the end, among others whose bytes do not. */
