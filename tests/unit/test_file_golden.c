@@ -355,6 +355,42 @@ static struct maker *make_types(void)
     return m;
 }
 
+/* Columns packed in each way: values, steps, a dictionary, lengths of strings, integers of
+ * decimals.
+ */
+static struct maker *make_packed(void)
+{
+    static const uint8_t types[] = {SHMLOG_TYPE_U64, SHMLOG_TYPE_U64, SHMLOG_TYPE_U64,
+                                    SHMLOG_TYPE_F64, SHMLOG_TYPE_STRING};
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    struct maker *m = maker_open();
+    uint64_t up = 1000;
+
+    rng_seed(2);
+    maker_site(m, 1, bytes, make_printf_site(bytes, SHMLOG_INFO, 5, types));
+    maker_site(m, 2, bytes, make_printf_site(bytes, SHMLOG_WARN, 3, types));
+    for (unsigned i = 0; i < 300; i++) {
+        struct original record = {.site = 1 + (uint32_t)rng_below(2), .producer = 65537};
+        uint64_t value = rng_below(1u << 20), few = rng_below(7) * 0x9e3779b97f4a7c15ull;
+        double decimal = (double)(5871020 + rng_below(64)) / 100;
+        uint32_t length = (uint32_t)rng_below(8);
+
+        record.time = 3000000 + 100 * i + rng_below(32);
+        up += rng_below(512);
+        memcpy(record.payload + 16, &value, 8);
+        memcpy(record.payload + 24, &up, 8);
+        memcpy(record.payload + 32, &few, 8);
+        if (record.site == 1) {
+            memcpy(record.payload + 40, &decimal, 8);
+            memcpy(record.payload + 48, &length, 4);
+            memcpy(record.payload + 52, "abcdefgh", length);
+        }
+        maker_record(m, &record, record.site == 1 ? 52 + length : 40);
+    }
+    maker_block(m);
+    return m;
+}
+
 /* The file without `gone` bytes at `at`. */
 static void write_golden_without(const char *dir, const char *name, const struct file_buffer *out,
                                  size_t at, size_t gone)
@@ -403,6 +439,10 @@ static void make_set(const char *dir)
     maker_seal(m, true);
     write_golden(dir, "types", m->out.data, m->out.size);
     maker_done(m);
+    m = make_packed();
+    maker_seal(m, false);
+    write_golden(dir, "packed", m->out.data, m->out.size);
+    maker_done(m);
 }
 
 /* ---- The test ---- */
@@ -436,7 +476,7 @@ Test(golden, reads_the_same_for_ever)
 {
     static const char *const names[] = {"orders",          "orders-cut",   "orders-flipped",
                                         "orders-stale",    "orders-short", "orders-torn",
-                                        "orders-headless", "types"};
+                                        "orders-headless", "types",        "packed"};
 
     if (getenv("SHMLOG_GOLDEN_MAKE")) {
         make_set(getenv("SHMLOG_GOLDEN_MAKE"));
