@@ -83,15 +83,15 @@ static double mean_p99(const struct bench_pace_work *work)
 
 void bench_pace_print(struct bench_pace *pace, struct bench_pace_work *work)
 {
-    static const double at[] = {50, 99, 99.9, 99.99};
-    static const char *const names[] = {"p50", "p99", "p99_9", "p99_99"};
+    static const double at[] = {50, 90, 99, 99.9, 99.99};
+    static const char *const names[] = {"p50", "p90", "p99", "p99_9", "p99_99"};
     const struct bench_pace_work *const timer = &pace->work[0];
     const double cost = work == timer ? 0 : timer->samples[timer->count / 2];
     const double mean_cost = work == timer ? 0 : mean_p99(timer);
     const size_t last = work->count - 1;
 
     printf("\"mean_p99\": %.2f, ", (mean_p99(work) - mean_cost) * pace->tick_ns);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 5; i++)
         printf("\"%s\": %.2f, ", names[i],
                (work->samples[(size_t)((double)last * at[i] / 100)] - cost) * pace->tick_ns);
     printf("\"max\": %.2f", (work->samples[last] - cost) * pace->tick_ns);
