@@ -62,8 +62,7 @@ int main(int argc, char **argv)
     pace.work[TIMER] = (struct bench_pace_work){.name = "timer", .turn = bench_pace_timer};
     pace.work[FLOOR] =
         (struct bench_pace_work){.name = "floor", .context = &floor, .turn = bench_pace_floor};
-    pace.work[CORE] =
-        (struct bench_pace_work){.name = "core", .context = log, .turn = turn_core};
+    pace.work[CORE] = (struct bench_pace_work){.name = "core", .context = log, .turn = turn_core};
     pace.work[OWNED] =
         (struct bench_pace_work){.name = "owned", .context = own_log, .turn = turn_owned};
     bench_pace_run(&pace, samples);

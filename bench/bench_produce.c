@@ -68,7 +68,6 @@ static inline __attribute__((always_inline)) void call_event(void *context,
     }
 }
 
-
 int main(int argc, char **argv)
 {
     struct bench_stream stream = {0};

@@ -33,7 +33,7 @@ static struct {
     uint32_t ready;
     uint32_t turn[THREADS_MAX];
     double ticks; /* for each call of the last burst */
-} *shared;
+} * shared;
 
 static const char *segment;
 static unsigned core, threads_each;

@@ -5,9 +5,10 @@
  */
 #include "bench/mixed.h"
 
-static const uint16_t frequencies[BENCH_SITES] = {300, 200, 120, 100, 80, 60, 50, 40, 20, 15, 10, 5};
-static const char *const symbols[BENCH_SYMBOLS] = {"AAPL", "MSFT", "NVDA",  "SPY",  "TSLA", "AMZN",
-                                                   "META", "AMD",  "GOOGL", "QQQ",  "INTC", "IWM",
+static const uint16_t frequencies[BENCH_SITES] = {300, 200, 120, 100, 80, 60,
+                                                  50,  40,  20,  15,  10, 5};
+static const char *const symbols[BENCH_SYMBOLS] = {"AAPL", "MSFT", "NVDA",  "SPY", "TSLA", "AMZN",
+                                                   "META", "AMD",  "GOOGL", "QQQ", "INTC", "IWM",
                                                    "XOM",  "JPM",  "BRK.B", "KO"};
 static const char *const venues[4] = {"XNAS", "ARCX", "BATS", "IEXG"};
 static const char *const reasons[4] = {"user", "ioc", "risk limit", "replaced"};

@@ -12,22 +12,35 @@
 extern "C" {
 #endif
 
-/* Each site with how often it comes in 1,000, as printf would have it; what it takes of an event
- * stands in the order of the arguments. */
+/* Each site with how often it comes in 1,000, as printf would have it, and what it takes of an
+ * event:
+ *
+ *     QUOTE     300  "quote %s bid %.2f x %u ask %.2f x %u"           text px qty px2 qty2
+ *     ORDER     200  "order %lu px %.2f qty %u side %c"               id px qty side
+ *     ACK       120  "ack %lu in %u ns"                               id qty
+ *     TRADE     100  "trade %s px %.2f qty %u"                        text px qty
+ *     FILL       80  "fill %lu %s px %.2f qty %u left %u venue %s"    id text px qty qty2 text2
+ *     CANCEL     60  "cancel %lu reason %s"                           id text
+ *     POSITION   50  "position %s %d"                                 text net
+ *     RISK       40  "risk %s exposure %.2f limit %.2f ok %d"         text px px2 net
+ *     BEAT       20  "heartbeat %u"                                   qty
+ *     LATENCY    15  "latency p50 %u p99 %u max %u ns"                qty qty2 qty3
+ *     SESSION    10  "session %s state %s"                            text text2
+ *     QUEUE       5  "queue depth %lu of %lu, %u waits"               id id2 qty
+ */
 enum bench_site {
-    BENCH_QUOTE,    /* 300  "quote %s bid %.2f x %u ask %.2f x %u"            text px qty px2 qty2 */
-    BENCH_ORDER,    /* 200  "order %lu px %.2f qty %u side %c"                id px qty side */
-    BENCH_ACK,      /* 120  "ack %lu in %u ns"                                id qty */
-    BENCH_TRADE,    /* 100  "trade %s px %.2f qty %u"                         text px qty */
-    BENCH_FILL,     /*  80  "fill %lu %s px %.2f qty %u left %u venue %s"
-                                                                 id text px qty qty2 text2 */
-    BENCH_CANCEL,   /*  60  "cancel %lu reason %s"                            id text */
-    BENCH_POSITION, /*  50  "position %s %d"                                  text net */
-    BENCH_RISK,     /*  40  "risk %s exposure %.2f limit %.2f ok %d"          text px px2 net */
-    BENCH_BEAT,     /*  20  "heartbeat %u"                                    qty */
-    BENCH_LATENCY,  /*  15  "latency p50 %u p99 %u max %u ns"                 qty qty2 qty3 */
-    BENCH_SESSION,  /*  10  "session %s state %s"                             text text2 */
-    BENCH_QUEUE,    /*   5  "queue depth %lu of %lu, %u waits"                id id2 qty */
+    BENCH_QUOTE,
+    BENCH_ORDER,
+    BENCH_ACK,
+    BENCH_TRADE,
+    BENCH_FILL,
+    BENCH_CANCEL,
+    BENCH_POSITION,
+    BENCH_RISK,
+    BENCH_BEAT,
+    BENCH_LATENCY,
+    BENCH_SESSION,
+    BENCH_QUEUE,
     BENCH_SITES
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A producer's loop over the streams of orders and of mixed events: as fast as it can, or one record
- * each period. Price, quantity and side of each order are new; none repeats.
+ * A producer's loop over the streams of orders and of mixed events: as fast as it can, or one
+ * record each period. Price, quantity and side of each order are new; none repeats.
  */
 #ifndef BENCH_PRODUCE_H
 #define BENCH_PRODUCE_H

@@ -114,9 +114,7 @@ def sizes(plt, summary, path):
     axes.set_yticks(range(len(bars)))
     axes.set_yticklabels([name for name, _, _ in bars], fontsize=8)
     axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(0.5, 2 * max(value for _, value, _ in bars))
-    axes.set_xlabel("bytes per record on disk, logarithmic")
+    axes.set_xlabel("bytes per record on disk")
     finish(figure, axes, "How large", path)
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The TSC as LTTng's clock, by its plugin for that: its own reads CLOCK_MONOTONIC, which costs more.
- * So both sides of the comparison pay for the same clock.
+ * The TSC as LTTng's clock, by its plugin for that: its own reads CLOCK_MONOTONIC, which costs
+ * more. So both sides of the comparison pay for the same clock.
  */
 #include <lttng/ust-clock.h>
 #include <stdint.h>

@@ -27,8 +27,8 @@ struct peer_job {
 
 struct peer {
     void (*open)(const struct peer_job *job);
-    bench_burst_fn *burst;   /* calls back to back */
-    void (*settle)(void *);  /* wait until the backend has caught up */
+    bench_burst_fn *burst;  /* calls back to back */
+    void (*settle)(void *); /* wait until the backend has caught up */
     void (*turn)(struct bench_pace *pace, struct bench_pace_work *work, size_t count);
     void (*produce)(const struct bench_stream *stream);
     uint64_t (*close)(void); /* everything is on its way to the files; messages that were lost */

@@ -20,14 +20,16 @@ static std::shared_ptr<spdlog::async_logger> logger;
 static void open_logger(const struct peer_job *job)
 {
     const unsigned core = job->backend_core;
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(
-        std::string(job->directory) + "/spdlog.log", true);
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(std::string(job->directory) +
+                                                                        "/spdlog.log",
+                                                                    true);
 
     pool = std::make_shared<spdlog::details::thread_pool>(QUEUE, 1, [core] { bench_pin(core); });
-    logger = std::make_shared<spdlog::async_logger>(
-        "bench", sink, pool,
-        job->lossless ? spdlog::async_overflow_policy::block
-                      : spdlog::async_overflow_policy::overrun_oldest);
+    logger =
+        std::make_shared<spdlog::async_logger>("bench", sink, pool,
+                                               job->lossless
+                                                   ? spdlog::async_overflow_policy::block
+                                                   : spdlog::async_overflow_policy::overrun_oldest);
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%F %L %v");
 }
 
