@@ -197,11 +197,11 @@ class Bench:
         """From files to records and to text, and the merge of many rings, by one core."""
         program = self.program("bench/bench_read")
         if not os.path.exists(program):
-            raise Skip("there is no bench_read yet")
+            raise Skip("bench_read was not built")
         directory = tempfile.mkdtemp(prefix="read-", dir=self.work)
         try:
             return run_json(["taskset", "-c", str(self.producer_core), program, directory,
-                             str(self.size.read_records)])
+                             self.program("tools/shmlog-dump"), str(self.size.read_records)])
         finally:
             files.remove_tree(directory)
 
