@@ -27,6 +27,11 @@ def table(head, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
+def spaced(lines):
+    """A paragraph, if there is one."""
+    return [*lines, ""] if lines else []
+
+
 def scaled(value, factor):
     """A spread in another unit."""
     return {key: number * factor for key, number in value.items()}
@@ -77,6 +82,7 @@ def call_lines(summary):
               show(works["burst"].get("ratio"), 1)]
              for name, works in peers_with(summary, "burst")]
     lines += table(["", "ns per call", "baseline, ns", "ratio"], rows)
+    lines += spaced(lost_lines(summary, "burst"))
     rows = [[("the same" if name == "near" else "not the same"),
              str(some["repetitions"]), show(some["line_ns"], 0), show(some["core"], 3),
              show(some["owned"], 3)] for name, some in summary["call_by_distance"].items()]
@@ -96,10 +102,11 @@ def pace_lines(summary, step_ns):
     rows = [(name, summary["pace"][work]) for work, name in
             (("floor", "floor"), ("core", "per-core ring"), ("owned", "owned ring"))]
     rows += [(name, works["pace"]) for name, works in peers_with(summary, "pace")]
-    return lines + table(
+    lines += table(
         ["", "mean of lower 99 %", "p50", "p99", "p99.9", "p99.99"],
         [[name, show(p.get("mean_p99"), 1)] +
          [show(p[key], 0) for key in ("p50", "p99", "p99_9", "p99_99")] for name, p in rows])
+    return lines + spaced(lost_lines(summary, "pace"))
 
 
 def disk_lines(summary, size):
@@ -208,6 +215,13 @@ def step_lines(summary):
 def peers_with(summary, work):
     """(name, figures) of the peers that did this work."""
     return [(name, works) for name, works in summary.get("peers", {}).items() if work in works]
+
+
+def lost_lines(summary, work):
+    """Which peers lost messages while they were measured: losing is cheaper than logging."""
+    return [f"{name} lost {show(works[work]['lost'], 0)} messages meanwhile."
+            for name, works in peers_with(summary, work)
+            if works[work].get("lost", {"max": 0})["max"] > 0]
 
 
 def goal_lines(summary):
