@@ -5,7 +5,7 @@ import collections
 Size = collections.namedtuple("Size", (
     "repetitions",      # at most
     "at_least",         # repetitions, even if the budget is over
-    "budget_s",         # no repetition begins that would go beyond
+    "budget_s",         # no further repetition begins that would go beyond
     "bursts",           # of 8,192 log calls
     "samples",          # paced, of each kind
     "records",          # flat out, to disk
@@ -27,9 +27,9 @@ SIZES = {
                   mixed_records=20_000, producers=(1, 2), scale=((1, 1), (8, 4)), turns=16,
                   idle_s=0.1, read_records=100_000, steps=16_384, slow=1, peer_bursts=3,
                   peer_records=2000, peer_works=("burst", "pace", "disk", "mixed")),
-    "quick": Size(5, 3, 100, bursts=300, samples=100_000, records=8_000_000,
+    "quick": Size(5, 5, 100, bursts=300, samples=100_000, records=8_000_000,
                   paced_records=250_000, mixed_records=1_000_000, producers=(1, 2),
-                  scale=((1, 1), (64, 16), (1024, 256)), turns=1024, idle_s=0.5,
+                  scale=((1, 1), (1024, 256)), turns=1024, idle_s=0.5,
                   read_records=2_000_000, steps=65_536, slow=2, peer_bursts=50,
                   peer_records=500_000, peer_works=("burst", "pace", "disk", "mixed")),
     "full": Size(9, 5, 600, bursts=2000, samples=500_000, records=20_000_000,
