@@ -22,11 +22,12 @@ static unsigned core;
 
 __attribute__((noinline)) static void store_burst(void *context, uint64_t id, unsigned count)
 {
-    struct bench_floor *const floor = context;
+    struct bench_floor floor = *(struct bench_floor *)context; /* in registers */
     const uint64_t time = bench_tsc();
 
     for (unsigned i = 0; i < count; i++, id++)
-        bench_floor_store(floor, id, &bench_orders[id % BENCH_ORDERS], time + i);
+        bench_floor_store(&floor, id, &bench_orders[id % BENCH_ORDERS], time + i);
+    ((struct bench_floor *)context)->at = floor.at;
 }
 
 __attribute__((noinline)) static void call_burst(void *context, uint64_t id, unsigned count)
