@@ -29,8 +29,16 @@ class Bench:
         self.feed_archives = sorted(glob.glob(os.path.join(data, "*.gz")))
         self.feed_plain = self.feed_zstd = None
 
+    def remove_segment(self):
+        """What a measurement that failed left; rings may be links to files on a hugetlbfs."""
+        left = os.path.join(self.segments, "bench")
+        for ring in glob.glob(os.path.join(left, "ring-*")):
+            os.unlink(os.path.realpath(ring))
+        files.remove_tree(left)
+
     def close(self):
-        """Remove the segments."""
+        """Remove all in shared memory."""
+        self.remove_segment()
         files.remove_tree(self.segments)
 
     def program(self, path):
@@ -41,6 +49,7 @@ class Bench:
         """A fresh collector with a fresh segment `bench`, and its output directory, emptied."""
         output = os.path.join(self.work, "log")
         files.remove_tree(output)
+        self.remove_segment()
         return Collector(self.program("collector/shmlog-collector"), "bench", output,
                          self.collector_core, options), output
 

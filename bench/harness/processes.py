@@ -116,9 +116,14 @@ class Collector:
         return self
 
     def __exit__(self, *_):
+        """After a failure: with a moment to drain, so that it takes its segment away."""
         if self.process and self.process.returncode is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         if self.process:
             self.process.stderr.close()
 
