@@ -205,8 +205,6 @@ class Bench:
     def read(self):
         """From files to records and to text, and the merge of many rings, by one core."""
         program = self.program("bench/bench_read")
-        if not os.path.exists(program):
-            raise Skip("bench_read was not built")
         directory = tempfile.mkdtemp(prefix="read-", dir=self.work)
         try:
             return run_json(["taskset", "-c", str(self.producer_core), program, directory,
