@@ -13,8 +13,8 @@
 
 #include <pthread.h>
 
-#define ROUNDS 500u
-#define TURNS 400u
+#define ROUNDS 200u
+#define TURNS 100u
 
 static struct {
     _Alignas(128) uint64_t value;

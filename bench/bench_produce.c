@@ -1,59 +1,100 @@
 /* SPDX-License-Identifier: MIT
  *
- * A producer of orders: as fast as it can, or one every PERIOD_NS. Price, quantity and side of each
- * order are new; none repeats.
+ * A producer of orders, or of mixed events: as fast as it can, or one every PERIOD_NS.
  *
- *     bench_produce SEGMENT CORE RECORDS PERIOD_NS
+ *     bench_produce SEGMENT CORE orders|mixed RECORDS PERIOD_NS
  *
  * Prints when the first record was about to be logged and when the last one was in the ring, in ns
- * of CLOCK_MONOTONIC. It does not wait for the collector: bench/run stops that and takes the time
- * when its files are sealed.
+ * of CLOCK_MONOTONIC, and how many records the segment has lost so far. It does not wait for the
+ * collector: bench/run stops that and takes the time when its files are sealed.
  */
 #include "bench/bench.h"
+#include "bench/produce.h"
 
-static void produce(struct shmlog *log, uint64_t records, uint64_t period)
+static inline __attribute__((always_inline)) void call_order(void *context, uint64_t id,
+                                                             const struct bench_order *order)
 {
-    struct bench_walk walk = BENCH_WALK_START;
-    uint64_t due = shmlog_tsc_();
+    struct shmlog *const log = context;
 
-    for (uint64_t id = 1; id <= records; id++) {
-        struct bench_order order;
+    BENCH_LOG(log, id, order);
+}
 
-        bench_walk_next(&walk, &order);
-        if (period) {
-            while (shmlog_tsc_() < due)
-                __builtin_ia32_pause();
-            due += period;
-        }
-        BENCH_LOG(log, id, &order);
+static inline __attribute__((always_inline)) void call_event(void *context,
+                                                             const struct bench_event *e)
+{
+    struct shmlog *const log = context;
+
+    switch (e->site) {
+    case BENCH_QUOTE:
+        shmlog_info(log, "quote %s bid %.2f x %u ask %.2f x %u", e->text, e->px, e->qty, e->px2,
+                    e->qty2);
+        break;
+    case BENCH_ORDER:
+        shmlog_info(log, "order %lu px %.2f qty %u side %c", e->id, e->px, e->qty, e->side);
+        break;
+    case BENCH_ACK:
+        shmlog_info(log, "ack %lu in %u ns", e->id, e->qty);
+        break;
+    case BENCH_TRADE:
+        shmlog_info(log, "trade %s px %.2f qty %u", e->text, e->px, e->qty);
+        break;
+    case BENCH_FILL:
+        shmlog_info(log, "fill %lu %s px %.2f qty %u left %u venue %s", e->id, e->text, e->px,
+                    e->qty, e->qty2, e->text2);
+        break;
+    case BENCH_CANCEL:
+        shmlog_info(log, "cancel %lu reason %s", e->id, e->text);
+        break;
+    case BENCH_POSITION:
+        shmlog_info(log, "position %s %d", e->text, e->net);
+        break;
+    case BENCH_RISK:
+        shmlog_info(log, "risk %s exposure %.2f limit %.2f ok %d", e->text, e->px, e->px2, e->net);
+        break;
+    case BENCH_BEAT:
+        shmlog_info(log, "heartbeat %u", e->qty);
+        break;
+    case BENCH_LATENCY:
+        shmlog_info(log, "latency p50 %u p99 %u max %u ns", e->qty, e->qty2, e->qty3);
+        break;
+    case BENCH_SESSION:
+        shmlog_info(log, "session %s state %s", e->text, e->text2);
+        break;
+    case BENCH_QUEUE:
+        shmlog_info(log, "queue depth %lu of %lu, %u waits", e->id, e->id2, e->qty);
+        break;
+    case BENCH_SITES:
+        break;
     }
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t records, period_ns, period, since, until;
+    struct bench_stream stream = {0};
+    uint64_t period_ns, since, until;
     struct shmlog *log;
     unsigned cpu;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: bench_produce SEGMENT CORE RECORDS PERIOD_NS\n");
+    if (argc != 6 || (strcmp(argv[3], "orders") != 0 && strcmp(argv[3], "mixed") != 0)) {
+        fprintf(stderr, "usage: bench_produce SEGMENT CORE orders|mixed RECORDS PERIOD_NS\n");
         return 2;
     }
     cpu = (unsigned)bench_number("CORE", argv[2], 0, SHMLOG_CPUS_MAX - 1);
-    records = bench_number("RECORDS", argv[3], 1, UINT64_C(1) << 40);
-    period_ns = bench_number("PERIOD_NS", argv[4], 0, 1000000000);
+    stream.mixed = strcmp(argv[3], "mixed") == 0;
+    stream.records = bench_number("RECORDS", argv[4], 1, UINT64_C(1) << 40);
+    period_ns = bench_number("PERIOD_NS", argv[5], 0, 1000000000);
     bench_pin(cpu);
     log = bench_attach(argv[1]);
 
-    period = period_ns ? (uint64_t)((double)period_ns / bench_ns_per_tick()) : 0;
+    stream.period = period_ns ? (uint64_t)((double)period_ns / bench_ns_per_tick()) : 0;
     since = bench_now_ns();
-    produce(log, records, period);
+    bench_produce(&stream, log, call_order, call_event);
     until = bench_now_ns();
-    bench_check_lossless(log);
 
-    printf("{\"bench\": \"produce\", \"records\": %lu, \"period_ns\": %lu, \"first_ns\": %lu, "
-           "\"last_ns\": %lu, \"ring_page_kib\": %u}\n",
-           records, period_ns, since, until, bench_ring_page_kib(log, bench_ring(log, cpu)));
+    printf("{\"bench\": \"produce\", \"work\": \"%s\", \"records\": %lu, \"period_ns\": %lu, "
+           "\"first_ns\": %lu, \"last_ns\": %lu, \"lost\": %lu, \"ring_page_kib\": %u}\n",
+           argv[3], stream.records, period_ns, since, until, shmlog_lost(log),
+           bench_ring_page_kib(log, bench_ring(log, cpu)));
     shmlog_close(log);
     return 0;
 }

@@ -5,8 +5,8 @@ import subprocess
 
 from .processes import Failure
 
-TARGETS = ["collector/shmlog-collector", "tools/shmlog-cat", "tools/shmlog-dump"] + [
-    f"bench/bench_{name}" for name in ("call", "line", "pace", "produce", "steps")]
+TARGETS = ["collector/shmlog-collector", "tools/shmlog-cat", "tools/shmlog-dump",
+           "bench-programs"]
 
 
 def bring_up_to_date(source, build):

@@ -27,12 +27,17 @@ def output(arguments, default=""):
         return default
 
 
+def cores():
+    """Those that this process may run on."""
+    return sorted(os.sched_getaffinity(0))
+
+
 def two_cores():
-    """(producer's, collector's): the first and the last that this process may run on."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
+    """(producer's, collector's): the first and the last."""
+    mine = cores()
+    if len(mine) < 2:
         raise Failure("two cores are needed, one for the producer and one for the collector")
-    return cores[0], cores[-1]
+    return mine[0], mine[-1]
 
 
 def cpu_info():
@@ -66,7 +71,7 @@ def commit(source):
     return text + (" with changes" if changes else "")
 
 
-def facts(source, build, work, cores):
+def facts(source, build, work, pair):
     """What the figures were measured on."""
     model, virtual = cpu_info()
     return {
@@ -74,12 +79,12 @@ def facts(source, build, work, cores):
         "cpu": model,
         "cores": os.cpu_count(),
         "virtual": virtual,
-        "producer_core": cores[0],
-        "collector_core": cores[1],
+        "producer_core": pair[0],
+        "collector_core": pair[1],
         "kernel": f"{platform.system()} {platform.release()}",
         "clock_source": read("/sys/devices/system/clocksource/clocksource0/current_clocksource",
                              "unknown"),
-        "frequency_governor": read(f"/sys/devices/system/cpu/cpu{cores[0]}/cpufreq/"
+        "frequency_governor": read(f"/sys/devices/system/cpu/cpu{pair[0]}/cpufreq/"
                                    "scaling_governor", "none visible"),
         "isolated_cores": read("/sys/devices/system/cpu/isolated") or "none",
         "huge_pages_2m_free": int(read("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",

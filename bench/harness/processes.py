@@ -12,14 +12,79 @@ class Failure(Exception):
     """What could not be measured, and why, in words for whoever ran the bench."""
 
 
+class Skip(Exception):
+    """What cannot be measured here, and why."""
+
+
+SKIP = 77  # exit status
+DEADLINE_S = 300
+
+
+class Program:
+    """A program in a session of its own that prints JSON: from the start to result()."""
+
+    def __init__(self, arguments, **options):
+        self.name = os.path.basename(arguments[0])
+        try:
+            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE,
+                                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                            text=True, start_new_session=True, **options)
+        except OSError as error:
+            raise Failure(f"cannot start {arguments[0]}: {error.strerror}") from error
+
+    def result(self):
+        """The JSON. Whatever happens here, nothing of the program is left running."""
+        try:
+            out, err = self.process.communicate(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"{self.name} took more than {DEADLINE_S} s") from error
+        finally:
+            self.stop()
+        message = err.strip().splitlines()[-1] if err.strip() else "no message"
+        if self.process.returncode == SKIP:
+            raise Skip(message)
+        if self.process.returncode != 0:
+            raise Failure(f"{self.name} failed ({self.process.returncode}): {message}")
+        try:
+            return json.loads(out)
+        except ValueError as error:
+            raise Failure(f"{self.name} printed no JSON: {out[:200]!r}") from error
+
+    def stop(self):
+        """End it, with a moment to clean up after itself, and all that it started."""
+        for number, patience_s in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+            if self.process.poll() is None:
+                self._signal(number)
+                try:
+                    self.process.wait(patience_s)
+                except subprocess.TimeoutExpired:
+                    pass
+        self._signal(signal.SIGKILL)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def _signal(self, number):
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
 def run_json(arguments, **options):
     """Run a program to its end; the JSON that it printed."""
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          **options)
-    if done.returncode != 0:
-        raise Failure(f"{os.path.basename(arguments[0])} failed ({done.returncode}): "
-                      f"{done.stderr.strip() or 'no message'}")
-    return json.loads(done.stdout)
+    return Program(arguments, **options).result()
+
+
+def run_all(commands):
+    """Several programs at once; the JSON of each."""
+    running = []
+    try:
+        for arguments in commands:
+            running.append(Program(arguments))
+        return [program.result() for program in running]
+    finally:
+        for program in running:
+            program.stop()
 
 
 class Collector:
@@ -47,13 +112,18 @@ class Collector:
         except BaseException:
             self.__exit__()
             raise
-        self.cpu_when_ready = self._cpu_seconds()
+        self.cpu_when_ready = self.cpu_seconds()
         return self
 
     def __exit__(self, *_):
+        """After a failure: with a moment to drain, so that it takes its segment away."""
         if self.process and self.process.returncode is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         if self.process:
             self.process.stderr.close()
 
@@ -68,7 +138,7 @@ class Collector:
                               f"{self.messages.decode(errors='replace').strip() or 'no message'}")
             self.messages += piece
 
-    def _cpu_seconds(self):
+    def cpu_seconds(self):
         """Of all threads that it has now."""
         tasks = f"/proc/{self.process.pid}/task"
         total = 0
@@ -76,6 +146,12 @@ class Collector:
             with open(f"{tasks}/{task}/schedstat", encoding="ascii") as file:
                 total += int(file.read().split()[0])
         return total / 1e9
+
+    def resident_kib(self):
+        """What it has in memory now beside files in shared memory: its own, and its program."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file if line.startswith("Rss"))
+        return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssFile"))
 
     def stop(self):
         """SIGTERM: drains, seals, exits 0. (CPU seconds, CLOCK_MONOTONIC at its end)"""
