@@ -17,7 +17,11 @@ struct idle {
 
 #define IDLE_PAUSES 64u /* idle rounds before the sleeping strategy sleeps */
 #define IDLE_SLEEP_MIN_NS 20000u
-#define IDLE_SLEEP_MAX_NS 250000u /* a quarter of what an empty default ring takes to fill */
+#define IDLE_SLEEP_MAX_NS 250000u
+/* After 0.1 s without work: an idle host is not woken more often than this. A ring of the default
+ * size takes the first 16,384 records of a burst meanwhile. */
+#define IDLE_DEEP 480u /* idle rounds */
+#define IDLE_SLEEP_DEEP_NS 1000000u
 
 static inline void idle_pause(void)
 {
@@ -50,7 +54,9 @@ static inline void idle_step(struct idle *idle, bool worked)
                 idle_pause();
             break;
         }
-        ts.tv_nsec = idle->rounds < IDLE_PAUSES + 16 ? IDLE_SLEEP_MIN_NS : IDLE_SLEEP_MAX_NS;
+        ts.tv_nsec = idle->rounds < IDLE_PAUSES + 16 ? IDLE_SLEEP_MIN_NS
+                     : idle->rounds < IDLE_DEEP      ? IDLE_SLEEP_MAX_NS
+                                                     : IDLE_SLEEP_DEEP_NS;
         nanosleep(&ts, NULL);
         break;
     }
