@@ -204,6 +204,8 @@ static void note_cpus(struct files *files, const struct log_file *file)
     size_t rings;
     const struct file_ledger_entry *entry = file_reader_start(file->reader, &rings);
 
+    if (!entry) /* the header is damaged: the seal says it, too */
+        entry = file_reader_end(file->reader, &rings);
     for (size_t i = 0; i < rings; i++) {
         if (entry[i].kind != SHMLOG_RING_CPU)
             continue;
@@ -216,7 +218,7 @@ static void note_cpus(struct files *files, const struct log_file *file)
 static int note_file(struct files *files, struct log_file *file)
 {
     const struct file_piece *pieces;
-    size_t count, rings;
+    size_t count;
     int r = use_file(files, file);
 
     if (r == 0)
@@ -237,7 +239,7 @@ static int note_file(struct files *files, struct log_file *file)
         if (r < 0)
             return r;
     }
-    if (!file->file->part && !file_reader_end(file->reader, &rings) &&
+    if (!file->file->part && !file_reader_whole(file->reader) &&
         !(count && pieces[count - 1].kind == FILE_PIECE_DAMAGED))
         damaged(files, file, count ? pieces[count - 1].offset + pieces[count - 1].size : 0,
                 -FILE_ERR_CUT, "no seal at its end");

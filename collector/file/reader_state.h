@@ -48,7 +48,6 @@ struct file_reader {
     struct file_walk walk; /* of file_reader_next() */
     struct file_dictionary dictionary;
     struct file_piece *list;
-    size_t listed;
     ZSTD_DCtx *zstd;
     struct file_block_decoder *decoder;
     struct file_buffer stored, content;

@@ -141,9 +141,20 @@ static void change_frame(struct work *w, const struct piece *piece, size_t from)
 /* One number of a frame becomes one that means something, or nearly. */
 static void change_number(struct work *w, const struct piece *piece)
 {
-    const uint64_t told[] = {0, 1, UINT64_MAX, w->size, any_piece(w)->at, piece->at, piece->size,
-                             INT64_MAX, (uint64_t)1 << 32, FILE_BLOCK_RAW_MAX, FILE_STORED_MAX,
-                             FILE_BLOCK_SLOTS_MAX, FILE_INDEX_ENTRIES_MAX, FILE_LEDGER_MAX};
+    const uint64_t told[] = {0,
+                             1,
+                             UINT64_MAX,
+                             w->size,
+                             any_piece(w)->at,
+                             piece->at,
+                             piece->size,
+                             INT64_MAX,
+                             (uint64_t)1 << 32,
+                             FILE_BLOCK_RAW_MAX,
+                             FILE_STORED_MAX,
+                             FILE_BLOCK_SLOTS_MAX,
+                             FILE_INDEX_ENTRIES_MAX,
+                             FILE_LEDGER_MAX};
     uint64_t value = told[random_below(w, sizeof(told) / sizeof(told[0]))];
     size_t body = piece->frame - sizeof(struct frame_head) - sizeof(uint64_t);
     size_t width = random_below(w, 2) ? 4 : 8, at;

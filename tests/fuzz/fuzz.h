@@ -20,12 +20,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size); /* libFuzzer's */
 
-#define FUZZ_CHECK(expr)                                                                  \
-    do {                                                                                  \
-        if (!(expr)) {                                                                    \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #expr);          \
-            abort();                                                                      \
-        }                                                                                 \
+#define FUZZ_CHECK(expr)                                                         \
+    do {                                                                         \
+        if (!(expr)) {                                                           \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #expr); \
+            abort();                                                             \
+        }                                                                        \
     } while (0)
 
 /* An input that is taken from the front; zeros when it is used up. */

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int r;
 
     info.records = 1 + (uint32_t)fuzz_take(&in, 1) % RECORDS_MAX;
-    info.slots = info.records + (uint32_t)fuzz_take(&in, 1) ;
+    info.slots = info.records + (uint32_t)fuzz_take(&in, 1);
     info.first_seq = fuzz_take(&in, 2);
     info.stored_size = info.raw_size = (uint32_t)fuzz_left(&in);
     if (!file_block_info_valid(&info))

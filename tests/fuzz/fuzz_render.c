@@ -24,8 +24,7 @@ static size_t make_site(struct fuzz_in *in, unsigned kind, uint8_t bytes[SHMLOG_
     head.level = (uint8_t)(fuzz_take(in, 1) % 6);
     head.args = (uint8_t)(fuzz_take(in, 1) % (SHMLOG_ARGS_MAX + 1));
     for (unsigned i = 0; i < head.args; i++) {
-        struct shmlog_site_arg arg = {.type =
-                                          (uint8_t)(1 + fuzz_take(in, 1) % SHMLOG_TYPE_BYTES)};
+        struct shmlog_site_arg arg = {.type = (uint8_t)(1 + fuzz_take(in, 1) % SHMLOG_TYPE_BYTES)};
 
         arg.size = (uint16_t)file_type_size(arg.type);
         end = (end + arg.size - 1) & ~(arg.size - 1u);
