@@ -16,6 +16,10 @@
 
 #define OPEN_FILES 64 /* beside those that streams are in the middle of */
 
+/* Decoded blocks of all rings at one time. What a collector writes stays far below it: 2,048 rings
+ * at 20,000 records a second each. */
+#define DECODED_MAX (UINT64_C(1) << 30)
+
 struct log_file {
     const struct fileset_file *file;
     struct file_reader *reader; /* NULL: closed */
@@ -55,6 +59,7 @@ struct files {
     struct file_stream **stream;
     size_t streams;
     struct merge merge;
+    uint64_t decoded; /* bytes that the streams' blocks take */
 };
 
 static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
@@ -300,18 +305,47 @@ static bool take_record(struct file_stream *stream)
     return false;
 }
 
+static uint64_t block_bytes(const struct file_block *block)
+{
+    return block->memory_size + block->record_room * sizeof(*block->record);
+}
+
+/* Is there room for the block that a note stands for? A file may claim any number of large ones. */
+static bool has_room(const struct file_stream *stream, const struct note *note)
+{
+    const struct file_block_info *info = &note->piece.block;
+    uint64_t wanted = (uint64_t)info->slots * SHMLOG_SLOT_PAYLOAD +
+                      (uint64_t)info->records * sizeof(*stream->block.record);
+
+    return stream->files->decoded - block_bytes(&stream->block) + wanted <= DECODED_MAX;
+}
+
+static int decode(struct file_stream *stream, struct log_file *file, const struct note *note)
+{
+    uint64_t before = block_bytes(&stream->block);
+    int r = file_reader_decode(file->reader, &note->piece, &stream->block);
+
+    stream->files->decoded += block_bytes(&stream->block) - before;
+    return r;
+}
+
 /* Decode the next block of the ring. A block that is not sound is reported and left empty. */
 static int decode_next(struct file_stream *stream)
 {
     struct files *files = stream->files;
     struct note *note = &stream->note[stream->next++];
     struct log_file *file = &files->file[note->file];
-    int r = use_file(files, file);
+    int r;
 
+    if (!has_room(stream, note)) {
+        damaged(files, file, note->piece.offset, -ENOBUFS, "too many large blocks at one time");
+        return 0;
+    }
+    r = use_file(files, file);
     if (r == 0) {
         file->pins++;
         stream->pinned = file;
-        r = file_reader_decode(file->reader, &note->piece, &stream->block);
+        r = decode(stream, file, note);
     }
     if (r >= 0)
         return 0;
@@ -342,8 +376,8 @@ static int file_stream_advance(struct stream *base)
             stream->next++;
         }
         if (stream->next == stream->notes) {
+            stream->files->decoded -= block_bytes(&stream->block);
             file_block_done(&stream->block);
-            stream->block = (struct file_block){0};
             return 0;
         }
         if (!decode) { /* decode it when its time has come */

@@ -64,7 +64,7 @@ static int take_frame(struct file_reader *reader, const struct index_entry *entr
     if (entry->kind != FILE_KIND_GAP)
         return file_dictionary_add(&reader->dictionary, found->frame, found->size);
     memcpy(&gap, found->frame, sizeof(gap));
-    return same_gap(&gap, &entry->gap) ? 0 : -EBADMSG;
+    return file_gap_valid(&gap) && same_gap(&gap, &entry->gap) ? 0 : -EBADMSG;
 }
 
 /* An entry as a piece. The frame is read, but for blocks: decoding one compares it. */
@@ -137,6 +137,11 @@ static int list_by_index(struct file_reader *reader, struct listing *listing)
     return r < 0 ? r : list_by_scan(reader, reader->seal_begin, true, listing);
 }
 
+bool file_reader_index_lies(const struct file_reader *reader)
+{
+    return reader->index_lies;
+}
+
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count)
 {
@@ -151,11 +156,11 @@ int file_reader_list(struct file_reader *reader, const struct file_piece **ret_p
             .error = -FILE_ERR_DAMAGED,
             .reason = "the index is not that of the pieces before it",
         };
-        const bool sound = r == -EBADMSG;
 
+        reader->index_lies = r == -EBADMSG;
         listing.count = 0;
         r = list_by_scan(reader, reader->begin, false, &listing);
-        if (r == 0 && sound)
+        if (r == 0 && reader->index_lies)
             r = add(&listing, &lies);
     }
     if (r < 0) {
