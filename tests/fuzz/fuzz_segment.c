@@ -3,8 +3,9 @@
  * A segment that was scribbled over, opened and looked at: --info in all its forms, and its records
  * through the cursor.
  *
- * Input: the policy, then steps of tests/fuzz/hostile.h. All scribbling is done before the first
- * look; fuzz_drain scribbles meanwhile.
+ * Input: the policy, and whether a file gets another size at last; then steps of
+ * tests/fuzz/hostile.h. All scribbling is done before the first look; fuzz_drain scribbles
+ * meanwhile.
  */
 #include "tests/fuzz/hostile.h"
 #include "tools/cursor.h"
@@ -68,12 +69,17 @@ static void show_records(const char *path)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_in in = {data, data + size};
-    struct hostile *hostile = hostile_get(1 + (uint32_t)fuzz_take(&in, 1) % 3);
+    unsigned first = (unsigned)fuzz_take(&in, 1);
+    struct hostile *hostile = hostile_get(1 + first % 3);
     char path[PATH_MAX];
 
     snprintf(path, sizeof(path), "%s", hostile->segment->path);
     for (unsigned steps = 0; fuzz_left(&in) && steps < 64; steps++)
-        hostile_step(hostile, &in, steps > 0 && fuzz_left(&in) < 8);
+        hostile_step(hostile, &in);
+    if (first & 64) {
+        in = (struct fuzz_in){data, data + size};
+        hostile_resize(hostile, &in);
+    }
     show_info(path);
     show_records(path);
     return 0;

@@ -241,8 +241,9 @@ static void put_producer(struct hostile *h, struct fuzz_in *in)
                      __ATOMIC_RELEASE);
 }
 
-static void truncate_file(struct hostile *h, struct fuzz_in *in, unsigned which)
+void hostile_resize(struct hostile *h, struct fuzz_in *in)
 {
+    unsigned which = (unsigned)fuzz_take(in, 1);
     char path[PATH_MAX + 32];
 
     if (which % 3 == 0)
@@ -252,7 +253,7 @@ static void truncate_file(struct hostile *h, struct fuzz_in *in, unsigned which)
     FUZZ_CHECK(truncate(path, (off_t)fuzz_take(in, 3)) == 0);
 }
 
-void hostile_step(struct hostile *h, struct fuzz_in *in, bool sizes)
+void hostile_step(struct hostile *h, struct fuzz_in *in)
 {
     unsigned operation = (unsigned)fuzz_take(in, 1), which = operation >> 4;
 
@@ -276,10 +277,6 @@ void hostile_step(struct hostile *h, struct fuzz_in *in, bool sizes)
         break;
     case 7:
         put_producer(h, in);
-        break;
-    case 8:
-        if (sizes)
-            truncate_file(h, in, which);
         break;
     default:
         put_records(h, in, which);

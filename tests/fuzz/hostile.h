@@ -22,8 +22,9 @@ struct hostile {
 
 /* The segment with this policy, as it was when it was made. */
 struct hostile *hostile_get(uint32_t on_full);
-/* Take one step of a script. `sizes`: files may be truncated, too, which is for those that look at
- * a segment before they map it; hostile_get() mends it. */
-void hostile_step(struct hostile *hostile, struct fuzz_in *in, bool sizes);
+/* Take one step of a script. */
+void hostile_step(struct hostile *hostile, struct fuzz_in *in);
+/* Give one of the files another size. No step may follow before hostile_get(). */
+void hostile_resize(struct hostile *hostile, struct fuzz_in *in);
 
 #endif
