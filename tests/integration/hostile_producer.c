@@ -4,8 +4,8 @@
  * and shmlog-dump looks in all its ways. Demanded: nobody crashes or hangs; the records of a
  * producer that has a ring of its own all come out, whole and in order; the damage is reported.
  *
- * While that producer lives, it is left what it stands on: its ring, its entry, its sites, level
- * and state of the segment; and the geometry, so that shmlog-dump gets to the rings at all. When it
+ * While that producer lives, it is left what it stands on: its ring, its entry, level and state of
+ * the segment; and the geometry, so that shmlog-dump gets to the rings at all. When it
  * is done, nothing of the control file is left alone any more.
  *
  * SHMLOG_TEST_HOSTILE_SECONDS: how long each of the two goes on (default 1).
@@ -30,7 +30,6 @@ struct scribbler {
     const struct shm_segment *segment; /* opened before it began: now nobody else can open it */
     /* of what is spared in the control file: what was there when it began */
     uint32_t producers;
-    uint64_t arena_used;
     uint64_t tail[8]; /* where the collector was, before it was scribbled over */
 };
 
@@ -104,8 +103,7 @@ static bool is_spared(const struct scribbler *s, const struct shm_segment *segme
     return at < offsetof(struct shmlog_control, arena_used) ||
            (at >= g->rings_offset && at < g->clock_offset) ||
            (at >= g->producers_offset &&
-            at < g->producers_offset + s->producers * sizeof(struct shmlog_producer)) ||
-           (at >= g->sites_offset && at < g->arena_offset + s->arena_used);
+            at < g->producers_offset + s->producers * sizeof(struct shmlog_producer));
 }
 
 static void scribble_control(struct scribbler *s, const struct shm_segment *segment)
@@ -124,7 +122,6 @@ __attribute__((noreturn)) static int scribble(void *arg)
     const struct shm_segment *segment = s->segment;
 
     s->producers = segment->control->producers_used;
-    s->arena_used = segment->control->arena_used;
     fprintf(stderr, "scribbling\n");
     for (uint64_t turn = 0;; turn++) {
         uint32_t i = (uint32_t)kit_random_below(&s->random, segment->geometry.rings);
@@ -218,8 +215,8 @@ static void keep_ring(const char *all, const char *kept, uint32_t ring)
 int main(void)
 {
     static const char *const args[] = {
-        "--cpus",     "0", "--spare-rings", "3",  "--on-full",   "wait", "--ring-size", "65536",
-        "--flush-ms", "5", "--rotate-size", "1m", "--page-size", "4K",   NULL};
+        "--cpus",     "0", "--spare-rings", "3",   "--on-full",   "wait", "--ring-size", "65536",
+        "--flush-ms", "5", "--rotate-size", "64k", "--page-size", "4K",   NULL};
     struct kit_process collector, producer, hostile;
     struct scribbler scribbler = {0};
     struct oracle oracle;

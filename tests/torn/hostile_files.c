@@ -149,6 +149,7 @@ static void record_bomb(void)
 
     KIT_CHECK(slots);
     for (uint32_t i = 0; i < FILE_BLOCK_SLOTS_MAX; i++) {
+        memcpy(slots[i].payload + SHMLOG_PAYLOAD_TIME, &i, sizeof(i));
         slots[i].seq = 1 + i;
         slots[i].site = 1 | 1u << SHMLOG_SITE_SLOTS_SHIFT;
     }
