@@ -268,18 +268,22 @@ void journal_clock(struct journal *j, const struct shmlog_clock_pair *pair)
  * be a site's later. */
 static int put_site(struct journal *j, uint32_t id)
 {
+    const struct file_site *site = file_sites_get(&j->sites, id);
     uint8_t bytes[SHMLOG_SITE_MAX];
     size_t size;
     int r = 0;
 
     if (id >= j->p.segment->geometry.sites_max ||
-        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64) ||
-        shm_site_copy(j->p.segment, id, bytes, &size) < 0)
+        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64))
         return 0;
-    if (!file_sites_get(&j->sites, id))
+    if (!site) { /* only once: what was sound then may be scribbled over by now */
+        if (shm_site_copy(j->p.segment, id, bytes, &size) < 0)
+            return 0;
         r = file_sites_put(&j->sites, id, bytes, size);
+        site = file_sites_get(&j->sites, id);
+    }
     if (r == 0)
-        r = file_put_site(j->encoder, j->file.uuid, id, bytes, size, &j->buffer);
+        r = file_put_site(j->encoder, j->file.uuid, id, site->bytes, site->size, &j->buffer);
     if (r == 0)
         j->site_in_file[id / 64] |= UINT64_C(1) << id % 64;
     return r == -EBADMSG ? 0 : r;

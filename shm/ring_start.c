@@ -83,6 +83,8 @@ void shm_ring_catch_up(struct shm_ring_reader *reader, struct shmlog_slot *buffe
     }
     if (r < 0)
         return; /* written faster than it can be looked at; the next call tries again */
+    if (r == 0 && seq == reader->seq)
+        return; /* around the end of 64 bits, where no writer gets */
     if (r == 0) {
         reader->unsettled = pos - known_pos - (seq - reader->seq);
         shm_ring_lost(reader, pos, seq, seq - reader->seq, SHMLOG_LOST_OVERWRITTEN, ret_read);

@@ -16,6 +16,10 @@
 
 #define OPEN_FILES 64 /* beside those that streams are in the middle of */
 
+/* Decoded blocks of all rings at one time. What a collector writes stays far below it: 2,048 rings
+ * at 20,000 records a second each. */
+#define DECODED_MAX (UINT64_C(1) << 30)
+
 struct log_file {
     const struct fileset_file *file;
     struct file_reader *reader; /* NULL: closed */
@@ -55,6 +59,7 @@ struct files {
     struct file_stream **stream;
     size_t streams;
     struct merge merge;
+    uint64_t decoded; /* bytes that the streams' blocks take */
 };
 
 static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
@@ -204,6 +209,8 @@ static void note_cpus(struct files *files, const struct log_file *file)
     size_t rings;
     const struct file_ledger_entry *entry = file_reader_start(file->reader, &rings);
 
+    if (!entry) /* the header is damaged: the seal says it, too */
+        entry = file_reader_end(file->reader, &rings);
     for (size_t i = 0; i < rings; i++) {
         if (entry[i].kind != SHMLOG_RING_CPU)
             continue;
@@ -216,7 +223,7 @@ static void note_cpus(struct files *files, const struct log_file *file)
 static int note_file(struct files *files, struct log_file *file)
 {
     const struct file_piece *pieces;
-    size_t count, rings;
+    size_t count;
     int r = use_file(files, file);
 
     if (r == 0)
@@ -237,7 +244,7 @@ static int note_file(struct files *files, struct log_file *file)
         if (r < 0)
             return r;
     }
-    if (!file->file->part && !file_reader_end(file->reader, &rings) &&
+    if (!file->file->part && !file_reader_whole(file->reader) &&
         !(count && pieces[count - 1].kind == FILE_PIECE_DAMAGED))
         damaged(files, file, count ? pieces[count - 1].offset + pieces[count - 1].size : 0,
                 -FILE_ERR_CUT, "no seal at its end");
@@ -298,18 +305,47 @@ static bool take_record(struct file_stream *stream)
     return false;
 }
 
+static uint64_t block_bytes(const struct file_block *block)
+{
+    return block->memory_size + block->record_room * sizeof(*block->record);
+}
+
+/* Is there room for the block that a note stands for? A file may claim any number of large ones. */
+static bool has_room(const struct file_stream *stream, const struct note *note)
+{
+    const struct file_block_info *info = &note->piece.block;
+    uint64_t wanted = (uint64_t)info->slots * SHMLOG_SLOT_PAYLOAD +
+                      (uint64_t)info->records * sizeof(*stream->block.record);
+
+    return stream->files->decoded - block_bytes(&stream->block) + wanted <= DECODED_MAX;
+}
+
+static int decode(struct file_stream *stream, struct log_file *file, const struct note *note)
+{
+    uint64_t before = block_bytes(&stream->block);
+    int r = file_reader_decode(file->reader, &note->piece, &stream->block);
+
+    stream->files->decoded += block_bytes(&stream->block) - before;
+    return r;
+}
+
 /* Decode the next block of the ring. A block that is not sound is reported and left empty. */
 static int decode_next(struct file_stream *stream)
 {
     struct files *files = stream->files;
     struct note *note = &stream->note[stream->next++];
     struct log_file *file = &files->file[note->file];
-    int r = use_file(files, file);
+    int r;
 
+    if (!has_room(stream, note)) {
+        damaged(files, file, note->piece.offset, -ENOBUFS, "too many large blocks at one time");
+        return 0;
+    }
+    r = use_file(files, file);
     if (r == 0) {
         file->pins++;
         stream->pinned = file;
-        r = file_reader_decode(file->reader, &note->piece, &stream->block);
+        r = decode(stream, file, note);
     }
     if (r >= 0)
         return 0;
@@ -340,8 +376,8 @@ static int file_stream_advance(struct stream *base)
             stream->next++;
         }
         if (stream->next == stream->notes) {
+            stream->files->decoded -= block_bytes(&stream->block);
             file_block_done(&stream->block);
-            stream->block = (struct file_block){0};
             return 0;
         }
         if (!decode) { /* decode it when its time has come */

@@ -247,7 +247,8 @@ void text_put_plain(struct text *text, const void *data, size_t size)
             put_escaped_byte(text, at[i]);
         good = i;
     }
-    text_put(text, at + good, size - good);
+    if (good < size)
+        text_put(text, at + good, size - good);
 }
 
 void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
@@ -278,7 +279,8 @@ void text_put_json(struct text *text, const void *data, size_t size, bool *inval
         }
         good = ++i;
     }
-    text_put(text, at + good, size - good);
+    if (good < size)
+        text_put(text, at + good, size - good);
     text_putc(text, '"');
 }
 

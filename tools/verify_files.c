@@ -213,9 +213,13 @@ static void check_number(struct verify *verify, uint64_t previous)
                        verify->file->path, number, previous);
 }
 
-/* Every file whose name says that it is finished has a seal. */
-static void check_unsealed(struct verify *verify, const struct state *state)
+/* Every file whose name says that it is finished has a seal, and all of it. */
+static void check_seal(struct verify *verify, const struct state *state)
 {
+    if (file_reader_index_lies(state->reader))
+        verify_problem(verify, "%s: its index is not that of its pieces", verify->file->path);
+    if (state->firm && !verify->file->part && !file_reader_whole(state->reader))
+        verify_problem(verify, "%s: its seal has no trailer: cut?", verify->file->path);
     if (state->firm || verify->file->part || file_reader_sealed_bad(state->reader))
         return;
     verify_problem(verify, "%s: it ends without a seal: cut?", verify->file->path);
@@ -263,7 +267,7 @@ static int read_file(struct verify *verify, struct state *state, struct verify_l
     if (r < 0)
         return r;
     read_seal(verify, state);
-    check_unsealed(verify, state);
+    check_seal(verify, state);
     return keep_seal(state, last);
 }
 

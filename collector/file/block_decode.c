@@ -14,7 +14,8 @@
 
 bool file_block_info_valid(const struct file_block_info *info)
 {
-    return info->records && info->records <= info->slots && info->slots <= FILE_BLOCK_SLOTS_MAX &&
+    return info->ring < SHMLOG_RINGS_MAX && info->records && info->records <= info->slots &&
+           info->slots <= FILE_BLOCK_SLOTS_MAX &&
            info->slots <= info->records * (uint64_t)SHMLOG_RECORD_SLOTS &&
            info->time_min <= info->time_max && info->raw_size <= FILE_BLOCK_RAW_MAX &&
            info->stored_size <= FILE_STORED_MAX;

@@ -180,6 +180,8 @@ size_t file_frame_size(const struct frame_head *head);
 
 /* Are the numbers of an INDEX within the limits? */
 bool file_index_valid(const struct frame_index *frame);
+/* Those of a GAP? */
+bool file_gap_valid(const struct frame_gap *frame);
 
 /* Append a HEADER or LEDGER. */
 int file_put_ledger(const struct file_identity *identity, const struct file_ledger_entry *ledger,

@@ -134,12 +134,14 @@ int file_index_add(struct file_index *index, uint64_t offset, const uint8_t *pie
         size_t frame;
         int r = file_piece_frame(piece + at, size - at, &head, &frame, &whole);
 
-        entry.size = whole;
-        entry.kind = head.kind;
-        if (r == 0 && head.kind == FILE_KIND_BLOCK)
-            memcpy(&entry.block, piece + at, sizeof(entry.block));
-        else if (r == 0 && head.kind == FILE_KIND_GAP)
-            memcpy(&entry.gap, piece + at, sizeof(entry.gap));
+        if (r == 0) {
+            entry.size = whole;
+            entry.kind = head.kind;
+            if (head.kind == FILE_KIND_BLOCK)
+                memcpy(&entry.block, piece + at, sizeof(entry.block));
+            else if (head.kind == FILE_KIND_GAP)
+                memcpy(&entry.gap, piece + at, sizeof(entry.gap));
+        }
         if (r == 0 && head.kind != FILE_KIND_HEADER)
             r = add_entry(index, &entry);
         if (r == 0)

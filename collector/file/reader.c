@@ -300,6 +300,11 @@ bool file_reader_sealed_bad(const struct file_reader *reader)
     return reader->bad;
 }
 
+bool file_reader_whole(const struct file_reader *reader)
+{
+    return reader->seal_begin != 0;
+}
+
 /* ---- Pieces ---- */
 
 int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece)
@@ -346,6 +351,15 @@ int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t store
     return 0;
 }
 
+/* Is it the block that the piece, perhaps by the index, said it is? */
+static bool same_info(const struct file_block_info *a, const struct file_block_info *b)
+{
+    return a->ring == b->ring && a->first_seq == b->first_seq && a->first_pos == b->first_pos &&
+           a->records == b->records && a->slots == b->slots && a->time_min == b->time_min &&
+           a->time_max == b->time_max && a->levels == b->levels && a->sites == b->sites &&
+           a->stored_size == b->stored_size && a->raw_size == b->raw_size && a->codec == b->codec;
+}
+
 int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
                        struct file_block *ret_block)
 {
@@ -364,7 +378,7 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
         return -FILE_ERR_DAMAGED;
     memcpy(&frame, found.frame, sizeof(frame));
     file_block_info_of(&frame, &info);
-    if (!file_block_info_valid(&info))
+    if (!file_block_info_valid(&info) || !same_info(&info, &piece->block))
         return -FILE_ERR_DAMAGED;
     r = file_reader_unpack(reader, piece->offset + sizeof(frame), info.stored_size, info.raw_size,
                            frame.data_hash);

@@ -35,6 +35,12 @@ const struct file_ledger_entry *file_reader_start(const struct file_reader *read
 const struct file_ledger_entry *file_reader_end(const struct file_reader *reader,
                                                 size_t *ret_rings);
 bool file_reader_sealed_bad(const struct file_reader *reader);
+/* Does a sound trailer stand at the end, as of opening? A file that was sealed has one, unless it
+ * was cut or damaged there. */
+bool file_reader_whole(const struct file_reader *reader);
+/* Did making the list show that the index, though sound, is not that of the file's pieces? The list
+ * says so as well, by a damaged piece at its end. */
+bool file_reader_index_lies(const struct file_reader *reader);
 
 enum file_piece_kind {
     FILE_PIECE_END, /* end of the file (a sealed file's seal was read, or it just ends) */

@@ -48,7 +48,7 @@ struct file_reader {
     struct file_walk walk; /* of file_reader_next() */
     struct file_dictionary dictionary;
     struct file_piece *list;
-    size_t listed;
+    bool index_lies; /* it is sound, but when the list was made it was not that of the pieces */
     ZSTD_DCtx *zstd;
     struct file_block_decoder *decoder;
     struct file_buffer stored, content;

@@ -65,6 +65,12 @@ void file_block_info_of(const struct frame_block *frame, struct file_block_info 
     };
 }
 
+bool file_gap_valid(const struct frame_gap *frame)
+{
+    return (frame->ring < SHMLOG_RINGS_MAX || frame->ring == UINT32_MAX) &&
+           frame->cause < SHMLOG_LOST_CAUSES;
+}
+
 void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct file_gap *ret_gap)
 {
     *ret_gap = (struct file_gap){
@@ -184,6 +190,9 @@ static int take_piece(struct file_reader *reader, struct file_walk *walk, struct
         return take_block(walk, found, offset, reader->source.size - offset, piece);
     case FILE_KIND_GAP:
         memcpy(&gap, found->frame, sizeof(gap));
+        found->reason = "gap makes no sense";
+        if (!file_gap_valid(&gap))
+            return -FILE_ERR_DAMAGED;
         file_gap_of(&gap, gap.head.file_uuid, &piece->gap);
         piece->kind = FILE_PIECE_GAP;
         return 0;

@@ -378,6 +378,17 @@ Test(drop, a_look_back_over_what_was_released)
     expect_records(51 + SHMLOG_RECORD_SLOTS, BATCH);
 }
 
+/* A head just below 2^64, then an honest one: going on at position 0 would lose nothing. */
+Test(drop, no_loss_of_nothing_around_the_end_of_64_bits)
+{
+    f->ring.header->head = (uint64_t)-24260;
+    shm_ring_reader_init_kept(&reader, &f->segment, 0);
+    cr_assert_eq(reader.pos, (uint64_t)-24260);
+    f->ring.header->head = 0;
+    put_many(1, 800); /* 832 slots before the head is where an overtaken reader goes on */
+    cr_assert_eq(next(), SHM_READ_NONE);
+}
+
 Test(drop, head_seq)
 {
     uint64_t head;

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A whole log file, as shmlog-dump takes it: stepping through, by the list, decoding, and then
+ * through the cursor to text, JSON or CSV, and --verify.
+ *
+ * The input is the file. Stepping has to get to the end of it; pieces lie inside the file.
+ */
+#include "collector/file/reader.h"
+#include "tests/fuzz/file_mutate.h"
+#include "tests/fuzz/fuzz.h"
+#include "tools/count.h"
+#include "tools/join.h"
+#include "tools/print.h"
+#include "tools/verify.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static char path[64];
+static int fd = -1;
+static FILE *sink;
+
+static void prepare(void)
+{
+    if (sink)
+        return;
+    fd = memfd_create("file", MFD_CLOEXEC);
+    sink = fopen("/dev/null", "we");
+    FUZZ_CHECK(fd >= 0 && sink);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+}
+
+static bool is_file_error(int r)
+{
+    return r == -FILE_ERR_DAMAGED || r == -FILE_ERR_CUT;
+}
+
+static void take_piece(struct file_reader *reader, const struct file_piece *piece, size_t size,
+                       struct file_block *block)
+{
+    FUZZ_CHECK(piece->offset <= size && piece->size <= size - piece->offset);
+    if (piece->kind == FILE_PIECE_DAMAGED)
+        FUZZ_CHECK(piece->size && piece->reason && is_file_error(piece->error));
+    if (piece->kind == FILE_PIECE_BLOCK) {
+        int r = file_reader_decode(reader, piece, block);
+
+        FUZZ_CHECK(r == 0 ? block->records : is_file_error(r) && !block->records);
+    }
+}
+
+/* As others do that read pieces. */
+static void read_pieces(size_t size)
+{
+    const struct file_piece *list;
+    struct file_block block = {0};
+    struct file_reader *reader;
+    struct file_piece piece;
+    size_t count, steps = 0;
+
+    if (file_reader_open(path, &reader) < 0)
+        return;
+    do {
+        FUZZ_CHECK(file_reader_next(reader, &piece) == 0);
+        take_piece(reader, &piece, size, &block);
+        FUZZ_CHECK(++steps <= size + 2);
+    } while (piece.kind != FILE_PIECE_END);
+    FUZZ_CHECK(file_reader_list(reader, &list, &count) == 0);
+    for (size_t i = 0; i < count; i++)
+        take_piece(reader, &list[i], size, &block);
+    file_block_done(&block);
+    file_reader_close(reader);
+}
+
+static int next_record(void *arg, struct cursor_record *ret_record)
+{
+    return cursor_next(arg, ret_record);
+}
+
+static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)
+{
+    FUZZ_CHECK(where && error < 0);
+}
+
+static void on_gap(void *arg, const struct file_gap *gap)
+{
+}
+
+static void print_lines(struct cursor *cursor, enum print_format format, struct count *count)
+{
+    struct printer printer = {.format = format, .out = sink};
+    struct line line = {0};
+    struct join *join;
+    int r;
+
+    field_list_all(&printer.fields);
+    FUZZ_CHECK(join_open(next_record, cursor, &join) == 0);
+    while ((r = join_next(join, &line)) > 0)
+        FUZZ_CHECK((count ? count_line(count, &line) : print_line(&printer, &line)) == 0);
+    FUZZ_CHECK(r == 0);
+    line_done(&line);
+    join_close(join);
+    printer_done(&printer);
+}
+
+/* As shmlog-dump does. */
+static void dump(unsigned choice)
+{
+    const struct cursor_options options = {
+        .since_ns = INT64_MIN,
+        .until_ns = INT64_MAX,
+        .on_damage = on_damage,
+        .on_gap = on_gap,
+    };
+    const char *const paths[] = {path};
+    struct field_list by = {0};
+    struct count *count = NULL;
+    struct cursor *cursor;
+    char message[256] = "";
+
+    if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0)
+        return;
+    if (choice % 4 == 3) {
+        FUZZ_CHECK(field_list_parse("site", &by, message, sizeof(message)) == 0);
+        FUZZ_CHECK(count_open(&by.field[0], &count) == 0);
+    }
+    print_lines(cursor, (enum print_format)(choice % 3), count);
+    count_close(count);
+    field_list_done(&by);
+    cursor_close(cursor);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *const paths[] = {path};
+    char message[256];
+    unsigned choice = (unsigned)size;
+
+    prepare();
+    for (size_t i = size > 64 ? size - 64 : 0; i < size; i++)
+        choice = choice * 31 + data[i];
+    FUZZ_CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+    read_pieces(size);
+    dump(choice);
+    if (choice % 8 == 0)
+        verify(paths, 1, sink, sink, message, sizeof(message));
+    return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    return file_mutate(data, size, max_size, seed);
+}
