@@ -4,6 +4,7 @@
  */
 #include "collector/drain.h"
 
+#include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 
@@ -257,6 +258,52 @@ static void go_back(struct drain *d, uint32_t index, const struct shm_ring_reade
     reader->seq = line->next_seq;
 }
 
+/* How many records are lost with a ring whose file was cut short: by its header and the slot of its
+ * newest record if they are still there; else nobody knows, and it counts as one. */
+static uint64_t lost_with_ring(const struct drain *d, uint32_t index)
+{
+    const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
+    const struct shmlog_ring *const header = d->ring[index].header;
+    uint64_t head, newest;
+
+    if (shmlog_load_acquire_(&header->magic) != SHMLOG_RING_MAGIC)
+        return 1;
+    newest = shm_ring_head_seq(d->p.segment, index, line->next_seq, &head);
+    if (head == line->next_pos)
+        return 0;
+    return newest - line->next_seq < head - line->next_pos ? newest - line->next_seq + 1 : 1;
+}
+
+static int settle(struct drain *d, uint32_t index);
+
+/* The ring's file was cut short: what was taken stands, the rest is a gap, and the ring is left out
+ * from now on. */
+static int lose_ring(struct drain *d, uint32_t index)
+{
+    struct drained_ring *const ring = &d->ring[index];
+    const struct file_ledger_entry *line;
+    uint64_t lost;
+    int r;
+
+    r = settle(d, index);
+    if (r < 0 || ring->gaps)
+        return r;
+    line = outbox_ledger(d->p.outbox, index);
+    lost = lost_with_ring(d, index);
+    if (lost)
+        r = put_gap(d, index, SHMLOG_LOST_DAMAGED, lost, line->next_pos, line->next_seq + lost, 0);
+    if (r < 0)
+        return r == -EAGAIN ? 0 : r;
+    ring->header = NULL;
+    shm_ring_leave_out(&d->p.segment->rings[index]);
+    return 1;
+}
+
+static bool is_cut(const struct drain *d, uint32_t index)
+{
+    return shm_guard_lost(&d->p.segment->rings[index].lost);
+}
+
 /* Take one batch, up to `upto`. The slots taken. */
 static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
 {
@@ -265,9 +312,15 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     struct shm_read read;
     int r = 0;
 
+    if (__builtin_expect(is_cut(d, index), 0))
+        return lose_ring(d, index);
     shm_ring_read(&ring->reader, upto, d->batch, d->batch_slots, &read);
     if (read.kind == SHM_READ_NONE)
         return 0;
+    if (read.kind == SHM_READ_LOST && is_cut(d, index)) { /* zeros, not what writers left */
+        ring->reader = before;
+        return lose_ring(d, index);
+    }
     if (read.kind == SHM_READ_LOST) {
         r = put_gap(d, index, read.cause, read.lost, ring->reader.pos, ring->reader.seq, 0);
         read.slots = 1; /* work was done */
@@ -280,6 +333,8 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     } else if (r < 0) {
         return r;
     }
+    if (outbox_is_lost(d->p.outbox))
+        return -EIO; /* what was taken is nowhere now but in the ring */
     note_losses(ring, shmlog_load_relaxed_(ring->tail) + d->capacity);
     release(ring);
     return (int64_t)read.slots;
@@ -329,13 +384,15 @@ int64_t drain_work(struct drain *d, uint64_t now_ns)
         if (!ring->header)
             continue;
         bell = shm_ring_doorbell(ring->header);
-        if (bell - ring->reader.pos - 1 < d->capacity) { /* ahead of the cursor, and sane */
+        if (__builtin_expect(is_cut(d, i), 0)) {
+            n = lose_ring(d, i);
+        } else if (bell - ring->reader.pos - 1 < d->capacity) { /* ahead of the cursor, and sane */
             n = take(d, i, bell);
         } else if (now_ns - ring->checked_ns >= d->p.flush_ns) {
             const uint64_t head = shm_ring_head(ring->header);
 
             n = take(d, i, head);
-            if (n >= 0 && ring->reader.pos == head) {
+            if (n >= 0 && ring->header && ring->reader.pos == head) {
                 ring->checked_ns = now_ns;
                 r = settle(d, i);
                 n = r < 0 ? r : n;
@@ -377,6 +434,8 @@ int drain_stop(struct drain *d)
         n = take(d, i, ring->stop_at);
         if (n < 0)
             return (int)n;
+        if (!ring->header)
+            continue;
         if ((int64_t)(ring->stop_at - ring->reader.pos) > 0) {
             more = true;
             continue;

@@ -7,6 +7,8 @@
  * at a head only when the flush age is over. A batch is copied out once. After the journal's commit
  * the ring's tail is released.
  *
+ * A ring whose file is cut short under way is left out from then on; what it held is a gap.
+ *
  * Losses counted by writers become gaps: before each release it reads a ring's counters. Whatever
  * was dropped since the release before was dropped with the ring full up to that tail plus its
  * capacity, so that is where the gap goes, when the cursor gets there.

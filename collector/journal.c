@@ -7,6 +7,7 @@
 
 #include "collector/file/reader.h"
 #include "shm/clock.h"
+#include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
@@ -141,6 +142,8 @@ static const struct file_ledger_entry *draw_up_ledger(struct journal *j)
             line->ring = UINT32_MAX;
             line->node = line->node_wanted = -1;
             line->produced = 0;
+            if (shm_guard_lost(&segment->control_lost)) /* nothing more can be said of it */
+                lost = line->lost;
         } else {
             const struct shm_ring *const ring = &segment->rings[i];
 

@@ -4,6 +4,8 @@
  */
 #include "collector/outbox.h"
 
+#include "shm/guard.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,6 +56,7 @@ struct outbox {
     uint64_t map_size;
     uint32_t rings;
     uint64_t head, tail; /* copies: nobody else writes them */
+    uint32_t lost;       /* the file was cut short */
 };
 
 _Static_assert(sizeof(struct outbox_entry) == OUTBOX_ALIGN, "an entry's head fills its alignment");
@@ -93,6 +96,11 @@ static int map(int fd, uint64_t size, struct outbox **ret_outbox)
     }
     outbox->header = memory;
     outbox->map_size = size;
+    if (shm_guard_add(memory, size, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+                      &outbox->lost) < 0) {
+        outbox_close(outbox);
+        return -ENOMEM;
+    }
     *ret_outbox = outbox;
     return 0;
 }
@@ -242,8 +250,14 @@ void outbox_close(struct outbox *outbox)
 {
     if (!outbox)
         return;
+    shm_guard_remove(outbox->header);
     munmap(outbox->header, outbox->map_size);
     free(outbox);
+}
+
+bool outbox_is_lost(const struct outbox *outbox)
+{
+    return shm_guard_lost(&outbox->lost);
 }
 
 /* Which of two copies is valid: the newer one, if its commit was reached. */

@@ -63,6 +63,9 @@ int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32
                 struct outbox **ret_outbox);
 void outbox_close(struct outbox *outbox);
 
+/* Was its file cut short under way? Then what is read from it may be zero, and it keeps nothing. */
+bool outbox_is_lost(const struct outbox *outbox);
+
 /* True if the outbox in the directory holds no entry and no file that is still to be sealed, or if
  * there is none. */
 bool outbox_is_empty(const char *segment_path);

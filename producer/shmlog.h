@@ -410,6 +410,75 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
     __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 
+/* ---- Is it one that can be worked with? ---- */
+
+/* Errors of shmlog_open() beside errno's, returned negative; shmlog_strerror() has the texts. */
+#define SHMLOG_ERR_FOREIGN 4001
+#define SHMLOG_ERR_OLDER 4002
+#define SHMLOG_ERR_NEWER 4003
+#define SHMLOG_ERR_GEOMETRY 4004
+#define SHMLOG_ERR_UNFINISHED 4005
+#define SHMLOG_ERR_CLOSED 4007
+#define SHMLOG_ERR_NO_RINGS 4008
+
+static inline int shmlog_power_of_two_(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* A table of `count` items of `width` bytes at `offset`: not before *end, within the file; moves
+ * *end behind it. No product overflows: counts are 32-bit or bounded, widths small. */
+static inline int shmlog_table_fits_(uint64_t offset, uint64_t count, uint64_t width,
+                                     uint64_t file_size, uint64_t *end)
+{
+    if (offset % 64 != 0 || offset < *end || offset > file_size ||
+        count * width > file_size - offset)
+        return 0;
+    *end = offset + count * width;
+    return 1;
+}
+
+#define SHMLOG_CLOCK_PAIRS_MAX 65536u
+#define SHMLOG_ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
+#define SHMLOG_CONTROL_MAX (UINT64_C(1) << 36)
+
+/* Check a copy of a control file's header against the size of the file, for all who map one: 0 or a
+ * -SHMLOG_ERR_*. After 0 all tables lie within the file, in order, and every count is in bounds. */
+static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t file_size)
+{
+    uint64_t end = SHMLOG_CONTROL_HEADER;
+
+    if (!c->magic)
+        return -SHMLOG_ERR_UNFINISHED;
+    if (c->magic != SHMLOG_CONTROL_MAGIC)
+        return -SHMLOG_ERR_FOREIGN;
+    if (c->version < SHMLOG_LAYOUT_VERSION)
+        return -SHMLOG_ERR_OLDER;
+    if (c->version > SHMLOG_LAYOUT_VERSION || c->incompatible)
+        return -SHMLOG_ERR_NEWER;
+    if (c->header_size != SHMLOG_CONTROL_HEADER || c->slot_size != SHMLOG_SLOT_SIZE ||
+        c->ring_header != SHMLOG_RING_HEADER || c->file_size != file_size ||
+        file_size > SHMLOG_CONTROL_MAX || c->on_full < SHMLOG_ON_FULL_DROP ||
+        c->on_full > SHMLOG_ON_FULL_WAIT || c->clock < SHMLOG_CLOCK_TSC ||
+        c->clock > SHMLOG_CLOCK_MONOTONIC || !shmlog_power_of_two_(c->ring_slots) ||
+        c->ring_slots < SHMLOG_RING_SLOTS_MIN || c->ring_slots > SHMLOG_RING_SLOTS_MAX ||
+        !c->rings || c->rings > SHMLOG_RINGS_MAX || c->cpu_rings > c->rings ||
+        c->cpu_rings > SHMLOG_CPUS_MAX || !shmlog_power_of_two_(c->sites_max) || c->sites_max < 2 ||
+        c->sites_max > SHMLOG_SITE_ID_MASK + 1 || !c->producers_max ||
+        c->producers_max > SHMLOG_PRODUCERS_MAX || !shmlog_power_of_two_(c->clock_pairs) ||
+        c->clock_pairs > SHMLOG_CLOCK_PAIRS_MAX || c->arena_size > SHMLOG_ARENA_MAX ||
+        !shmlog_table_fits_(c->rings_offset, c->rings, sizeof(struct shmlog_ring_entry), file_size,
+                            &end) ||
+        !shmlog_table_fits_(c->clock_offset, c->clock_pairs, sizeof(struct shmlog_clock_pair),
+                            file_size, &end) ||
+        !shmlog_table_fits_(c->producers_offset, c->producers_max, sizeof(struct shmlog_producer),
+                            file_size, &end) ||
+        !shmlog_table_fits_(c->sites_offset, c->sites_max, sizeof(uint64_t), file_size, &end) ||
+        !shmlog_table_fits_(c->arena_offset, c->arena_size, 1, file_size, &end))
+        return -SHMLOG_ERR_GEOMETRY;
+    return 0;
+}
+
 #endif /* SHMLOG_LAYOUT_H */
 
 /* ---- Part 2: logging ------------------------------------------------------------------------
@@ -442,6 +511,14 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
  *     in each shared object that cannot share the program's (loaded with dlopen(), program not
  *     linked with -rdynamic). glibc has room for a dozen (more: glibc.rtld.optional_static_tls).
  *   - A call site that goes back and forth between segments is looked up anew each time.
+ *   - The segment's files are mapped, and whoever may write to them may cut them short; touching
+ * what is gone raises SIGBUS. shmlog_open() therefore handles that signal: for addresses of its own
+ *     it takes the ring (or, for the control file, the segment) out of use, and records are counted
+ *     as lost instead; all others go to the handler that was there before. The handler is put in
+ *     place by the first shmlog_open() of a program or shared object and taken back by its last
+ *     shmlog_close(), unless another one was put over it by then: an object that is unloaded has to
+ *     close before, and not to be under somebody else's handler. SIGBUS is unblocked in threads
+ * that log. A handler of another signal that logs must not block SIGBUS. See SHMLOG_OPEN_NO_SIGBUS.
  */
 #if !defined(SHMLOG_LAYOUT_ONLY) && !defined(SHMLOG_H)
 #define SHMLOG_H
@@ -495,18 +572,11 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 #define SHMLOG_RISK "risk"
 #define SHMLOG_PORTFOLIO "portfolio"
 
-/* Errors of shmlog_open() beside errno's, returned negative; shmlog_strerror() has the texts. */
-#define SHMLOG_ERR_FOREIGN 4001
-#define SHMLOG_ERR_OLDER 4002
-#define SHMLOG_ERR_NEWER 4003
-#define SHMLOG_ERR_GEOMETRY 4004
-#define SHMLOG_ERR_UNFINISHED 4005
-#define SHMLOG_ERR_CLOSED 4007
-#define SHMLOG_ERR_NO_RINGS 4008
+#define SHMLOG_OPEN_NO_SIGBUS 1u /* leave the handling of SIGBUS alone; see above */
 
 struct shmlog_options {
     int wait_ms;              /* how long to wait for the segment; 0 not at all, -1 for ever */
-    uint32_t flags;           /* 0 */
+    uint32_t flags;           /* SHMLOG_OPEN_* */
     const char *process_name; /* up to 31 bytes are kept; NULL: as in /proc/self/comm */
 };
 
@@ -525,6 +595,8 @@ struct shmlog_local_ {
     uint64_t wait_ns;
     uint64_t control_size;
     uint64_t pid_ns;
+    uint32_t owner; /* uid of the segment's files */
+    uint32_t reserved0;
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
@@ -662,6 +734,25 @@ SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
                                             {1, NULL, 0, 0}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
+/* Of each program or shared object its own, as is the code that works on it. */
+#define SHMLOG_HIDDEN_ __attribute__((weak, visibility("hidden")))
+/* struct sigaction, as the C libraries of Linux have it and -std=c11 hides it. */
+struct shmlog_sigaction_ {
+    void (*handler)(int signal, void *info, void *context);
+    uint64_t mask[16];
+    int flags;
+    void (*restorer)(void);
+};
+struct shmlog_bus_state_ {
+    struct shmlog *log[SHMLOG_TLS_ENTRIES_]; /* attachments that are guarded */
+    uint32_t guarded;                        /* how many */
+    uint32_t lock;                           /* pid of the process that installs or removes */
+    uint32_t running;                        /* handlers that are looking at log[] */
+    struct shmlog_sigaction_ before;         /* what to do with other SIGBUSes */
+};
+extern SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_;
+SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {
+    {NULL, NULL, NULL, NULL}, 0, 0, 0, {NULL, {0}, 0, NULL}};
 extern SHMLOG_SHARED_ uint32_t shmlog_entries_;
 SHMLOG_SHARED_ uint32_t shmlog_entries_ = 0; /* those taken of shmlog_threads_[], as bits */
 
@@ -1597,6 +1688,11 @@ SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long 
 #define SHMLOG_AT_FDCWD_ (-100L)
 #define SHMLOG_AT_SYMLINK_NOFOLLOW_ 0x100L
 #define SHMLOG_O_CLOEXEC_ 02000000L
+#if defined(__aarch64__) || defined(__arm__)
+#define SHMLOG_O_NOFOLLOW_ 0100000L
+#else
+#define SHMLOG_O_NOFOLLOW_ 0400000L
+#endif
 #define SHMLOG_MAP_SHARED_ 0x01L
 #define SHMLOG_MAP_PRIVATE_ 0x02L
 #define SHMLOG_MAP_FIXED_ 0x10L
@@ -1605,6 +1701,8 @@ SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long 
 #define SHMLOG_MAP_POPULATE_ 0x8000L
 #define SHMLOG_MADV_WIPEONFORK_ 18L
 #define SHMLOG_PR_GET_NAME_ 16L
+#define SHMLOG_MREMAP_ 3L /* MAYMOVE, FIXED */
+#define SHMLOG_HUGETLBFS_ UINT64_C(0x958458f6)
 
 SHMLOG_COLD_ void shmlog_unattached_call_(void)
 {
@@ -1636,11 +1734,13 @@ SHMLOG_COLD_ void shmlog_nap_(long us)
     shmlog_sys_(SYS_nanosleep, SHMLOG_PTR_(&ts), 0, 0, 0, 0, 0);
 }
 
-/* All signals off, and back: registration must not be entered again half-way by a handler. */
+/* All signals off, and back: registration must not be entered again half-way by a handler. But for
+ * SIGBUS: raised by an access and blocked, it kills. */
+#define SHMLOG_BUS_BIT_ (UINT64_C(1) << (SIGBUS - 1))
 SHMLOG_COLD_ uint64_t shmlog_block_signals_(void);
 SHMLOG_COLD_ uint64_t shmlog_block_signals_(void)
 {
-    uint64_t all = ~UINT64_C(0), before = 0;
+    uint64_t all = ~SHMLOG_BUS_BIT_, before = 0;
 
     shmlog_sys_(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, SHMLOG_PTR_(&all), SHMLOG_PTR_(&before), 8,
                 0, 0);
@@ -1798,6 +1898,12 @@ SHMLOG_INLINE_ int shmlog_owns_ring_(struct shmlog *log, const struct shmlog_thr
     return ring && ring != &log->local.none;
 }
 
+/* Is the attachment guarded against SIGBUS by this program or shared object? */
+SHMLOG_INLINE_ int shmlog_guarded_(const struct shmlog *log)
+{
+    return __atomic_load_n(&shmlog_bus_.log[log->local.tls_index], __ATOMIC_SEQ_CST) == log;
+}
+
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
 {
     struct shmlog_thread_ *thread;
@@ -1828,7 +1934,7 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
             (void)shmlog_claim_ring_(log, thread);
         thread->key = key;
     }
-    shmlog_unblock_signals_(mask);
+    shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
 }
 
 /* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none
@@ -2174,6 +2280,22 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
+/* Was the ring taken out of use since its file was cut short? Writers do not touch this word. */
+SHMLOG_INLINE_ int shmlog_ring_gone_(const struct shmlog_ring *ring)
+{
+    return shmlog_load_relaxed_(&ring->magic) != SHMLOG_RING_MAGIC;
+}
+
+/* A record that found no room is lost. What a ring that is gone counts, nobody would see. */
+SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause);
+SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause)
+{
+    uint64_t *const lost =
+        shmlog_ring_gone_(ring) ? &log->control.lost[SHMLOG_LOST_NO_RING] : &ring->lost[cause];
+
+    __atomic_fetch_add(lost, 1, __ATOMIC_RELAXED);
+}
+
 /* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and
  * counted. */
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
@@ -2181,17 +2303,21 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     const int damaged = shmlog_load_relaxed_(&ring->head) >= SHMLOG_HEAD_MAX_;
     uint64_t tail;
 
+    if (shmlog_ring_gone_(ring)) {
+        shmlog_count_full_(log, ring, SHMLOG_LOST_FULL);
+        return 0;
+    }
     if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE && !damaged) {
         shmlog_store_relaxed_(&ring->limit, UINT64_MAX);
         return 1;
     }
     if (!shmlog_has_room_(log, ring, slots, &tail)) {
         if (log->local.on_full != SHMLOG_ON_FULL_WAIT || damaged) {
-            __atomic_fetch_add(&ring->lost[SHMLOG_LOST_FULL], 1, __ATOMIC_RELAXED);
+            shmlog_count_full_(log, ring, SHMLOG_LOST_FULL);
             return 0;
         }
         if (!shmlog_wait_room_(log, ring, slots, &tail)) {
-            __atomic_fetch_add(&ring->lost[SHMLOG_LOST_WAITED], 1, __ATOMIC_RELAXED);
+            shmlog_count_full_(log, ring, SHMLOG_LOST_WAITED);
             return 0;
         }
     }
@@ -2205,6 +2331,12 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
 {
 #if SHMLOG_RSEQ_
     uint32_t aborts = 0;
+#endif
+
+    if (thread->owned && shmlog_ring_gone_(thread->owned)) /* back to where the thread began */
+        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
+                         __ATOMIC_RELAXED);
+#if SHMLOG_RSEQ_
 
     while (!thread->owned) {
         struct shmlog_ring *ring;
@@ -2494,44 +2626,44 @@ SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t s
     return r;
 }
 
-/* Is [offset, offset + count * width) inside the control file, after its header? */
-SHMLOG_COLD_ int shmlog_table_fits_(const struct shmlog_control *g, uint64_t offset, uint64_t count,
-                                    uint64_t width);
-SHMLOG_COLD_ int shmlog_table_fits_(const struct shmlog_control *g, uint64_t offset, uint64_t count,
-                                    uint64_t width)
+/* Open a regular file, to read and write; no link is followed: -ELOOP. */
+SHMLOG_COLD_ long shmlog_open_file_(const char *path, struct stat *ret_stat);
+SHMLOG_COLD_ long shmlog_open_file_(const char *path, struct stat *ret_stat)
 {
-    return offset >= SHMLOG_CONTROL_HEADER && offset % 64 == 0 && offset <= g->file_size &&
-           count <= (g->file_size - offset) / width;
+    /* O_NONBLOCK: a pipe in its place must not hold us up */
+    const long fd =
+        shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path),
+                    2 | SHMLOG_O_CLOEXEC_ | SHMLOG_O_NOFOLLOW_ | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
+
+    if (fd < 0)
+        return fd == -EISDIR || fd == -ENXIO ? -SHMLOG_ERR_FOREIGN : fd;
+    if (fstat((int)fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode)) {
+        shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+        return -SHMLOG_ERR_FOREIGN;
+    }
+    return fd;
 }
 
-/* Is this copy of a control file's header one that we can work with? */
-SHMLOG_COLD_ int shmlog_check_control_(const struct shmlog_control *g, uint64_t file_size);
-SHMLOG_COLD_ int shmlog_check_control_(const struct shmlog_control *g, uint64_t file_size)
+/* Copy a control file's header. The magic is stored last: read by itself first, it vouches for what
+ * is read after it. */
+SHMLOG_COLD_ int shmlog_read_control_(long fd, struct shmlog_control *ret_copy);
+SHMLOG_COLD_ int shmlog_read_control_(long fd, struct shmlog_control *ret_copy)
 {
-    if (!g->magic)
-        return -SHMLOG_ERR_UNFINISHED;
-    if (g->magic != SHMLOG_CONTROL_MAGIC)
-        return -SHMLOG_ERR_FOREIGN;
-    if (g->version < SHMLOG_LAYOUT_VERSION)
-        return -SHMLOG_ERR_OLDER;
-    if (g->version > SHMLOG_LAYOUT_VERSION || g->incompatible)
-        return -SHMLOG_ERR_NEWER;
-    if (g->header_size != SHMLOG_CONTROL_HEADER || g->slot_size != SHMLOG_SLOT_SIZE ||
-        g->ring_header != SHMLOG_RING_HEADER || g->file_size != file_size ||
-        g->file_size > (UINT64_C(1) << 36) || g->on_full < SHMLOG_ON_FULL_DROP ||
-        g->on_full > SHMLOG_ON_FULL_WAIT || g->clock < SHMLOG_CLOCK_TSC ||
-        g->clock > SHMLOG_CLOCK_MONOTONIC || g->ring_slots < SHMLOG_RING_SLOTS_MIN ||
-        g->ring_slots > SHMLOG_RING_SLOTS_MAX || (g->ring_slots & (g->ring_slots - 1)) ||
-        g->rings > SHMLOG_RINGS_MAX || g->cpu_rings > g->rings || g->sites_max < 2 ||
-        g->sites_max > SHMLOG_SITE_ID_MASK + 1 || (g->sites_max & (g->sites_max - 1)) ||
-        !g->producers_max || g->producers_max > SHMLOG_PRODUCERS_MAX ||
-        !shmlog_table_fits_(g, g->rings_offset, g->rings, sizeof(struct shmlog_ring_entry)) ||
-        !shmlog_table_fits_(g, g->producers_offset, g->producers_max,
-                            sizeof(struct shmlog_producer)) ||
-        !shmlog_table_fits_(g, g->sites_offset, g->sites_max, sizeof(uint64_t)) ||
-        !shmlog_table_fits_(g, g->arena_offset, g->arena_size, 1))
-        return -SHMLOG_ERR_GEOMETRY;
-    return 0;
+    uint64_t magic = 0;
+    long n;
+
+    memset(ret_copy, 0, sizeof(*ret_copy));
+    n = shmlog_sys_(SYS_pread64, fd, SHMLOG_PTR_(&magic), sizeof(magic), 0, 0, 0);
+    if (n >= 0)
+        n = shmlog_sys_(SYS_pread64, fd, SHMLOG_PTR_(ret_copy), sizeof(*ret_copy), 0, 0, 0);
+    if (n < 0)
+        return (int)n;
+    ret_copy->magic = magic;
+    if (n == (long)sizeof(*ret_copy))
+        return 0;
+    return !magic                          ? -SHMLOG_ERR_UNFINISHED
+           : magic == SHMLOG_CONTROL_MAGIC ? -SHMLOG_ERR_GEOMETRY
+                                           : -SHMLOG_ERR_FOREIGN;
 }
 
 /* Reserve the attachment's addresses, make its private pages, map the control file behind them. */
@@ -2545,19 +2677,12 @@ SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log)
     uint64_t size;
     int r;
 
-    fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), 2 | SHMLOG_O_CLOEXEC_, 0, 0,
-                     0);
+    fd = shmlog_open_file_(path, &st);
     if (fd < 0)
-        return (int)fd;
-    if (fstat((int)fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        r = -SHMLOG_ERR_FOREIGN;
-        goto out;
-    }
-    memset(&geometry, 0, sizeof(geometry));
-    r = (int)shmlog_sys_(SYS_pread64, fd, SHMLOG_PTR_(&geometry), sizeof(geometry), 0, 0, 0);
-    if (r >= 0)
-        r = r && r < (int)sizeof(geometry) ? -SHMLOG_ERR_FOREIGN
-                                           : shmlog_check_control_(&geometry, (uint64_t)st.st_size);
+        return fd == -ELOOP ? -SHMLOG_ERR_FOREIGN : (int)fd;
+    r = shmlog_read_control_(fd, &geometry);
+    if (r == 0)
+        r = shmlog_check_control_(&geometry, (uint64_t)st.st_size);
     if (r < 0)
         goto out;
     size = (geometry.file_size + SHMLOG_PAGE_ - 1) & ~(uint64_t)(SHMLOG_PAGE_ - 1);
@@ -2577,11 +2702,77 @@ SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log)
     }
     log->local.geometry = geometry;
     log->local.control_size = size;
+    log->local.owner = st.st_uid;
     *ret_log = log;
     r = 0;
 out:
     shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
     return r;
+}
+
+/* Open the file of ring `index`: a regular file in the segment's directory, or a link to one on a
+ * hugetlbfs that has exactly the name that this segment would have given it. */
+SHMLOG_COLD_ long shmlog_open_ring_(struct shmlog *log, const char *directory, uint32_t index,
+                                    struct stat *ret_stat);
+SHMLOG_COLD_ long shmlog_open_ring_(struct shmlog *log, const char *directory, uint32_t index,
+                                    struct stat *ret_stat)
+{
+    static const char digits[] = "0123456789abcdef";
+    char path[4096], target[4096], name[80] = "/shmlog-";
+    uint64_t fs[32];
+    size_t at = strlen(name), length;
+    long fd, n;
+
+    path[0] = 0;
+    if (shmlog_path_add_(path, sizeof(path), directory) < 0 ||
+        shmlog_path_add_(path, sizeof(path), "/ring-") < 0 ||
+        shmlog_path_add_number_(path, sizeof(path), index, 3) < 0)
+        return -ENAMETOOLONG;
+    fd = shmlog_open_file_(path, ret_stat);
+    if (fd != -ELOOP)
+        return fd;
+    n = shmlog_sys_(SYS_readlinkat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), SHMLOG_PTR_(target),
+                    (long)sizeof(target) - 1, 0, 0);
+    if (n <= 0 || n >= (long)sizeof(target) - 1)
+        return -SHMLOG_ERR_FOREIGN;
+    target[n] = 0;
+    for (int i = 0; i < 16; i++) {
+        name[at++] = digits[log->local.geometry.uuid[i] >> 4];
+        name[at++] = digits[log->local.geometry.uuid[i] & 15];
+    }
+    name[at] = 0;
+    (void)shmlog_path_add_(name, sizeof(name), "-ring-");
+    (void)shmlog_path_add_number_(name, sizeof(name), index, 3);
+    length = strlen(name);
+    if (target[0] != '/' || (size_t)n <= length || strcmp(target + n - (long)length, name) != 0)
+        return -SHMLOG_ERR_FOREIGN;
+    fd = shmlog_open_file_(target, ret_stat);
+    if (fd < 0)
+        return fd == -ELOOP ? -SHMLOG_ERR_FOREIGN : fd;
+    memset(fs, 0, sizeof(fs)); /* struct statfs begins with the type */
+    if (shmlog_sys_(SYS_fstatfs, fd, SHMLOG_PTR_(fs), 0, 0, 0, 0) < 0 ||
+        fs[0] != SHMLOG_HUGETLBFS_) {
+        shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
+        return -SHMLOG_ERR_FOREIGN;
+    }
+    return fd;
+}
+
+/* Is a ring's header that of ring `index` of this segment? */
+SHMLOG_COLD_ int shmlog_check_ring_(const struct shmlog *log, const struct shmlog_ring *ring,
+                                    uint32_t index, uint64_t map_size);
+SHMLOG_COLD_ int shmlog_check_ring_(const struct shmlog *log, const struct shmlog_ring *ring,
+                                    uint32_t index, uint64_t map_size)
+{
+    const struct shmlog_control *const g = &log->local.geometry;
+    const int of_cpu = index < g->cpu_rings;
+
+    /* pairs with the release of the magic, which is stored last; so only after it the rest */
+    return shmlog_load_acquire_(&ring->magic) == SHMLOG_RING_MAGIC &&
+           ring->version == SHMLOG_LAYOUT_VERSION && ring->header_size == SHMLOG_RING_HEADER &&
+           ring->index == index && ring->kind == (of_cpu ? SHMLOG_RING_CPU : SHMLOG_RING_OWNED) &&
+           ring->slots == g->ring_slots && ring->file_size == map_size &&
+           memcmp(ring->segment_uuid, g->uuid, sizeof(g->uuid)) == 0;
 }
 
 /* Map ring `index`, if its file is what the control file says; else it stays the ring that is
@@ -2593,24 +2784,17 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     const uint64_t size = SHMLOG_RING_HEADER + g->ring_slots * SHMLOG_SLOT_SIZE;
     struct shmlog_ring *ring;
     struct stat st;
-    char path[4096];
     uint64_t map_size;
     uint32_t cpu;
     long fd, at;
 
-    path[0] = 0;
-    if (shmlog_path_add_(path, sizeof(path), directory) < 0 ||
-        shmlog_path_add_(path, sizeof(path), "/ring-") < 0 ||
-        shmlog_path_add_number_(path, sizeof(path), index, 3) < 0)
-        return -ENAMETOOLONG;
-    fd = shmlog_sys_(SYS_openat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(path), 2 | SHMLOG_O_CLOEXEC_, 0, 0,
-                     0);
+    fd = shmlog_open_ring_(log, directory, index, &st);
     if (fd < 0)
         return (int)fd;
-    if (fstat((int)fd, &st) < 0 || (uint64_t)st.st_size < size ||
+    if (st.st_uid != log->local.owner || (uint64_t)st.st_size < size ||
         (uint64_t)st.st_size - size >= UINT64_C(1) << 30) { /* the largest page size */
         shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
-        return -SHMLOG_ERR_GEOMETRY;
+        return st.st_uid != log->local.owner ? -SHMLOG_ERR_FOREIGN : -SHMLOG_ERR_GEOMETRY;
     }
     map_size = (uint64_t)st.st_size; /* whole, since huge pages are mapped and unmapped whole */
     at = shmlog_sys_(SYS_mmap, 0, (long)map_size, 3, SHMLOG_MAP_SHARED_ | SHMLOG_MAP_POPULATE_, fd,
@@ -2619,19 +2803,198 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     if (at < 0 && at > -4096)
         return (int)at;
     ring = (struct shmlog_ring *)(uintptr_t)at;
-    if (ring->magic != SHMLOG_RING_MAGIC || ring->version != SHMLOG_LAYOUT_VERSION ||
-        ring->header_size != SHMLOG_RING_HEADER || ring->index != index ||
-        ring->slots != g->ring_slots || ring->file_size != map_size ||
-        memcmp(ring->segment_uuid, g->uuid, sizeof(g->uuid)) != 0) {
+    /* known to the SIGBUS handler before it is touched */
+    log->local.ring_map[index] = map_size;
+    __atomic_store_n(&log->local.ring[index], ring, __ATOMIC_RELEASE);
+    cpu = shmlog_load32_relaxed_(&ring->cpu);
+    if (!shmlog_check_ring_(log, ring, index, map_size) ||
+        (index < g->cpu_rings && cpu >= SHMLOG_CPUS_MAX)) {
+        __atomic_store_n(&log->local.ring[index], &log->local.none, __ATOMIC_RELEASE);
         shmlog_sys_(SYS_munmap, at, (long)map_size, 0, 0, 0, 0);
         return -SHMLOG_ERR_GEOMETRY;
     }
-    log->local.ring[index] = ring;
-    log->local.ring_map[index] = map_size;
-    cpu = shmlog_load32_relaxed_(&ring->cpu);
-    if (index < g->cpu_rings && cpu < SHMLOG_CPUS_MAX)
-        log->local.ring_of_cpu[cpu] = ring;
+    if (index < g->cpu_rings)
+        __atomic_store_n(&log->local.ring_of_cpu[cpu], ring, __ATOMIC_RELAXED);
     return 0;
+}
+
+/* ---- SIGBUS: a file was cut short ----
+ *
+ * The handler puts private memory in the place of what is gone, and the access goes on. A ring is
+ * replaced whole, in one step, by one that looks full to every writer that still has it, and whose
+ * magic is gone, which writers find out where they would count it as full; what they stored into
+ * it is lost with the ring. Two threads may do so at once: the result is the same. A restartable
+ * sequence is aborted by the signal, finds no ring for its core any more and takes a spare one. */
+
+SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size);
+SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size)
+{
+    const long fresh =
+        shmlog_sys_(SYS_mmap, 0, (long)size, 3 /* read, write */,
+                    SHMLOG_MAP_PRIVATE_ | SHMLOG_MAP_ANONYMOUS_ | SHMLOG_MAP_NORESERVE_, -1, 0);
+    long at;
+
+    if (fresh < 0 && fresh > -4096)
+        return (int)fresh;
+    memcpy((void *)(uintptr_t)fresh, begin, begin_size);
+    at = shmlog_sys_(SYS_mremap, fresh, (long)size, (long)size, SHMLOG_MREMAP_, SHMLOG_PTR_(memory),
+                     0);
+    if (at < 0 && at > -4096) {
+        shmlog_sys_(SYS_munmap, fresh, (long)size, 0, 0, 0, 0);
+        return (int)at;
+    }
+    return 0;
+}
+
+SHMLOG_COLD_ int shmlog_lose_ring_(struct shmlog *log, uint32_t index);
+SHMLOG_COLD_ int shmlog_lose_ring_(struct shmlog *log, uint32_t index)
+{
+    struct shmlog_ring *const ring = log->local.ring[index];
+    /* the first 128 bytes and the writers' line of a ring header; the others are zero */
+    struct {
+        uint8_t identity[offsetof(struct shmlog_ring, head)];
+        uint64_t head, limit;
+    } full;
+
+    for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
+        if (log->local.ring_of_cpu[i] == ring)
+            __atomic_store_n(&log->local.ring_of_cpu[i], &log->local.none, __ATOMIC_RELEASE);
+    memset(&full, 0, sizeof(full));
+    full.head = SHMLOG_HEAD_MAX_;
+    return shmlog_replace_(ring, log->local.ring_map[index], &full, sizeof(full));
+}
+
+/* Without its control file, nobody will read what is in the rings. */
+SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log)
+{
+    struct {
+        uint8_t identity[offsetof(struct shmlog_control, level)];
+        uint32_t level, state;
+    } empty;
+    int r;
+
+    memset(&empty, 0, sizeof(empty));
+    empty.level = log->local.geometry.level; /* as it was at first */
+    empty.state = SHMLOG_SEGMENT_CLOSED;
+    r = shmlog_replace_(&log->control, log->local.control_size, &empty, sizeof(empty));
+    for (uint32_t i = 0; r == 0 && i < log->local.geometry.rings; i++)
+        if (log->local.ring[i] != &log->local.none)
+            r = shmlog_lose_ring_(log, i);
+    return r;
+}
+
+/* 1: the address is the attachment's, and the access will not fail again. */
+SHMLOG_COLD_ int shmlog_lose_(struct shmlog *log, uintptr_t at);
+SHMLOG_COLD_ int shmlog_lose_(struct shmlog *log, uintptr_t at)
+{
+    if (at - (uintptr_t)&log->control < log->local.control_size)
+        return shmlog_lose_segment_(log) == 0;
+    for (uint32_t i = 0; i < log->local.geometry.rings; i++) {
+        struct shmlog_ring *const ring = __atomic_load_n(&log->local.ring[i], __ATOMIC_ACQUIRE);
+
+        if (ring != &log->local.none && at - (uintptr_t)ring < log->local.ring_map[i])
+            return shmlog_lose_ring_(log, i) == 0;
+    }
+    return 0;
+}
+
+/* The C library's sigaction(), with the type above. */
+extern int shmlog_libc_sigaction_(int signal, const struct shmlog_sigaction_ *action,
+                                  struct shmlog_sigaction_ *before) __asm__("sigaction");
+#define SHMLOG_SA_SIGINFO_ 0x4
+#define SHMLOG_SA_ONSTACK_ 0x08000000
+#define SHMLOG_SA_RESTART_ 0x10000000
+
+/* Not ours: what would have happened without us. */
+SHMLOG_COLD_ void shmlog_pass_bus_on_(int signal, void *info, void *context, int raised);
+SHMLOG_COLD_ void shmlog_pass_bus_on_(int signal, void *info, void *context, int raised)
+{
+    const struct shmlog_sigaction_ before = shmlog_bus_.before;
+    const uintptr_t handler = (uintptr_t)before.handler;
+    struct shmlog_sigaction_ by_default;
+
+    if (handler > 1) { /* neither SIG_DFL nor SIG_IGN */
+        before.handler(signal, info, context);
+    } else if (raised || handler == 0) { /* a raised one cannot be ignored */
+        memset(&by_default, 0, sizeof(by_default));
+        shmlog_libc_sigaction_(signal, &by_default, NULL);
+        if (!raised) /* else the access will do so */
+            shmlog_sys_(SYS_tgkill, shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0),
+                        shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0), signal, 0, 0, 0);
+    }
+}
+
+SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context);
+SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context)
+{
+    uintptr_t at;
+    int code, ours = 0;
+
+    memcpy(&code, (const uint8_t *)info + 8, sizeof(code)); /* si_code */
+    memcpy(&at, (const uint8_t *)info + 16, sizeof(at));    /* si_addr */
+    __atomic_fetch_add(&shmlog_bus_.running, 1, __ATOMIC_SEQ_CST);
+    for (uint32_t i = 0; code > 0 && i < SHMLOG_TLS_ENTRIES_; i++) {
+        struct shmlog *const log = __atomic_load_n(&shmlog_bus_.log[i], __ATOMIC_SEQ_CST);
+
+        ours |= log && shmlog_lose_(log, at);
+    }
+    __atomic_fetch_sub(&shmlog_bus_.running, 1, __ATOMIC_SEQ_CST);
+    if (!ours)
+        shmlog_pass_bus_on_(signal, info, context, code > 0);
+}
+
+/* The lock of installing and removing. A child forked meanwhile finds it held by its parent. */
+SHMLOG_COLD_ void shmlog_lock_bus_(void);
+SHMLOG_COLD_ void shmlog_lock_bus_(void)
+{
+    const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    uint32_t holder = 0;
+
+    while (!__atomic_compare_exchange_n(&shmlog_bus_.lock, &holder, pid, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+        if (holder == pid) {
+            holder = 0;
+            shmlog_nap_(50);
+        }
+}
+
+SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
+{
+    struct shmlog_sigaction_ ours, there;
+
+    shmlog_lock_bus_();
+    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], log, __ATOMIC_SEQ_CST);
+    if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
+        there.handler != shmlog_on_bus_) {
+        shmlog_bus_.before = there;
+        ours = there; /* its mask, for it may be called from ours */
+        ours.handler = shmlog_on_bus_;
+        ours.flags = SHMLOG_SA_SIGINFO_ | SHMLOG_SA_ONSTACK_ | SHMLOG_SA_RESTART_;
+        shmlog_libc_sigaction_(SIGBUS, &ours, NULL);
+    }
+    __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Before the attachment is unmapped. */
+SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
+{
+    struct shmlog_sigaction_ there;
+
+    if (!shmlog_guarded_(log))
+        return;
+    shmlog_lock_bus_();
+    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], NULL, __ATOMIC_SEQ_CST);
+    if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
+        there.handler == shmlog_on_bus_)
+        shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
+    __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+    /* A handler for another address may be looking at it. It takes microseconds; a child forked
+     * meanwhile has a count that nobody takes back. */
+    for (int i = 0; i < 100 && __atomic_load_n(&shmlog_bus_.running, __ATOMIC_SEQ_CST); i++)
+        shmlog_nap_(1000);
 }
 
 /* An entry of shmlog_threads_[] for an attachment, or -EMFILE. */
@@ -2705,7 +3068,7 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     struct shmlog *log = NULL;
     uint32_t mapped = 0;
     char path[4096];
-    int r, entry;
+    int r, entry, refused = 0;
 
     path[0] = 0;
     r = shmlog_path_add_(path, sizeof(path), directory);
@@ -2720,11 +3083,18 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
         return r;
     }
     shmlog_init_local_(log, options, (uint32_t)entry);
-    for (uint32_t i = 0; i < log->local.geometry.rings; i++)
-        mapped += shmlog_map_ring_(log, directory, i) == 0;
-    if (!mapped && log->local.geometry.rings) {
+    if (!options || !(options->flags & SHMLOG_OPEN_NO_SIGBUS))
+        shmlog_guard_(log);
+    for (uint32_t i = 0; i < log->local.geometry.rings; i++) {
+        r = shmlog_map_ring_(log, directory, i);
+        mapped += r == 0;
+        refused = r < 0 ? r : refused;
+    }
+    if (!mapped) {
         shmlog_close(log);
-        return -SHMLOG_ERR_NO_RINGS;
+        return refused == -EACCES || refused == -EMFILE || refused == -ENOMEM
+                   ? refused
+                   : -SHMLOG_ERR_NO_RINGS;
     }
     shmlog_sys_(SYS_madvise, SHMLOG_PTR_(log), SHMLOG_PAGE_, SHMLOG_MADV_WIPEONFORK_, 0, 0, 0);
     log->key = shmlog_random_();
@@ -2748,7 +3118,7 @@ SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
     int r;
 
     *ret_log = NULL;
-    if (options && options->flags)
+    if (options && (options->flags & ~SHMLOG_OPEN_NO_SIGBUS))
         return -EINVAL;
     for (;;) {
         r = shmlog_find_segment_(segment, directory, sizeof(directory));
@@ -2780,6 +3150,7 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
             shmlog_store_release_(&table[i].claim,
                                   (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
     }
+    shmlog_unguard_(log);
     for (uint32_t i = 0; i < log->local.geometry.rings; i++)
         if (log->local.ring[i] != &log->local.none)
             shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],

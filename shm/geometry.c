@@ -11,10 +11,7 @@
 #define SITES_DEFAULT 16384u
 #define PRODUCERS_DEFAULT 4096u
 #define CLOCK_PAIRS 1024u /* more than eight minutes at two a second */
-#define CLOCK_PAIRS_MAX 65536u
 #define ARENA_PER_SITE 256u
-#define ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
-#define CONTROL_SIZE_MAX (UINT64_C(1) << 40)
 #define RING_FILE_MAX (UINT64_C(1) << 42)
 #define ALIGNMENT UINT64_C(128)
 
@@ -141,67 +138,6 @@ void shm_geometry_plan_ring(const struct shm_params *params, uint32_t index,
 }
 
 /* ---- checking ---- */
-
-/* A table of `count` items of `size` bytes at `offset`: not before *end, within the file; moves
- * *end behind it. No product overflows: counts are 32-bit or bounded, sizes small. */
-static bool table_fits(uint64_t offset, uint64_t count, uint64_t size, uint64_t file_size,
-                       uint64_t *end)
-{
-    if (offset % 64 != 0 || offset < *end || offset > file_size)
-        return false;
-    if (count * size > file_size - offset)
-        return false;
-    *end = offset + count * size;
-    return true;
-}
-
-static bool tables_fit(const struct shmlog_control *c)
-{
-    uint64_t end = SHMLOG_CONTROL_HEADER;
-
-    return table_fits(c->rings_offset, c->rings, sizeof(struct shmlog_ring_entry), c->file_size,
-                      &end) &&
-           table_fits(c->clock_offset, c->clock_pairs, sizeof(struct shmlog_clock_pair),
-                      c->file_size, &end) &&
-           table_fits(c->producers_offset, c->producers_max, sizeof(struct shmlog_producer),
-                      c->file_size, &end) &&
-           table_fits(c->sites_offset, c->sites_max, sizeof(uint64_t), c->file_size, &end) &&
-           c->arena_size <= ARENA_MAX &&
-           table_fits(c->arena_offset, c->arena_size, 1, c->file_size, &end);
-}
-
-static bool counts_fit(const struct shmlog_control *c)
-{
-    return c->on_full >= SHMLOG_ON_FULL_DROP && c->on_full <= SHMLOG_ON_FULL_WAIT &&
-           c->clock >= SHMLOG_CLOCK_TSC && c->clock <= SHMLOG_CLOCK_MONOTONIC &&
-           power_of_two(c->ring_slots) && c->ring_slots >= SHMLOG_RING_SLOTS_MIN &&
-           c->ring_slots <= SHMLOG_RING_SLOTS_MAX && c->rings >= 1 &&
-           c->rings <= SHMLOG_RINGS_MAX && c->cpu_rings <= c->rings &&
-           c->cpu_rings <= SHMLOG_CPUS_MAX && power_of_two(c->sites_max) &&
-           c->sites_max <= SHMLOG_SITE_ID_MASK + 1 && c->producers_max >= 1 &&
-           c->producers_max <= SHMLOG_PRODUCERS_MAX && power_of_two(c->clock_pairs) &&
-           c->clock_pairs <= CLOCK_PAIRS_MAX;
-}
-
-int shm_geometry_check(const struct shmlog_control *copy, uint64_t file_size)
-{
-    if (copy->magic == 0)
-        return -SHM_ERR_UNFINISHED;
-    if (copy->magic != SHMLOG_CONTROL_MAGIC)
-        return -SHM_ERR_FOREIGN;
-    if (copy->version < SHMLOG_LAYOUT_VERSION)
-        return -SHM_ERR_OLDER;
-    if (copy->version > SHMLOG_LAYOUT_VERSION || copy->incompatible != 0)
-        return -SHM_ERR_NEWER;
-    if (copy->header_size != SHMLOG_CONTROL_HEADER || copy->slot_size != SHMLOG_SLOT_SIZE ||
-        copy->ring_header != SHMLOG_RING_HEADER)
-        return -SHM_ERR_GEOMETRY;
-    if (copy->file_size != file_size || file_size > CONTROL_SIZE_MAX)
-        return -SHM_ERR_GEOMETRY;
-    if (!counts_fit(copy) || !tables_fit(copy))
-        return -SHM_ERR_GEOMETRY;
-    return 0;
-}
 
 int shm_geometry_check_ring(const struct shmlog_control *geometry, uint32_t index,
                             const struct shmlog_ring_entry *copy)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The geometry of a segment: laying it out for creation, and checking what a file claims.
+ * The geometry of a segment: laying it out for creation, and checking what a ring's entry
+ * claims (for the header see shmlog_check_control_()).
  */
 #ifndef SHM_GEOMETRY_H
 #define SHM_GEOMETRY_H
@@ -22,10 +23,6 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
 /* Fill in the entry of ring `index` of that plan as it is wanted; what was got is left zero. */
 void shm_geometry_plan_ring(const struct shm_params *params, uint32_t index,
                             struct shmlog_ring_entry *ret_entry);
-
-/* Check a copy of a control header against the size of its file: 0 or -SHM_ERR_*. After 0 all
- * tables lie within the file, in order, and every count is in bounds. */
-int shm_geometry_check(const struct shmlog_control *copy, uint64_t file_size);
 
 /* Check a copy of an entry of the ring table. */
 int shm_geometry_check_ring(const struct shmlog_control *geometry, uint32_t index,

@@ -2,6 +2,8 @@
  *
  * A segment that is mapped: its tables, its state, and letting go of it; see segment.h.
  */
+#include "shm/guard.h"
+#include "shm/pages.h"
 #include "shm/segment_file.h"
 #include "shm/tables.h"
 
@@ -32,6 +34,8 @@ const char *shm_strerror(int error)
         return "another collector runs on it";
     case SHM_ERR_CLOSED:
         return "being removed";
+    case SHM_ERR_CUT:
+        return "its file was cut short under way";
     default:
         text = strerrordesc_np(error);
         return text ? text : "unknown error";
@@ -63,16 +67,64 @@ int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool 
     return 0;
 }
 
+int shm_ring_use(struct shm_ring *ring, void *memory, size_t size, uint64_t page_kib, bool writable)
+{
+    int r = shm_guard_add(memory, size, page_kib * 1024, PROT_READ | (writable ? PROT_WRITE : 0),
+                          &ring->lost);
+
+    if (r < 0) {
+        munmap(memory, size);
+        return r;
+    }
+    ring->memory = memory;
+    ring->map_size = size;
+    ring->header = memory;
+    ring->slots = (struct shmlog_slot *)((uint8_t *)memory + SHMLOG_RING_HEADER);
+    return 0;
+}
+
+void shm_ring_unmap(struct shm_ring *ring)
+{
+    if (!ring->memory)
+        return;
+    shm_guard_remove(ring->memory);
+    munmap(ring->memory, ring->map_size);
+    ring->memory = NULL;
+    ring->header = NULL;
+    ring->slots = NULL;
+}
+
+void shm_ring_leave_out(struct shm_ring *ring)
+{
+    ring->header = NULL;
+    ring->slots = NULL;
+    ring->error = -SHM_ERR_CUT;
+}
+
+int shm_control_use(struct shm_segment *segment, void *memory, size_t size, bool writable)
+{
+    int r = shm_guard_add(memory, size, shm_small_page_kib() * 1024,
+                          PROT_READ | (writable ? PROT_WRITE : 0), &segment->control_lost);
+
+    if (r < 0) {
+        munmap(memory, size);
+        return r;
+    }
+    segment->control = memory;
+    segment->map_size = size;
+    return 0;
+}
+
 void shm_segment_close(struct shm_segment *segment)
 {
     if (!segment)
         return;
-    for (uint32_t i = 0; i < segment->geometry.rings; i++) {
-        if (segment->rings[i].header)
-            munmap(segment->rings[i].header, segment->rings[i].map_size);
-    }
-    if (segment->control)
+    for (uint32_t i = 0; i < segment->geometry.rings; i++)
+        shm_ring_unmap(&segment->rings[i]);
+    if (segment->control) {
+        shm_guard_remove(segment->control);
         munmap(segment->control, segment->map_size);
+    }
     if (segment->control_fd >= 0)
         close(segment->control_fd); /* and with it the lock */
     free(segment->rings);

@@ -8,7 +8,7 @@
  * flock on `control` as long as it lives, so there is one collector at a time.
  *
  * What is read from the files is hostile: geometry is copied and bounded once, at open, and only
- * the copy is used.
+ * the copy is used. Mappings are guarded against files that are cut short (shm/guard.h).
  *
  * Not thread-safe; one segment object belongs to one thread.
  */
@@ -20,15 +20,17 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Errors beside errno's, returned negative. */
-#define SHM_ERR_FOREIGN 4001    /* not a shmlog file, or of another segment */
-#define SHM_ERR_OLDER 4002      /* made by an older layout version */
-#define SHM_ERR_NEWER 4003      /* made by a newer layout version, or with unknown features */
-#define SHM_ERR_GEOMETRY 4004   /* its sizes do not add up: damaged */
-#define SHM_ERR_UNFINISHED 4005 /* half-created: its creator died or is still at it */
-#define SHM_ERR_BUSY 4006       /* another collector runs on it */
-#define SHM_ERR_CLOSED 4007     /* being removed */
+#define SHM_ERR_FOREIGN SHMLOG_ERR_FOREIGN       /* not a shmlog file, or of another segment */
+#define SHM_ERR_OLDER SHMLOG_ERR_OLDER           /* made by an older layout version */
+#define SHM_ERR_NEWER SHMLOG_ERR_NEWER           /* by a newer one, or with unknown features */
+#define SHM_ERR_GEOMETRY SHMLOG_ERR_GEOMETRY     /* its sizes do not add up: damaged */
+#define SHM_ERR_UNFINISHED SHMLOG_ERR_UNFINISHED /* its creator died or is still at it */
+#define SHM_ERR_BUSY 4006                        /* another collector runs on it */
+#define SHM_ERR_CLOSED SHMLOG_ERR_CLOSED         /* being removed */
+#define SHM_ERR_CUT 4009                         /* a file was cut short under way */
 
 /* A text for an errno or an SHM_ERR_*, positive or negative. */
 const char *shm_strerror(int error);
@@ -54,7 +56,9 @@ struct shm_ring {
     struct shmlog_slot *slots;
     struct shmlog_ring_entry entry; /* a copy, bounded */
     uint64_t map_size;
-    int error; /* 0, or why the ring could not be mapped */
+    void *memory;  /* the mapping */
+    uint32_t lost; /* set when its file was cut short, see shm/guard.h: slots may read as zero */
+    int error;     /* 0, or why the ring could not be mapped */
 };
 
 struct shm_segment {
@@ -64,6 +68,8 @@ struct shm_segment {
     struct shm_ring *rings;         /* geometry.rings of them */
     uint64_t slot_mask;
     uint64_t map_size;
+    uint32_t control_lost; /* set when the control file was cut short: it may read as zero */
+    uid_t owner;           /* of the control file; rings of others are refused */
     int control_fd;
     bool writable;
     bool created; /* by this object, not adopted */
@@ -111,6 +117,10 @@ int shm_segment_destroy(const char *path);
 /* True if nothing would be lost by removing it: all rings are read up to their heads. */
 bool shm_segment_drained(const struct shm_segment *segment);
 bool shm_segment_in_use(const struct shm_segment *segment); /* a producer entry that is alive */
+
+/* Leave out a ring whose file was cut short, as if it had been refused at open: header is NULL from
+ * now on. */
+void shm_ring_leave_out(struct shm_ring *ring);
 
 /* The control file's tables; pointers into shared memory, offsets bounded at open. */
 struct shmlog_ring_entry *shm_ring_entries(const struct shm_segment *segment);

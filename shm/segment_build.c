@@ -8,6 +8,7 @@
 #include "shm/directory.h"
 #include "shm/geometry.h"
 #include "shm/node.h"
+#include "shm/pages.h"
 #include "shm/place.h"
 #include "shm/segment_file.h"
 #include "shm/tables.h"
@@ -80,8 +81,12 @@ static int build_control(int fd, const char *path, const struct shm_params *para
         munmap(memory, plan->file_size);
         return r;
     }
-    segment->control = memory;
-    segment->map_size = plan->file_size;
+    r = shm_control_use(segment, memory, plan->file_size, true);
+    if (r < 0) {
+        shm_segment_close(segment);
+        return r;
+    }
+    segment->owner = geteuid();
     segment->geometry.magic = SHMLOG_CONTROL_MAGIC;
     memcpy(segment->control, plan, sizeof(*plan)); /* the plan's magic is 0 */
     *ret_segment = segment;
@@ -134,9 +139,10 @@ static int build_ring(struct shm_segment *segment, const struct shm_params *para
     r = shm_place(&place, &placed);
     if (r < 0)
         return r;
-    ring->header = placed.memory;
-    ring->slots = (struct shmlog_slot *)((uint8_t *)placed.memory + SHMLOG_RING_HEADER);
-    ring->map_size = placed.size;
+    r = shm_ring_use(ring, placed.memory, placed.size,
+                     placed.transparent ? shm_small_page_kib() : placed.page_kib, true);
+    if (r < 0)
+        return r;
     ring->entry.page_kib = placed.page_kib;
     ring->entry.node = placed.node;
     ring->entry.flags = placed.transparent ? SHMLOG_RING_ENTRY_THP : 0;

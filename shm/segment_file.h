@@ -26,6 +26,13 @@ int shm_control_lock(int directory, int fd);
 int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool writable,
                       struct shm_segment **ret_segment);
 
+/* Take a mapping as a ring's, or as the control file's: guard it, and point into it. On error,
+ * which is -ENOMEM, it is unmapped. */
+int shm_ring_use(struct shm_ring *ring, void *memory, size_t size, uint64_t page_kib,
+                 bool writable);
+int shm_control_use(struct shm_segment *segment, void *memory, size_t size, bool writable);
+void shm_ring_unmap(struct shm_ring *ring); /* takes one that is not mapped */
+
 /* Map an examined control file and the rings; a ring that is refused has header NULL. The
  * descriptor stays the caller's. */
 int shm_segment_map(const char *path, int directory, int control_fd,

@@ -64,7 +64,7 @@ int shm_control_examine(int fd, struct shmlog_control *ret_copy)
         return magic == 0                      ? -SHM_ERR_UNFINISHED
                : magic == SHMLOG_CONTROL_MAGIC ? -SHM_ERR_GEOMETRY
                                                : -SHM_ERR_FOREIGN;
-    r = shm_geometry_check(ret_copy, (uint64_t)st.st_size);
+    r = shmlog_check_control_(ret_copy, (uint64_t)st.st_size);
     if (r == 0 && ret_copy->state == SHMLOG_SEGMENT_CLOSED)
         r = -SHM_ERR_CLOSED;
     return r;
@@ -117,16 +117,15 @@ static int map_ring_file(struct shm_segment *segment, int fd, uint64_t page_kib,
 
     if (fstat(fd, &st) < 0)
         return -errno;
+    if (st.st_uid != segment->owner)
+        return -SHM_ERR_FOREIGN;
     if ((uint64_t)st.st_size != ring->entry.file_size ||
         ring->entry.file_size % (page_kib * 1024) != 0)
         return -SHM_ERR_GEOMETRY;
     memory = mmap(NULL, ring->entry.file_size, protection, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
-    ring->header = memory;
-    ring->slots = (struct shmlog_slot *)((uint8_t *)memory + SHMLOG_RING_HEADER);
-    ring->map_size = ring->entry.file_size;
-    return 0;
+    return shm_ring_use(ring, memory, ring->entry.file_size, page_kib, segment->writable);
 }
 
 static int map_ring(struct shm_segment *segment, int directory, uint32_t index)
@@ -152,11 +151,8 @@ static int map_ring(struct shm_segment *segment, int directory, uint32_t index)
     if (r < 0)
         return r;
     r = check_ring_header(segment, index, ring);
-    if (r < 0) {
-        munmap(ring->header, ring->map_size);
-        ring->header = NULL;
-        ring->slots = NULL;
-    }
+    if (r < 0)
+        shm_ring_unmap(ring);
     return r;
 }
 
@@ -165,21 +161,23 @@ int shm_segment_map(const char *path, int directory, int control_fd,
                     struct shm_segment **ret_segment)
 {
     struct shm_segment *segment;
+    struct stat st;
     void *memory;
     int r;
 
+    if (fstat(control_fd, &st) < 0)
+        return -errno;
     r = shm_segment_alloc(path, copy, writable, &segment);
     if (r < 0)
         return r;
+    segment->owner = st.st_uid;
     memory = mmap(NULL, copy->file_size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
                   control_fd, 0);
-    if (memory == MAP_FAILED) {
-        r = -errno;
+    r = memory == MAP_FAILED ? -errno : shm_control_use(segment, memory, copy->file_size, writable);
+    if (r < 0) {
         shm_segment_close(segment);
         return r;
     }
-    segment->control = memory;
-    segment->map_size = copy->file_size;
     for (uint32_t i = 0; i < copy->rings; i++)
         segment->rings[i].error = map_ring(segment, directory, i);
     *ret_segment = segment;
