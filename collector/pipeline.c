@@ -7,6 +7,7 @@
 #include "collector/idle.h"
 #include "collector/retention.h"
 #include "shm/clock.h"
+#include "shm/guard.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ void pipeline_close(struct pipeline *p)
     writeback_close(p->writeback);
     store_close(p->store);
     census_close(p->census);
+    watch_close(p->watch);
     drain_close(p->drain);
     journal_close(p->journal);
     outbox_close(p->outbox);
@@ -111,6 +113,7 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
     if (now - p->census_ns >= 500 * MS) {
         p->census_ns = now;
         census_work(p->census);
+        watch_work(p->watch);
     }
     if (!p->recovering && now - p->retention_ns >= 1000 * MS) {
         p->retention_ns = now;
@@ -198,6 +201,27 @@ static int close_segment(struct pipeline *p)
     return 0;
 }
 
+/* Without its outbox there is nowhere to take records to; they stay in the rings. Without its
+ * control file the segment is at its end: what is in the rings is still written. */
+static int check_files(struct pipeline *p)
+{
+    int r;
+
+    if (outbox_is_lost(p->outbox))
+        return pipeline_fail(p, -EIO,
+                             "%s/outbox was cut short: what was in it and not yet in a file is "
+                             "lost; move the segment's directory away",
+                             p->segment->path);
+    if (!shm_guard_lost(&p->segment->control_lost))
+        return 0;
+    r = finish(p);
+    return r < 0 ? r
+                 : pipeline_fail(p, -EIO,
+                                 "%s/control was cut short: the segment is lost; what was in its "
+                                 "rings is written; move the directory away",
+                                 p->segment->path);
+}
+
 int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
                  volatile sig_atomic_t *rotate, char *ret_message, size_t message_size)
 {
@@ -211,8 +235,10 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
         int64_t work = writeback_work(p->writeback, now);
 
-        if (work < 0)
-            return pipeline_fail(p, (int)work, "%s/outbox: damaged", p->segment->path);
+        if (work < 0) {
+            r = check_files(p);
+            return r < 0 ? r : pipeline_fail(p, (int)work, "%s/outbox: damaged", p->segment->path);
+        }
         if (p->recovering) {
             r = finish_recovery(p);
         } else {
@@ -224,9 +250,12 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
             work += r;
             r = keep_house(p, now, rotate);
         }
-        if (r < 0)
+        if (r < 0 && !outbox_is_lost(p->outbox))
             return pipeline_fail(p, r, "cannot go on: %s", strerror(-r));
         ++*rounds;
+        r = check_files(p);
+        if (r < 0)
+            return r;
         idle_step(&idle, work > 0);
     }
     r = finish(p);

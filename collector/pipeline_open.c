@@ -177,6 +177,7 @@ static int open_agents(struct pipeline *p)
         .outbox = p->outbox,
         .flush_ns = p->options.flush_ms * MS,
     };
+    const struct watch_params watch = {.segment = p->segment, .say = pipeline_say};
     int r = retention_newest(p->directory, p->name, &journal.newest_file);
 
     if (r == 0)
@@ -186,6 +187,8 @@ static int open_agents(struct pipeline *p)
         r = drain_open(&drain, &p->drain);
     if (r == 0)
         r = census_open(p->segment, p->outbox, &p->census);
+    if (r == 0)
+        r = watch_open(&watch, &p->watch);
     return r < 0 ? pipeline_fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "collector/pipeline.h"
 #include "collector/privileges.h"
 #include "collector/store.h"
+#include "collector/watch.h"
 #include "collector/writeback.h"
 
 #include <time.h>
@@ -28,6 +29,7 @@ struct pipeline {
     struct journal *journal;
     struct drain *drain;
     struct census *census;
+    struct watch *watch;
     struct privileges privileges;
     uint64_t taken_over;
     bool recovering; /* a file was left open: it is sealed once the outbox is written */

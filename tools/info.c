@@ -3,6 +3,7 @@
  * What a segment is at the moment: collecting it. Everything is copied once and bounded.
  */
 #include "tools/info.h"
+#include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
 
@@ -37,6 +38,8 @@ void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ri
     for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
         info.lost[i] = shmlog_load_relaxed_(&ring->header->lost[i]);
     info.owner = shmlog_load32_relaxed_(&ring->header->owner);
+    if (shm_guard_lost(&ring->lost))
+        info.error = -SHM_ERR_CUT;
     *ret_ring = info;
 }
 

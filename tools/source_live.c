@@ -10,6 +10,7 @@
  * free, whatever the segment's policy: then records are reported as lost to this reader.
  */
 #include "shm/clock.h"
+#include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
 #include "tools/source.h"
@@ -43,6 +44,7 @@ struct live_stream {
     uint32_t cpu;
     bool merged; /* in the heap */
     unsigned damages;
+    bool cut; /* its file was cut short while it was read: no more of it */
 };
 
 struct producer_copy {
@@ -188,6 +190,18 @@ static void lost(struct live_stream *stream, const struct shm_read *read)
         damaged(stream->live, read->first_pos, -EBADMSG, "damaged slots in a ring");
 }
 
+/* Zeros stand where the file was cut off: what was read before is sound. */
+static bool is_cut(struct live_stream *stream)
+{
+    const uint32_t ring = stream->stream.ring;
+
+    if (stream->cut || !shm_guard_lost(&stream->live->segment->rings[ring].lost))
+        return stream->cut;
+    stream->cut = true;
+    damaged(stream->live, stream->reader.pos, -SHM_ERR_CUT, "a ring that cannot be read on");
+    return true;
+}
+
 static int live_stream_advance(struct stream *base)
 {
     struct live_stream *stream = (struct live_stream *)base;
@@ -204,6 +218,10 @@ static int live_stream_advance(struct stream *base)
             stream->at = 0;
             stream->seq = read.first_seq;
             continue;
+        }
+        if (is_cut(stream)) {
+            stream->merged = false;
+            return 0;
         }
         if (read.kind == SHM_READ_LOST) { /* the reader is past it: this ends */
             lost(stream, &read);
@@ -231,7 +249,7 @@ static void take_snapshot(struct live *live)
         const struct shmlog_ring *ring = live->segment->rings[stream->stream.ring].header;
 
         stream->upto = shm_ring_head(ring);
-        if (stream->merged || stream->upto == stream->reader.pos)
+        if (stream->merged || stream->upto == stream->reader.pos || is_cut(stream))
             continue;
         stream->stream.loaded = false;
         stream->stream.ticks = 0; /* unknown: load it first */
