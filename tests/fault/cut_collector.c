@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The segment's files are cut short, deleted, replaced or made inaccessible under a collector and a
+ * shmlog-dump that follows: only the ring concerned is lost, and it is said; without its control
+ * file or its outbox the collector ends with a message, and never by a signal.
+ */
+#include "tests/kit/kit.h"
+
+#include "producer/shmlog.h"
+#include "shm/stats.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define RECORDS 300u
+
+static const char *segment, *output;
+static struct kit_process collector;
+static struct shmlog *log_;
+static cpu_set_t all_cpus;
+static int first_cpu;
+
+/* A segment of one core's ring and one spare ring, which this thread has: it logs to ring 1. It is
+ * pinned to that core, for when it has to do without. */
+static void begin(const char *name)
+{
+    const char *const args[] = {
+        "--cpus", kit_text("%d", first_cpu), "--spare-rings", "1", "--ring-size", "256k", NULL};
+
+    cpu_set_t one;
+
+    KIT_EQ(sched_setaffinity(0, sizeof(all_cpus), &all_cpus), 0);
+    segment = name;
+    output = kit_path(name);
+    kit_collector_start(&collector, segment, output, args);
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)first_cpu, &one);
+    KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    KIT_OK(shmlog_open(&log_, segment, NULL));
+    KIT_OK(shmlog_own_ring(log_));
+}
+
+static const char *file_path(const char *file)
+{
+    return kit_text("%s/%s/%s", kit_shm_dir(), segment, file);
+}
+
+static void log_some(const char *what)
+{
+    for (unsigned i = 0; i < RECORDS; i++)
+        shmlog_info(log_, "%s %u", what, i);
+}
+
+static void cut(const char *file, off_t size)
+{
+    KIT_EQ(truncate(file_path(file), size), 0);
+}
+
+/* Lines of the files' messages that begin with `what`. */
+static unsigned messages(const char *what)
+{
+    const char *const args[] = {output, "--fields", "message", "--format", "text", NULL};
+    const char *const path = kit_path("messages");
+    unsigned count = 0;
+    char *text, *save = NULL;
+
+    kit_dump(path, args);
+    text = kit_read_file(path, NULL);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        count += strncmp(line, what, strlen(what)) == 0;
+    free(text);
+    return count;
+}
+
+/* All but the last of what was logged is in files, to the record. */
+static void end_well(unsigned records)
+{
+    struct kit_ledger ledger;
+
+    shmlog_close(log_);
+    kit_collector_stop(&collector);
+    kit_verify(output, &ledger);
+    KIT_CHECK(ledger.found);
+    KIT_EQ(ledger.written, records);
+    KIT_EQ(ledger.produced, ledger.written + ledger.dropped + ledger.in_ring);
+}
+
+static void test_other_ring(off_t size)
+{
+    begin(size ? "other-half" : "other");
+    log_some("before");
+    cut("ring-000", size);
+    kit_wait_text(&collector, "ring-000 was cut short", 20);
+    log_some("after");
+    end_well(2 * RECORDS);
+    KIT_EQ(messages("before"), RECORDS);
+    KIT_EQ(messages("after"), RECORDS);
+}
+
+/* The ring that is being written: the thread goes over to that of a core. */
+static void test_own_ring(void)
+{
+    uint64_t lost;
+
+    begin("own");
+    log_some("before");
+    cut("ring-001", 0);
+    log_some("after");
+    kit_wait_text(&collector, "ring-001 was cut short", 20);
+    lost = shmlog_thread_lost(log_);
+    log_some("later");
+    lost = shmlog_thread_lost(log_) - lost;
+    shmlog_close(log_);
+    kit_collector_stop(&collector);
+    KIT_EQ(messages("later") + lost, RECORDS);
+}
+
+/* Records of the ring that are not read yet, half of them cut off: those before are sound, the
+ * others stand as a gap. The collector is stopped so that it has them all to read. */
+static void test_unread(void)
+{
+    struct kit_ledger ledger;
+    unsigned found;
+
+    begin("unread");
+    kit_kill(&collector, SIGSTOP);
+    for (unsigned i = 0; i < 10; i++)
+        log_some("unread");
+    cut("ring-001", 4096 + 1000 * 64); /* 62.5 small pages: 63 of them stay, and the header */
+    kit_kill(&collector, SIGCONT);
+    kit_wait_text(&collector, "ring-001 was cut short", 20);
+    shmlog_close(log_);
+    kit_collector_stop(&collector);
+    found = messages("unread");
+    KIT_COMPARE(found, <=, 1024);
+    kit_verify(output, &ledger);
+    KIT_CHECK(ledger.found);
+    KIT_EQ(ledger.written, found);
+    KIT_COMPARE(ledger.dropped, >=, 1);
+    KIT_EQ(ledger.produced, ledger.written + ledger.dropped + ledger.in_ring);
+}
+
+static void end_badly(const char *why)
+{
+    KIT_EQ(kit_wait_exit(&collector, 20), 1);
+    if (!kit_err_contains(&collector, why))
+        KIT_FAIL("not said: %s: %s", why, kit_read_file(collector.err, NULL));
+    shmlog_close(log_);
+}
+
+static bool is_drained(void *arg)
+{
+    (void)arg;
+    return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_records]) >= RECORDS;
+}
+
+/* The sites, and with them the formats, are in the control file: of what was read by then they are
+ * in the log file as well. */
+static void test_control(void)
+{
+    begin("control-cut");
+    log_some("before");
+    KIT_CHECK(kit_wait(is_drained, NULL, 20));
+    cut("control", 0);
+    end_badly("control was cut short");
+    KIT_EQ(messages("before"), RECORDS);
+}
+
+static void test_outbox(void)
+{
+    begin("outbox-cut");
+    log_some("before");
+    cut("outbox", 0);
+    log_some("after");
+    end_badly("outbox was cut short");
+}
+
+static void test_names(void)
+{
+    begin("names");
+    log_some("before");
+    KIT_EQ(chmod(file_path("ring-000"), 0), 0);
+    kit_wait_text(&collector, "ring-000 has another owner or mode", 20);
+    KIT_EQ(unlink(file_path("ring-001")), 0);
+    kit_wait_text(&collector, "ring-001 was deleted", 20);
+    KIT_EQ(unlink(file_path("ring-000")), 0);
+    kit_write_file(file_path("ring-000"), "other", 5);
+    kit_wait_text(&collector, "ring-000 was ", 20);
+    log_some("after");
+    end_well(2 * RECORDS);
+    KIT_EQ(messages("after"), RECORDS);
+}
+
+/* Attaching where files may not be opened says so. */
+static void test_access(void)
+{
+    struct shmlog *log;
+
+    if (geteuid() == 0)
+        return; /* may do everything */
+    begin("access");
+    KIT_EQ(chmod(file_path("ring-000"), 0), 0);
+    KIT_EQ(chmod(file_path("ring-001"), 0), 0);
+    KIT_EQ(shmlog_open(&log, segment, NULL), -EACCES);
+    KIT_EQ(chmod(file_path("ring-000"), 0660), 0);
+    KIT_OK(shmlog_open(&log, segment, NULL));
+    shmlog_close(log);
+    KIT_EQ(chmod(file_path("control"), 0), 0);
+    KIT_EQ(shmlog_open(&log, segment, NULL), -EACCES);
+    KIT_EQ(chmod(file_path("control"), 0660), 0);
+    end_well(0);
+}
+
+static bool has_followed(void *arg)
+{
+    char *text = kit_read_file(((struct kit_process *)arg)->out, NULL);
+    const bool found = strstr(text, kit_text("before %u", RECORDS - 1)) != NULL;
+
+    free(text);
+    return found;
+}
+
+static void test_dump(void)
+{
+    struct kit_process dump;
+
+    begin("followed");
+    {
+        const char *const argv[] = {
+            kit_program("tools/shmlog-dump"), segment, "--follow", "--fields", "message", NULL};
+
+        kit_spawn(&dump, argv, NULL);
+    }
+    kit_wait_text(&collector, "ready", 20);
+    log_some("before");
+    while (!has_followed(&dump) && !kit_has_ended(&dump))
+        shmlog_info(log_, "before %u", RECORDS - 1);
+    cut("ring-001", 4096);
+    log_some("after");
+    kit_wait_text(&dump, "cut short", 20);
+    kit_kill(&dump, SIGINT);
+    KIT_EQ(kit_wait_exit(&dump, 20), 1);
+    shmlog_close(log_);
+    kit_collector_stop(&collector);
+}
+
+int main(void)
+{
+    kit_begin("cut_collector");
+    kit_need_io();
+    first_cpu = kit_cpu(0);
+    KIT_EQ(sched_getaffinity(0, sizeof(all_cpus), &all_cpus), 0);
+    test_other_ring(0);
+    test_other_ring(4096);
+    test_own_ring();
+    test_unread();
+    test_control();
+    test_outbox();
+    test_names();
+    test_access();
+    test_dump();
+    return 0;
+}
