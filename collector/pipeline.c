@@ -31,11 +31,36 @@ void pipeline_say(const char *line)
     fprintf(stderr, "shmlog-collector: %s\n", line);
 }
 
+/* A clock that jumped is an anomaly to be seen later: counted, said, and in the files as the pairs
+ * before and after. */
+static void check_clock(struct pipeline *p, const struct shmlog_clock_pair *pair)
+{
+    uint64_t *const stats = p->segment->control->stats;
+    enum shm_clock_change change = SHM_CLOCK_RAN;
+    char line[160];
+    int64_t by;
+
+    if (p->clock.error_ns != UINT64_MAX && pair->error_ns != UINT64_MAX)
+        change = shm_clock_between(&p->clock, pair, p->segment->geometry.clock_hz, &by);
+    p->clock = *pair;
+    if (change == SHM_CLOCK_SET) {
+        stats[SHM_STAT_clock_set]++;
+        snprintf(line, sizeof(line),
+                 "the wall clock was set by %+.3f s: times follow it, order does not",
+                 (double)by / 1e9);
+        pipeline_say(line);
+    } else if (change == SHM_CLOCK_BACK && !stats[SHM_STAT_clock_back]++) {
+        pipeline_say("the time stamp counter went back: it is not the same on all cores; times of "
+                     "different rings cannot be compared");
+    }
+}
+
 void pipeline_publish_clock(struct pipeline *p)
 {
     struct shmlog_clock_pair pair;
 
     shm_clock_sample(p->segment->geometry.clock, &pair);
+    check_clock(p, &pair);
     shm_clock_publish(p->segment, &pair);
     journal_clock(p->journal, &pair);
 }

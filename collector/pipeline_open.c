@@ -243,6 +243,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         return -ENOMEM;
     }
     p->options = *options;
+    p->clock.error_ns = UINT64_MAX;
     p->message = ret_message;
     p->message_size = message_size;
     r = privileges_pin(options, ret_message, message_size); /* first: memory and workers follow */

@@ -697,7 +697,7 @@ SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
 SHMLOG_COLD_ void shmlog_close(struct shmlog *log);
 
 /* A text for an error of shmlog_open(), positive or negative; other errno's as strerror() has them.
- * Any thread, no signal handlers. */
+ * Good until the thread's next call. Any thread, no signal handlers. */
 SHMLOG_COLD_ const char *shmlog_strerror(int error);
 
 /* Register the calling thread now rather than in its first log call: some 10 system calls, among
@@ -750,6 +750,9 @@ struct shmlog_bus_state_ {
     uint32_t running;                        /* handlers that are looking at log[] */
     struct shmlog_sigaction_ before;         /* what to do with other SIGBUSes */
 };
+/* Layout version of the last segment that this thread was refused for it, for shmlog_strerror(). */
+extern SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_;
+SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_ = 0;
 extern SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_;
 SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {
     {NULL, NULL, NULL, NULL}, 0, 0, 0, {NULL, {0}, 0, NULL}};
@@ -2499,6 +2502,26 @@ SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thre
 
 /* ---- Attaching ---- */
 
+/* Append to a path; 0 or -ENAMETOOLONG. */
+SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text);
+/* Append a number of at least `width` digits. */
+SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width);
+
+/* Both layout versions, and what to do. */
+SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice);
+SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice)
+{
+    static __thread char text[128];
+
+    text[0] = 0;
+    (void)shmlog_path_add_(text, sizeof(text), "the segment has layout version ");
+    (void)shmlog_path_add_number_(text, sizeof(text), shmlog_refused_version_, 1);
+    (void)shmlog_path_add_(text, sizeof(text), ", this program version ");
+    (void)shmlog_path_add_number_(text, sizeof(text), SHMLOG_LAYOUT_VERSION, 1);
+    (void)shmlog_path_add_(text, sizeof(text), advice);
+    return text;
+}
+
 SHMLOG_COLD_ const char *shmlog_strerror(int error)
 {
     switch (error < 0 ? -error : error) {
@@ -2520,9 +2543,11 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
     case SHMLOG_ERR_FOREIGN:
         return "not a shmlog segment";
     case SHMLOG_ERR_OLDER:
-        return "the segment is of an older layout version: restart its collector";
+        return shmlog_version_text_(": restart its collector, of this version");
     case SHMLOG_ERR_NEWER:
-        return "the segment is of a newer layout version: rebuild this program";
+        return shmlog_refused_version_ == SHMLOG_LAYOUT_VERSION
+                   ? "the segment has features that this program does not know: rebuild the program"
+                   : shmlog_version_text_(": rebuild the program");
     case SHMLOG_ERR_GEOMETRY:
         return "the segment is damaged: its sizes do not add up";
     case SHMLOG_ERR_UNFINISHED:
@@ -2536,8 +2561,6 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
     }
 }
 
-/* Append to a path; 0 or -ENAMETOOLONG. */
-SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text);
 SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text)
 {
     const size_t have = strlen(path), more = strlen(text);
@@ -2548,8 +2571,6 @@ SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text)
     return 0;
 }
 
-/* Append a number of at least `width` digits. */
-SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width);
 SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width)
 {
     char text[24];
@@ -2683,6 +2704,8 @@ SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log)
     r = shmlog_read_control_(fd, &geometry);
     if (r == 0)
         r = shmlog_check_control_(&geometry, (uint64_t)st.st_size);
+    if (r == -SHMLOG_ERR_OLDER || r == -SHMLOG_ERR_NEWER)
+        shmlog_refused_version_ = geometry.version;
     if (r < 0)
         goto out;
     size = (geometry.file_size + SHMLOG_PAGE_ - 1) & ~(uint64_t)(SHMLOG_PAGE_ - 1);

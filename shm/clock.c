@@ -131,6 +131,21 @@ static bool ran(const struct shmlog_clock_pair *a, const struct shmlog_clock_pai
     return apart <= rise / RATE_TOLERANCE + a->error_ns / 2 + b->error_ns / 2 + 1000;
 }
 
+enum shm_clock_change shm_clock_between(const struct shmlog_clock_pair *a,
+                                        const struct shmlog_clock_pair *b, uint64_t hz,
+                                        int64_t *ret_by_ns)
+{
+    *ret_by_ns = 0;
+    if (b->ticks <= a->ticks) {
+        *ret_by_ns = clamp(ticks_from(a, b->ticks));
+        return SHM_CLOCK_BACK;
+    }
+    if (ran(a, b, hz))
+        return SHM_CLOCK_RAN;
+    *ret_by_ns = clamp(realtime_of(b) - by_hz(a, hz, b->ticks));
+    return SHM_CLOCK_SET;
+}
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;

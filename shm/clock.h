@@ -33,6 +33,18 @@ void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_cl
 size_t shm_clock_read(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pairs,
                       size_t max);
 
+enum shm_clock_change {
+    SHM_CLOCK_RAN,
+    SHM_CLOCK_SET,  /* the wall clock was set, or slewed faster than any daemon does */
+    SHM_CLOCK_BACK, /* the ticks went back or stood still: not one clock for all cores */
+};
+
+/* What happened between two pairs, in the order in which they were taken. *ret_by_ns is by how much
+ * the wall clock was set (RAN: 0), BACK: by how many ticks. */
+enum shm_clock_change shm_clock_between(const struct shmlog_clock_pair *a,
+                                        const struct shmlog_clock_pair *b, uint64_t hz,
+                                        int64_t *ret_by_ns);
+
 /* CLOCK_REALTIME in ns of `ticks`, by pairs sorted by ticks; with no pair 0, with one, by `hz`.
  * ret_error_ns (may be NULL): half width of the brackets used. Any input gives some answer without
  * overflow traps. */

@@ -61,7 +61,7 @@ static void folder_of_user(char ret_folder[64])
     snprintf(ret_folder, 64, SYSTEM_FOLDER "-%lu", (unsigned long)geteuid());
 }
 
-/* A directory of this owner (or root), that nobody else may change. */
+/* 0: a directory of this owner (or root), that nobody else may change. */
 static int folder_trusted(const char *folder, uid_t owner)
 {
     struct stat st;
@@ -91,6 +91,7 @@ int shm_path_find(const char *name, char *ret_path, size_t size)
 {
     const char *folder = folder_from_environment();
     char users[64];
+    int r;
 
     if (strchr(name, '/'))
         return join(name, NULL, ret_path, size);
@@ -99,8 +100,16 @@ int shm_path_find(const char *name, char *ret_path, size_t size)
     if (folder)
         return join(folder, name, ret_path, size);
     folder_of_user(users);
-    if (!folder_has(users, geteuid(), name) && folder_has(SYSTEM_FOLDER, 0, name))
+    if (folder_has(users, geteuid(), name))
+        return join(users, name, ret_path, size);
+    if (folder_has(SYSTEM_FOLDER, 0, name))
         return join(SYSTEM_FOLDER, name, ret_path, size);
+    /* Nowhere. Do not send anybody into a trap to look again. */
+    r = folder_trusted(users, geteuid());
+    if (r == 0 || r == -ENOENT)
+        r = folder_trusted(SYSTEM_FOLDER, 0);
+    if (r < 0 && r != -ENOENT)
+        return -EACCES;
     return join(users, name, ret_path, size);
 }
 

@@ -14,7 +14,8 @@
 #include <stddef.h>
 
 /* Path of the segment `name` for attaching: the first runtime folder that has it, or, where none
- * has, the first one it would be looked for in. -EINVAL for a bad name, -ENAMETOOLONG. */
+ * has, the first one it would be looked for in. -EINVAL for a bad name, -ENAMETOOLONG, -EACCES if
+ * none has it and one of the folders cannot be trusted. */
 int shm_path_find(const char *name, char *ret_path, size_t size);
 
 /* Path of the segment `name` for creating: in $SHMLOG_DIR, or /dev/shm/shmlog for root, or

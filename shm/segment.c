@@ -8,10 +8,32 @@
 #include "shm/tables.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static __thread uint32_t refused_version;
+
+void shm_refused_version(uint32_t version)
+{
+    refused_version = version;
+}
+
+static const char *version_text(void)
+{
+    static __thread char text[96];
+
+    if (refused_version == SHMLOG_LAYOUT_VERSION)
+        return "it has features that this program does not know";
+    snprintf(text, sizeof(text),
+             "it has layout version %" PRIu32
+             ", this program version %u; use the same on all sides",
+             refused_version, SHMLOG_LAYOUT_VERSION);
+    return text;
+}
 
 const char *shm_strerror(int error)
 {
@@ -23,9 +45,8 @@ const char *shm_strerror(int error)
     case SHM_ERR_FOREIGN:
         return "not a shmlog segment, or a file of another one";
     case SHM_ERR_OLDER:
-        return "made by an older version of the layout";
     case SHM_ERR_NEWER:
-        return "made by a newer version of the layout";
+        return version_text();
     case SHM_ERR_GEOMETRY:
         return "damaged: its sizes do not add up";
     case SHM_ERR_UNFINISHED:

@@ -32,7 +32,8 @@
 #define SHM_ERR_CLOSED SHMLOG_ERR_CLOSED         /* being removed */
 #define SHM_ERR_CUT 4009                         /* a file was cut short under way */
 
-/* A text for an errno or an SHM_ERR_*, positive or negative. */
+/* A text for an errno or an SHM_ERR_*, positive or negative; for SHM_ERR_OLDER and _NEWER it names
+ * the version that this thread met last. Good until the thread's next call. */
 const char *shm_strerror(int error);
 
 struct shm_params {

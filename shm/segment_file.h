@@ -17,6 +17,9 @@ int shm_control_open(int directory, bool writable, int *ret_fd);
  * _GEOMETRY, errno's. */
 int shm_control_examine(int fd, struct shmlog_control *ret_copy);
 
+/* Remember a version that was refused, for shm_strerror() in this thread. */
+void shm_refused_version(uint32_t version);
+
 /* Lock a control file as long as the descriptor lives: -SHM_ERR_BUSY if another has it, -EAGAIN if
  * it is no longer the directory's (whoever removed it was first). */
 int shm_control_lock(int directory, int fd);

@@ -65,6 +65,8 @@ int shm_control_examine(int fd, struct shmlog_control *ret_copy)
                : magic == SHMLOG_CONTROL_MAGIC ? -SHM_ERR_GEOMETRY
                                                : -SHM_ERR_FOREIGN;
     r = shmlog_check_control_(ret_copy, (uint64_t)st.st_size);
+    if (r == -SHM_ERR_OLDER || r == -SHM_ERR_NEWER)
+        shm_refused_version(ret_copy->version);
     if (r == 0 && ret_copy->state == SHMLOG_SEGMENT_CLOSED)
         r = -SHM_ERR_CLOSED;
     return r;
@@ -97,8 +99,10 @@ static int check_ring_header(const struct shm_segment *segment, uint32_t index,
     if (shmlog_load_acquire_(&ring->header->magic) != SHMLOG_RING_MAGIC)
         return -SHM_ERR_FOREIGN;
     memcpy(&copy, ring->header, offsetof(struct shmlog_ring, head));
-    if (copy.version != SHMLOG_LAYOUT_VERSION)
+    if (copy.version != SHMLOG_LAYOUT_VERSION) {
+        shm_refused_version(copy.version);
         return copy.version < SHMLOG_LAYOUT_VERSION ? -SHM_ERR_OLDER : -SHM_ERR_NEWER;
+    }
     if (memcmp(copy.segment_uuid, geometry->uuid, sizeof(copy.segment_uuid)) != 0)
         return -SHM_ERR_FOREIGN;
     if (copy.header_size != SHMLOG_RING_HEADER || copy.index != index ||

@@ -22,7 +22,9 @@
     X(11, write_retries, "writes tried again")         \
     X(12, files_removed, "files removed by retention") \
     X(13, file_number, "number of the active file")    \
-    X(14, syncs, "fdatasync calls")
+    X(14, syncs, "fdatasync calls")                    \
+    X(15, clock_set, "times the wall clock was set")   \
+    X(16, clock_back, "times the ticks went back")
 
 enum shm_stat {
 #define X(index, name, help) SHM_STAT_##name = index,

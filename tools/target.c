@@ -37,10 +37,14 @@ static int find_by_name(const char *name, char *ret_path, char *ret_message, siz
     int r = shm_path_find(name, path, sizeof(path));
 
     if (r < 0) {
-        snprintf(ret_message, message_size,
-                 r == -ENAMETOOLONG ? "%s: name too long"
-                                    : "%s: neither a file nor a segment's name",
-                 name);
+        snprintf(
+            ret_message, message_size,
+            r == -ENAMETOOLONG ? "%s: name too long"
+            : r == -EACCES
+                ? "%s: no such segment, and its runtime folder in /dev/shm cannot be trusted: it "
+                  "belongs to another user, or others may write to it"
+                : "%s: neither a file nor a segment's name",
+            name);
         return r;
     }
     if (!has_control(path)) {

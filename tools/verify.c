@@ -192,11 +192,13 @@ static int verify_segment(struct verify *verify, size_t first, size_t end)
     int r;
 
     verify->accounts = 0;
+    verify->clock_seen = 0;
     r = verify_read_files(verify, first, end, &last);
     if (r == 0) {
         close_accounts(verify, identity, &last);
         if (verify->accounts)
             print_table(verify, identity, end - first);
+        verify_print_times(verify, identity);
     }
     free(last.seal);
     return r;

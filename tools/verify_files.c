@@ -146,6 +146,7 @@ static int read_block(struct verify *verify, const struct state *state,
         return 0; /* the account will miss it */
     }
     account_block(account, piece->block.first_seq, verify->block.records, state->firm, &report);
+    verify_times(account, &verify->block);
     return 0;
 }
 
@@ -266,6 +267,7 @@ static int read_file(struct verify *verify, struct state *state, struct verify_l
         r = read_pieces(verify, state);
     if (r < 0)
         return r;
+    verify_clock(verify, state->reader);
     read_seal(verify, state);
     check_seal(verify, state);
     return keep_seal(state, last);

@@ -19,8 +19,9 @@ struct verify {
     struct account *account;         /* of one segment */
     size_t accounts;
     struct file_block block;
-    bool growing; /* the last file of the segment */
-    size_t begun; /* unfinished files without even a whole header: nothing else is in them */
+    bool growing;        /* the last file of the segment */
+    size_t begun;        /* unfinished files without even a whole header: nothing else is in them */
+    uint64_t clock_seen; /* ticks of the newest clock pair looked at, of one segment */
     uint64_t problems;
     uint64_t produced, written, dropped, in_ring; /* totals */
 };
@@ -34,6 +35,12 @@ struct verify_last {
 /* Read files first .. end-1 of the set, all of one segment, into accounts. 0, -errno. */
 int verify_read_files(struct verify *verify, size_t first, size_t end,
                       struct verify_last *ret_last);
+
+/* Of time (verify_clock.c): the clock pairs of a file that was read, the times of a block's
+ * records, and what is to be said of the latter. */
+void verify_clock(struct verify *verify, const struct file_reader *reader);
+void verify_times(struct account *account, const struct file_block *block);
+void verify_print_times(struct verify *verify, const struct file_identity *identity);
 
 void verify_problem(struct verify *verify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

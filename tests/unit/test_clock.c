@@ -42,6 +42,28 @@ Test(clock, no_pair_and_one_pair)
     cr_assert_eq(shm_clock_to_ns(&one, 1, 0, T0 + 5, NULL), (int64_t)REAL0, "no rate known");
 }
 
+Test(clock, what_happened_between_two_pairs)
+{
+    const struct shmlog_clock_pair a = pair(T0, REAL0), same = pair(T0, REAL0 + 1000),
+                                   back = pair(T0 - 7, REAL0 + 1000000000),
+                                   ran = pair(T0 + HZ, REAL0 + 1000000000),
+                                   slewed = pair(T0 + HZ, REAL0 + 1000500000),
+                                   forward = pair(T0 + HZ, REAL0 + 3601000000000),
+                                   backward = pair(T0 + HZ, REAL0 - 9000000000);
+    int64_t by;
+
+    cr_assert_eq(shm_clock_between(&a, &ran, HZ, &by), SHM_CLOCK_RAN);
+    cr_assert_eq(by, 0);
+    cr_assert_eq(shm_clock_between(&a, &slewed, HZ, &by), SHM_CLOCK_RAN, "0.05 percent is slewing");
+    cr_assert_eq(shm_clock_between(&a, &forward, HZ, &by), SHM_CLOCK_SET);
+    cr_assert_eq(by, 3600000000000);
+    cr_assert_eq(shm_clock_between(&a, &backward, HZ, &by), SHM_CLOCK_SET);
+    cr_assert_eq(by, -10000000000);
+    cr_assert_eq(shm_clock_between(&a, &back, HZ, &by), SHM_CLOCK_BACK);
+    cr_assert_eq(by, -7);
+    cr_assert_eq(shm_clock_between(&a, &same, HZ, &by), SHM_CLOCK_BACK);
+}
+
 Test(clock, interpolates_and_extrapolates)
 {
     /* 100 ppm faster than nominal, then 100 ppm slower */

@@ -97,6 +97,14 @@ Test(path, runtime_folders)
     cr_assert_eq(chmod(own, 0777), 0);
     cr_assert_eq(shm_path_find("x", path, sizeof(path)), 0);
     cr_assert_str_eq(path, "/dev/shm/shmlog/x");
+    strcpy(path, "untouched");
+    cr_assert_eq(shm_path_find("z", path, sizeof(path)), -EACCES, "nowhere, and not in a trap");
+    untouched();
+    cr_assert_eq(chmod(own, 0750), 0);
+    cr_assert_eq(shm_path_find("z", path, sizeof(path)), 0);
+    cr_assert_eq(chmod("/dev/shm/shmlog", 0777), 0);
+    cr_assert_eq(shm_path_find("z", path, sizeof(path)), -EACCES);
+    cr_assert_eq(chmod("/dev/shm/shmlog", 0755), 0);
     /* a user */
     cr_assert_eq(seteuid(65534), 0);
     cr_assert_eq(shm_path_make("y", path, sizeof(path)), 0);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What --verify has to say of time: where the wall clock was set, and where records of a ring have
+ * older times than those before them. Neither is a problem: order within a ring is that of its
+ * numbers.
+ */
+#include "shm/clock.h"
+#include "tools/verify_state.h"
+
+#include <inttypes.h>
+
+void verify_clock(struct verify *verify, const struct file_reader *reader)
+{
+    const struct file_identity *const identity = &verify->file->identity;
+    size_t count;
+    const struct shmlog_clock_pair *const pairs = file_reader_clock(reader, &count);
+
+    for (size_t i = 1; i < count; i++) {
+        int64_t by_ns;
+
+        /* pairs are repeated at the beginning of the next file */
+        if (pairs[i].ticks <= verify->clock_seen ||
+            shm_clock_between(&pairs[i - 1], &pairs[i], identity->clock_hz, &by_ns) !=
+                SHM_CLOCK_SET)
+            continue;
+        fprintf(verify->out,
+                "note: %s: the wall clock was set by %+.3f s, between ticks %" PRIu64
+                " and %" PRIu64 "\n",
+                verify->file->path, (double)by_ns / 1e9, pairs[i - 1].ticks, pairs[i].ticks);
+    }
+    if (count && pairs[count - 1].ticks > verify->clock_seen)
+        verify->clock_seen = pairs[count - 1].ticks;
+}
+
+void verify_times(struct account *account, const struct file_block *block)
+{
+    for (size_t i = 0; i < block->records; i++) {
+        const uint64_t time = block->record[i].time;
+
+        if (time < account->newest_time) {
+            account->backwards++;
+            if (account->newest_time - time > account->backwards_by)
+                account->backwards_by = account->newest_time - time;
+        } else {
+            account->newest_time = time;
+        }
+    }
+}
+
+void verify_print_times(struct verify *verify, const struct file_identity *identity)
+{
+    for (size_t i = 0; i < verify->accounts; i++) {
+        const struct account *const account = &verify->account[i];
+
+        if (account->backwards)
+            fprintf(verify->out,
+                    "note: ring %" PRIu32 ": %" PRIu64
+                    " records are older than one before them, by "
+                    "up to %.6f s: callers' own times, or a clock that differs between cores\n",
+                    account->ring, account->backwards,
+                    identity->clock_hz ? (double)account->backwards_by / (double)identity->clock_hz
+                                       : 0.0);
+    }
+}
