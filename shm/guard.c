@@ -4,12 +4,13 @@
  * shmlog.h.
  *
  * The table of mappings is a list of blocks that are never given back, so that the handler can walk
- * it at any time; an entry is free while its `begin` is 0. Nothing in the handler but loads, mmap()
- * and one store.
+ * it at any time; an entry is free while its `begin` is 0, and being filled in while it is 1.
+ * Nothing in the handler but loads, mmap() and one store.
  */
 #include "shm/guard.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,11 @@
 #include <unistd.h>
 
 #define BLOCK_ENTRIES 256u
+#define FREE 0u
+#define TAKEN 1u
 
 struct entry {
-    uintptr_t begin; /* stored last, with release; 0: free */
+    uintptr_t begin; /* FREE, TAKEN, or stored last, with release */
     size_t size, page;
     int protection;
     uint32_t *lost;
@@ -32,7 +35,7 @@ struct block {
 
 static struct block first;
 static struct sigaction before;
-static bool installed;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Zero pages from the page of `at` to the end. On hugetlbfs, pages cannot be replaced one small
  * page at a time. */
@@ -56,7 +59,7 @@ static bool is_ours(uintptr_t at)
             /* pairs with the release in shm_guard_add() */
             const uintptr_t begin = __atomic_load_n(&entry->begin, __ATOMIC_ACQUIRE);
 
-            if (begin && at - begin < entry->size)
+            if (begin > TAKEN && at - begin < entry->size)
                 return replace(entry, begin, at);
         }
     }
@@ -94,31 +97,42 @@ static void install(void)
     sigaction(SIGBUS, NULL, &before);
     action.sa_mask = before.sa_mask; /* for it may be called from ours */
     sigaction(SIGBUS, &action, NULL);
-    installed = true;
 }
 
-static struct entry *free_entry(void)
+/* The block after this one, made if there is none. */
+static struct block *next_of(struct block *block)
 {
-    struct block *block = &first;
+    struct block *next = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE);
+    struct block *fresh;
 
-    for (;;) {
-        for (unsigned i = 0; i < BLOCK_ENTRIES; i++)
-            if (!block->entry[i].begin)
-                return &block->entry[i];
-        if (!block->next) {
-            struct block *const fresh = calloc(1, sizeof(*fresh));
-
-            if (!fresh)
-                return NULL;
-            __atomic_store_n(&block->next, fresh, __ATOMIC_RELEASE);
-        }
-        block = block->next;
+    if (next)
+        return next;
+    fresh = calloc(1, sizeof(*fresh));
+    if (fresh && !__atomic_compare_exchange_n(&block->next, &next, fresh, 0, __ATOMIC_ACQ_REL,
+                                              __ATOMIC_ACQUIRE)) {
+        free(fresh); /* another thread was first */
+        return next;
     }
+    return fresh;
+}
+
+static struct entry *take_entry(void)
+{
+    for (struct block *block = &first; block; block = next_of(block)) {
+        for (unsigned i = 0; i < BLOCK_ENTRIES; i++) {
+            uintptr_t none = FREE;
+
+            if (__atomic_compare_exchange_n(&block->entry[i].begin, &none, TAKEN, 0,
+                                            __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+                return &block->entry[i];
+        }
+    }
+    return NULL;
 }
 
 int shm_guard_add(void *memory, size_t size, size_t page, int protection, uint32_t *lost)
 {
-    struct entry *const entry = free_entry();
+    struct entry *const entry = take_entry();
 
     if (!entry)
         return -ENOMEM;
@@ -127,17 +141,19 @@ int shm_guard_add(void *memory, size_t size, size_t page, int protection, uint32
     entry->protection = protection;
     entry->lost = lost;
     __atomic_store_n(&entry->begin, (uintptr_t)memory, __ATOMIC_RELEASE);
-    if (!installed)
-        install();
+    pthread_once(&once, install);
     return 0;
 }
 
 void shm_guard_remove(const void *memory)
 {
-    for (struct block *block = &first; block; block = block->next) {
+    for (struct block *block = &first; block;
+         block = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE)) {
         for (unsigned i = 0; i < BLOCK_ENTRIES; i++) {
-            if (memory && block->entry[i].begin == (uintptr_t)memory)
-                __atomic_store_n(&block->entry[i].begin, 0, __ATOMIC_RELEASE);
+            uintptr_t *const begin = &block->entry[i].begin;
+
+            if (memory && __atomic_load_n(begin, __ATOMIC_RELAXED) == (uintptr_t)memory)
+                __atomic_store_n(begin, FREE, __ATOMIC_RELEASE);
         }
     }
 }

@@ -8,8 +8,7 @@
  * check like anything else in shared memory. The owner looks at the mark from time to time. A
  * SIGBUS for any other address goes to whatever handled it before.
  *
- * Any thread may run into the handler; mappings are added and removed by their owner, while no
- * other thread uses them.
+ * Any thread may run into the handler, and add and remove mappings of its own.
  */
 #ifndef SHM_GUARD_H
 #define SHM_GUARD_H
