@@ -276,8 +276,8 @@ static uint64_t lost_with_ring(const struct drain *d, uint32_t index)
 
 static int settle(struct drain *d, uint32_t index);
 
-/* The ring's file was cut short: what was taken stands, the rest is a gap, and the ring is left out
- * from now on. */
+/* The ring's file was cut short, and no sound record follows: the rest is a gap, and the ring is
+ * left out from now on. */
 static int lose_ring(struct drain *d, uint32_t index)
 {
     struct drained_ring *const ring = &d->ring[index];
@@ -312,15 +312,13 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     struct shm_read read;
     int r = 0;
 
-    if (__builtin_expect(is_cut(d, index), 0))
-        return lose_ring(d, index);
     shm_ring_read(&ring->reader, upto, d->batch, d->batch_slots, &read);
-    if (read.kind == SHM_READ_NONE)
-        return 0;
-    if (read.kind == SHM_READ_LOST && is_cut(d, index)) { /* zeros, not what writers left */
-        ring->reader = before;
+    if (__builtin_expect(read.kind != SHM_READ_RECORDS && is_cut(d, index), 0)) {
+        ring->reader = before; /* what follows are zeros, not what writers left */
         return lose_ring(d, index);
     }
+    if (read.kind == SHM_READ_NONE)
+        return 0;
     if (read.kind == SHM_READ_LOST) {
         r = put_gap(d, index, read.cause, read.lost, ring->reader.pos, ring->reader.seq, 0);
         read.slots = 1; /* work was done */
@@ -385,7 +383,7 @@ int64_t drain_work(struct drain *d, uint64_t now_ns)
             continue;
         bell = shm_ring_doorbell(ring->header);
         if (__builtin_expect(is_cut(d, i), 0)) {
-            n = lose_ring(d, i);
+            n = take(d, i, shm_ring_head(ring->header)); /* as far as its records are sound */
         } else if (bell - ring->reader.pos - 1 < d->capacity) { /* ahead of the cursor, and sane */
             n = take(d, i, bell);
         } else if (now_ns - ring->checked_ns >= d->p.flush_ns) {
@@ -434,8 +432,10 @@ int drain_stop(struct drain *d)
         n = take(d, i, ring->stop_at);
         if (n < 0)
             return (int)n;
-        if (!ring->header)
+        if (is_cut(d, i)) {
+            more |= ring->header != NULL;
             continue;
+        }
         if ((int64_t)(ring->stop_at - ring->reader.pos) > 0) {
             more = true;
             continue;

@@ -118,7 +118,7 @@ static void test_own_ring(void)
     KIT_EQ(messages("later") + lost, RECORDS);
 }
 
-/* Records of the ring that are not read yet, half of them cut off: those before are sound, the
+/* Records of the ring that are not read yet, some of them cut off: those before are sound, the
  * others stand as a gap. The collector is stopped so that it has them all to read. */
 static void test_unread(void)
 {
@@ -135,7 +135,8 @@ static void test_unread(void)
     shmlog_close(log_);
     kit_collector_stop(&collector);
     found = messages("unread");
-    KIT_COMPARE(found, <=, 1024);
+    KIT_COMPARE(found, >=, 1000);
+    KIT_COMPARE(found, <, 10 * RECORDS);
     kit_verify(output, &ledger);
     KIT_CHECK(ledger.found);
     KIT_EQ(ledger.written, found);
@@ -216,8 +217,14 @@ static void test_access(void)
 
 static bool has_followed(void *arg)
 {
-    char *text = kit_read_file(((struct kit_process *)arg)->out, NULL);
-    const bool found = strstr(text, kit_text("before %u", RECORDS - 1)) != NULL;
+    const char *const path = ((struct kit_process *)arg)->out;
+    bool found;
+    char *text;
+
+    if (access(path, R_OK) < 0)
+        return false; /* it has not begun */
+    text = kit_read_file(path, NULL);
+    found = strstr(text, kit_text("before %u", RECORDS - 1)) != NULL;
 
     free(text);
     return found;
@@ -238,8 +245,7 @@ static void test_dump(void)
     log_some("before");
     while (!has_followed(&dump) && !kit_has_ended(&dump))
         shmlog_info(log_, "before %u", RECORDS - 1);
-    cut("ring-001", 4096);
-    log_some("after");
+    cut("ring-001", 0);
     kit_wait_text(&dump, "cut short", 20);
     kit_kill(&dump, SIGINT);
     KIT_EQ(kit_wait_exit(&dump, 20), 1);
