@@ -59,7 +59,8 @@ static const struct {
     {"slots odd", AT(ring_slots), 1025, SHMLOG_ERR_GEOMETRY},
     {"slots few", AT(ring_slots), 512, SHMLOG_ERR_GEOMETRY},
     {"slots many", AT(ring_slots), UINT64_C(1) << 31, SHMLOG_ERR_GEOMETRY},
-    {"no rings", AT(rings), 0, SHMLOG_ERR_GEOMETRY},
+    /* rings stands right behind */
+    {"no rings", offsetof(struct shmlog_control, cpu_rings), 8, 0, SHMLOG_ERR_GEOMETRY},
     {"many rings", AT(rings), SHMLOG_RINGS_MAX + 1, SHMLOG_ERR_GEOMETRY},
     {"more cores than rings", AT(cpu_rings), SHMLOG_CPUS_MAX, SHMLOG_ERR_GEOMETRY},
     {"no sites", AT(sites_max), 0, SHMLOG_ERR_GEOMETRY},
