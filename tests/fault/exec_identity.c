@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define SEGMENT "identity"
@@ -294,7 +295,10 @@ static void give_to_group(const char *file, int mode)
 static void test_users(struct segment_kit *segment)
 {
     struct seen seen;
+    struct stat st;
 
+    KIT_EQ(stat(segment->segment->path, &st), 0);
+    KIT_EQ(st.st_mode & 0777, 0750);
     if (geteuid() != 0) {
         printf("left out: another user: only root can be one\n");
         return;
