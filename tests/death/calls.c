@@ -245,6 +245,9 @@ int live(void *arg)
         thread = &shmlog_threads_[the_log->local.tls_index];
         if (l->gave_up)
             call(l, the_log, page->before + 1);
+        if (l->gone && (shmlog_own_ring(the_log) < 0 ||
+                        shmlog_lose_ring_(the_log, the_log->local.geometry.cpu_rings) < 0))
+            _exit(6);
         if (l->no_ring)
             the_log->local.ring_of_cpu[l->cpu] = &the_log->local.none;
         if (l->no_cpu)

@@ -497,7 +497,8 @@ static void run_scene(const struct scene *scene)
     KIT_EQ(committed, scene->end == END_COMMITTED);
     KIT_EQ(dropped, scene->end == END_DROPPED);
     KIT_EQ(ledger.page->owned,
-           scene->life.own || (scene->spare_rings && !scene->end) || scene->call == CALL_OWN);
+           !scene->life.gone &&
+               (scene->life.own || (scene->spare_rings && !scene->end) || scene->call == CALL_OWN));
     clean_up();
     printf("%-46s %4u instructions, %4u committed, %4u lost", scene->name, now.hits, now.committed,
            now.dropped);
