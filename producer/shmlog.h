@@ -1940,6 +1940,13 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
     shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
 }
 
+/* Was the ring taken out of use since its file was cut short, or never there? Writers do not touch
+ * this word. */
+SHMLOG_INLINE_ int shmlog_ring_gone_(const struct shmlog_ring *ring)
+{
+    return shmlog_load_relaxed_(&ring->magic) != SHMLOG_RING_MAGIC;
+}
+
 /* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none
  * free comes here in each of its calls. */
 SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
@@ -1955,7 +1962,7 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
         uint32_t none = 0;
         uint64_t mask;
 
-        if (ring == &log->local.none || shmlog_load32_relaxed_(&ring->owner))
+        if (shmlog_ring_gone_(ring) || shmlog_load32_relaxed_(&ring->owner))
             continue;
         mask = shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
         if (!shmlog_owns_ring_(log, thread) &&
@@ -2281,12 +2288,6 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
             shmlog_nap_(50);
     }
     return 1;
-}
-
-/* Was the ring taken out of use since its file was cut short? Writers do not touch this word. */
-SHMLOG_INLINE_ int shmlog_ring_gone_(const struct shmlog_ring *ring)
-{
-    return shmlog_load_relaxed_(&ring->magic) != SHMLOG_RING_MAGIC;
 }
 
 /* A record that found no room is lost. What a ring that is gone counts, nobody would see. */

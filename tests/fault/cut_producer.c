@@ -72,6 +72,7 @@ struct cut_case {
     off_t size;     /* that ring files are cut to */
     bool own_ring;  /* the thread has one */
     bool cut_spare; /* the spare rings, else those of cores */
+    bool cut_first; /* of the spare rings only the first, which the thread has */
     bool filled;    /* the ring is full when it is cut */
 };
 
@@ -88,7 +89,8 @@ static int log_and_cut(void *arg)
     log_some(log, c->filled ? 4 * (uint32_t)geometry->ring_slots : 10);
     before = shmlog_thread_lost(log);
     if (c->cut_spare)
-        cut_rings(geometry->cpu_rings, geometry->rings, c->size);
+        cut_rings(geometry->cpu_rings, c->cut_first ? geometry->cpu_rings + 1 : geometry->rings,
+                  c->size);
     else
         cut_rings(0, geometry->cpu_rings, c->size);
     log_some(log, RECORDS);
@@ -168,10 +170,18 @@ static void test_rings(void)
                                           .own_ring = true,
                                           .cut_spare = true};
 
+    static const struct cut_case another = {.name = "another ring left",
+                                            .spare_rings = 2,
+                                            .own_ring = true,
+                                            .cut_spare = true,
+                                            .cut_first = true};
+
     for (unsigned i = 0; rseq_here() && i < sizeof(cases) / sizeof(cases[0]); i++)
         run_case(&cases[i].c, cases[i].want, cases[i].counted);
-    if (!rseq_here())
+    if (!rseq_here()) {
         run_case(&owned, 10, true);
+        run_case(&another, 11, false);
+    }
 }
 
 /* A writer that waits for room in a ring, for ever, and then the ring is gone. */
