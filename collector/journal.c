@@ -3,9 +3,8 @@
  * The journal: see journal.h. Every piece is put together in `buffer` and committed as one entry of
  * the outbox; nothing of it exists before that commit, so a full outbox only means "later".
  */
-#include "collector/journal.h"
+#include "collector/journal_parts.h"
 
-#include "collector/file/reader.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
 #include "shm/ring_reader.h"
@@ -13,36 +12,13 @@
 #include "shm/tables.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-#define CLOCK_PENDING 16u
-#define INDEX_ENTRY 32u                   /* bytes of a piece in the index, about, and generously */
-#define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
-
-struct journal {
-    struct journal_params p;
-    struct file_encoder *encoder;
-    struct file_index *index;
-    struct file_buffer buffer;
-    struct file_identity identity;
-    struct outbox_file file;
-    struct file_sites sites;    /* parsed, for the encoder; ids never change their meaning */
-    uint64_t *site_in_file;     /* bit set: is in this file's dictionary */
-    uint32_t *producer_in_file; /* by entry index: the id that is in this file's dictionary */
-    struct shmlog_clock_pair pending[CLOCK_PENDING];
-    uint32_t pending_count;
-    bool has_records;
-    uint64_t pieces;                  /* committed to this file: its index grows with them */
-    struct file_ledger_entry *ledger; /* scratch: all rings and the segment's own line */
-    uint32_t last_site, last_producer;
-};
-
-static uint64_t realtime_ns(void)
+uint64_t journal_realtime_ns(void)
 {
     struct timespec ts;
 
@@ -128,7 +104,7 @@ bool journal_due(const struct journal *j, uint64_t now_realtime_ns)
 }
 
 /* The ledger as committed, with what the rings say was produced. */
-static const struct file_ledger_entry *draw_up_ledger(struct journal *j)
+struct file_ledger_entry *journal_ledger(struct journal *j)
 {
     const struct shm_segment *const segment = j->p.segment;
     const uint32_t rings = segment->geometry.rings;
@@ -200,7 +176,7 @@ static int commit(struct journal *j, uint32_t kind, uint32_t ring,
     return 0;
 }
 
-static void forget_dictionary(struct journal *j)
+void journal_forget_dictionary(struct journal *j)
 {
     memset(j->site_in_file, 0, (j->p.segment->geometry.sites_max / 64 + 1) * sizeof(uint64_t));
     memset(j->producer_in_file, 0, j->p.segment->geometry.producers_max * sizeof(uint32_t));
@@ -218,7 +194,7 @@ int journal_begin(struct journal *j)
 
     if (j->file.open)
         return 0;
-    j->file = (struct outbox_file){.created_ns = realtime_ns(), .open = 1};
+    j->file = (struct outbox_file){.created_ns = journal_realtime_ns(), .open = 1};
     j->file.number = (before.number > j->p.newest_file ? before.number : j->p.newest_file) + 1;
     if (getrandom(j->file.uuid, 16, 0) != 16) {
         j->file = before;
@@ -229,7 +205,7 @@ int journal_begin(struct journal *j)
     memcpy(j->identity.file_uuid, j->file.uuid, 16);
     j->buffer.size = 0;
     file_index_clear(j->index);
-    r = file_put_header(j->encoder, &j->identity, draw_up_ledger(j), rings + 1, &j->buffer);
+    r = file_put_header(j->encoder, &j->identity, journal_ledger(j), rings + 1, &j->buffer);
     count = shm_clock_read(j->p.segment, pairs, 64);
     for (size_t i = 0; r == 0 && i < count; i++)
         r = file_put_clock(j->encoder, j->file.uuid, &pairs[i], &j->buffer);
@@ -239,7 +215,7 @@ int journal_begin(struct journal *j)
         j->file = before;
         return r;
     }
-    forget_dictionary(j);
+    journal_forget_dictionary(j);
     j->pending_count = 0;
     j->has_records = false;
     j->pieces = 1;
@@ -401,7 +377,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
     if (r == 0)
         r = commit(j, OUTBOX_ENTRY_DATA, batch->ring, line);
     if (r < 0) {
-        forget_dictionary(j); /* entries twice in a file do no harm, missing ones would */
+        journal_forget_dictionary(j); /* entries twice in a file do no harm, missing ones would */
         return r;
     }
     j->pending_count = 0;
@@ -435,9 +411,9 @@ int journal_gap(struct journal *j, struct file_gap *gap, const struct file_ledge
 static int put_seal(struct journal *j, const struct file_index *index)
 {
     j->buffer.size = 0;
-    return file_put_seal(j->encoder, &j->identity, draw_up_ledger(j),
+    return file_put_seal(j->encoder, &j->identity, journal_ledger(j),
                          j->p.segment->geometry.rings + 1, index, j->file.offset, false,
-                         realtime_ns(), &j->buffer);
+                         journal_realtime_ns(), &j->buffer);
 }
 
 int journal_seal(struct journal *j)
@@ -461,42 +437,4 @@ int journal_seal(struct journal *j)
     if (r == 0)
         r = commit(j, OUTBOX_ENTRY_SEAL, 0, NULL);
     return r;
-}
-
-/* Add the pieces of the file at `path` to the index. */
-static int index_file(struct journal *j, const char *path)
-{
-    struct file_reader *reader = NULL;
-    struct file_buffer bytes = {0};
-    struct file_piece piece;
-    int fd, r;
-
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return -errno;
-    r = file_reader_open(path, &reader);
-    while (r >= 0 && (r = file_reader_next(reader, &piece)) >= 0 && piece.kind != FILE_PIECE_END) {
-        if (piece.kind == FILE_PIECE_DAMAGED)
-            continue;
-        bytes.size = 0;
-        r = file_buffer_reserve(&bytes, piece.size);
-        if (r == 0 && pread(fd, bytes.data, piece.size, (off_t)piece.offset) != (ssize_t)piece.size)
-            r = -EIO;
-        if (r == 0)
-            r = file_index_add(j->index, piece.offset, bytes.data, piece.size);
-    }
-    file_buffer_done(&bytes);
-    file_reader_close(reader);
-    close(fd);
-    return r;
-}
-
-int journal_seal_left(struct journal *j, const char *path)
-{
-    if (!j->file.open)
-        return 0;
-    file_index_clear(j->index);
-    if (index_file(j, path) < 0)
-        file_index_clear(j->index); /* readers do without an index */
-    return journal_seal(j);
 }

@@ -60,6 +60,13 @@ int journal_seal(struct journal *journal);
  * at `path`. */
 int journal_seal_left(struct journal *journal, const char *path);
 
+/* The disk does not take the file of the oldest entry in the outbox any more, or it is gone: what
+ * is in the outbox moves to a new file, and the old one gets a bad seal if anything of it is on the
+ * disk. The outbox changes its memory and its size; positions in it begin anew. Nothing may be
+ * under way from it. Negative: nothing happened, try again later; -EBADMSG: the outbox is damaged.
+ */
+int journal_move(struct journal *journal);
+
 /* Is the file due for rotation by size or time? One without records is not. */
 bool journal_due(const struct journal *journal, uint64_t now_realtime_ns);
 bool journal_is_open(const struct journal *journal);

@@ -30,6 +30,7 @@ static void catch_signals(void)
     sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a limit on file sizes is an error like others */
 }
 
 int main(int argc, char **argv)

@@ -28,8 +28,9 @@
 #define OUTBOX_SIZE_MIN (UINT64_C(1) << 20)
 
 #define OUTBOX_ENTRY_DATA 1u
-#define OUTBOX_ENTRY_SEAL 2u /* the last of its file */
-#define OUTBOX_ENTRY_PAD 3u  /* up to the end of the ring's memory */
+#define OUTBOX_ENTRY_SEAL 2u     /* the last of its file */
+#define OUTBOX_ENTRY_PAD 3u      /* up to the end of the ring's memory */
+#define OUTBOX_ENTRY_BAD_SEAL 4u /* the seal of a file that could not be written, if it can be */
 
 /* Head of an entry; its bytes follow. Entries begin at multiples of 64. */
 struct outbox_entry {
@@ -66,6 +67,14 @@ void outbox_close(struct outbox *outbox);
 /* Was its file cut short under way? Then what is read from it may be zero, and it keeps nothing. */
 bool outbox_is_lost(const struct outbox *outbox);
 
+/* Another outbox for the same segment, empty, with the ledger, the file and the directory of this
+ * one, in a file `outbox.next`. It comes to nothing (outbox_close()) or, once filled, takes the
+ * place of this one at a stroke: `outbox` is then what `next` was, and `next` is no more; on error
+ * both are as before. Memory of the old one must not be in use any more. */
+int outbox_create_next(const struct outbox *outbox, const char *segment_path, uint64_t size,
+                       struct outbox **ret_next);
+int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segment_path);
+
 /* True if the outbox in the directory holds no entry and no file that is still to be sealed, or if
  * there is none. */
 bool outbox_is_empty(const char *segment_path);
@@ -82,6 +91,8 @@ const struct outbox_file *outbox_file(const struct outbox *outbox);
 /* Room for an entry of `size` bytes now? It never has for more than outbox_max(). */
 bool outbox_has_room(const struct outbox *outbox, uint64_t size);
 uint64_t outbox_max(const struct outbox *outbox);
+/* Bytes for entries, as at creation. */
+uint64_t outbox_size(const struct outbox *outbox);
 
 /* Commit an entry with the ledger line (NULL: none changes) and the file state that go with it.
  * There must be room. */

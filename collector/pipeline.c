@@ -165,10 +165,11 @@ static int finish(struct pipeline *p)
     drain_begin_stop(p->drain);
     while (!sealed || !writeback_idle(p->writeback)) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int work = writeback_work(p->writeback, now), r;
+        const int work = pipeline_write(p, now);
+        int r;
 
         if (work < 0)
-            return pipeline_fail(p, work, "%s/outbox: damaged", p->segment->path);
+            return work;
         if (writeback_stalled(p->writeback)) {
             stalled_ns = stalled_ns ? stalled_ns : now;
             if (now - stalled_ns > 3000 * MS)
@@ -258,11 +259,11 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
     p->message_size = message_size;
     while (!*stop) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int64_t work = writeback_work(p->writeback, now);
+        int64_t work = pipeline_write(p, now);
 
         if (work < 0) {
             r = check_files(p);
-            return r < 0 ? r : pipeline_fail(p, (int)work, "%s/outbox: damaged", p->segment->path);
+            return r < 0 ? r : (int)work;
         }
         if (p->recovering) {
             r = finish_recovery(p);

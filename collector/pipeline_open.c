@@ -126,41 +126,6 @@ static int open_outbox(struct pipeline *p)
     return 0;
 }
 
-static int open_store(struct pipeline *p)
-{
-    struct writeback_params params = {
-        .outbox = p->outbox,
-        .directory = p->directory,
-        .segment = p->name,
-        .durable = p->options.durable,
-        .say = pipeline_say,
-        .stats = p->segment->control->stats,
-    };
-    uint64_t *const rungs = &p->segment->control->rungs;
-    void *memory;
-    size_t size;
-    int r = -ENOSYS;
-
-    outbox_memory(p->outbox, &memory, &size);
-    *rungs &= ~(SHMLOG_RUNG_NO_URING | SHMLOG_RUNG_NO_FIXED_BUFFERS);
-    if (p->options.io != IO_PLAIN) {
-        r = store_uring_open(memory, size, &p->store);
-        if (r < 0 && p->options.io == IO_URING)
-            return pipeline_fail(p, r, "--io uring: %s; use --io auto, or allow io_uring here",
-                                 strerror(-r));
-        if (r < 0)
-            *rungs |= SHMLOG_RUNG_NO_URING;
-        else if (!p->store->fixed_buffers)
-            *rungs |= SHMLOG_RUNG_NO_FIXED_BUFFERS;
-    }
-    if (r < 0)
-        r = store_plain_open(&p->store);
-    params.store = p->store;
-    if (r == 0)
-        r = writeback_open(&params, &p->writeback);
-    return r < 0 ? pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r)) : 0;
-}
-
 static int open_agents(struct pipeline *p)
 {
     struct journal_params journal = {
@@ -254,7 +219,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     if (r == 0)
         r = open_outbox(p);
     if (r == 0)
-        r = open_store(p);
+        r = pipeline_open_store(p);
     if (r == 0)
         r = open_agents(p);
     if (r < 0) {

@@ -51,6 +51,11 @@ static inline uint64_t pipeline_clock_ns(clockid_t id)
 /* A message for people, and the error on its way. */
 int pipeline_fail(struct pipeline *pipeline, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The backend, and writeback on it. */
+int pipeline_open_store(struct pipeline *pipeline);
+/* A round of writeback, with what it takes when something failed: the work done, or an error with
+ * a message. */
+int pipeline_write(struct pipeline *pipeline, uint64_t now);
 /* One line on stderr. */
 void pipeline_say(const char *line);
 

@@ -32,6 +32,8 @@ struct store_operations {
 struct store {
     const struct store_operations *operations;
     bool fixed_buffers;
+    int failed; /* negative errno: it takes nothing more; what it had not begun comes back as
+                   -ECANCELED, and when nothing is under way it is to be replaced */
 };
 
 /* `memory`: where all data to be written lie, to be registered. Negative errno where io_uring is

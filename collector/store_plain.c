@@ -38,10 +38,14 @@ static int plain_write(struct store *store, int fd, const void *data, size_t siz
 static int plain_sync(struct store *store, int fd, uint64_t token)
 {
     struct store_plain *const plain = (struct store_plain *)store;
+    int r;
 
     if (plain->count == STORE_DEPTH)
         return -EAGAIN;
-    return put(plain, token, fdatasync(fd) < 0 ? -errno : 0);
+    do
+        r = fdatasync(fd);
+    while (r < 0 && errno == EINTR);
+    return put(plain, token, r < 0 ? -errno : 0);
 }
 
 static int plain_poll(struct store *store, bool wait, struct store_done *ret_done)

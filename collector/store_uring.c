@@ -2,6 +2,9 @@
  *
  * The io_uring backend: writes from the outbox, registered as one fixed buffer where the memlock
  * limit allows it. The kernel's worker threads are kept on the cores that this thread may use.
+ *
+ * The kernel takes entries in the order in which they were queued. When it takes none any more, for
+ * good or for STALLED_NS, those that it has not taken can be given back for sure, and are.
  */
 #include "collector/store.h"
 
@@ -10,29 +13,61 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <time.h>
+
+#define STALLED_NS UINT64_C(2000000000)
 
 struct store_uring {
     struct store store;
     struct io_uring ring;
     uint32_t under_way;
+    uint64_t token[STORE_DEPTH]; /* of the newest entries queued */
+    uint32_t queued;             /* free-running */
+    uint32_t given_back;         /* of those that the kernel did not take */
+    uint64_t stalled_ns;         /* since when it takes none, 0: it does */
 };
 
 static struct io_uring_sqe *next(struct store_uring *uring)
 {
-    return uring->under_way < STORE_DEPTH ? io_uring_get_sqe(&uring->ring) : NULL;
+    if (uring->store.failed || uring->under_way == STORE_DEPTH)
+        return NULL;
+    return io_uring_get_sqe(&uring->ring);
 }
 
-static int submit(struct store_uring *uring, struct io_uring_sqe *sqe, uint64_t token)
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Offer the kernel what is queued. What it does not take now goes with the next submission, the
+ * next poll's at the latest. */
+static void submit(struct store_uring *uring)
 {
     int r;
 
-    io_uring_sqe_set_data64(sqe, token);
-    uring->under_way++;
     do
         r = io_uring_submit(&uring->ring);
     while (r == -EINTR);
-    /* Whatever it says, the entry is queued and goes with the next submission, the next poll's at
-     * the latest: to call it failed here would have it complete twice. */
+    if (r > 0 || !io_uring_sq_ready(&uring->ring)) {
+        uring->stalled_ns = 0;
+    } else if (r < 0 && r != -EAGAIN && r != -EBUSY && r != -ENOMEM) {
+        uring->store.failed = r;
+    } else if (!uring->stalled_ns) {
+        uring->stalled_ns = now_ns();
+    } else if (now_ns() - uring->stalled_ns > STALLED_NS) {
+        uring->store.failed = r < 0 ? r : -EBUSY;
+    }
+}
+
+static int queue(struct store_uring *uring, struct io_uring_sqe *sqe, uint64_t token)
+{
+    io_uring_sqe_set_data64(sqe, token);
+    uring->token[uring->queued++ % STORE_DEPTH] = token;
+    uring->under_way++;
+    submit(uring);
     return 0;
 }
 
@@ -48,7 +83,7 @@ static int uring_write(struct store *store, int fd, const void *data, size_t siz
         io_uring_prep_write_fixed(sqe, fd, data, (unsigned)size, offset, 0);
     else
         io_uring_prep_write(sqe, fd, data, (unsigned)size, offset);
-    return submit(uring, sqe, token);
+    return queue(uring, sqe, token);
 }
 
 static int uring_sync(struct store *store, int fd, uint64_t token)
@@ -59,7 +94,21 @@ static int uring_sync(struct store *store, int fd, uint64_t token)
     if (!sqe)
         return -EAGAIN;
     io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-    return submit(uring, sqe, token);
+    return queue(uring, sqe, token);
+}
+
+/* The oldest of those that the kernel never took. */
+static int give_back(struct store_uring *uring, struct store_done *ret_done)
+{
+    const uint32_t left = io_uring_sq_ready(&uring->ring) - uring->given_back;
+
+    if (!left)
+        return 0;
+    ret_done->token = uring->token[(uring->queued - left) % STORE_DEPTH];
+    ret_done->result = -ECANCELED;
+    uring->given_back++;
+    uring->under_way--;
+    return 1;
 }
 
 static int uring_poll(struct store *store, bool wait, struct store_done *ret_done)
@@ -69,8 +118,10 @@ static int uring_poll(struct store *store, bool wait, struct store_done *ret_don
 
     if (!uring->under_way)
         return 0;
-    if (io_uring_sq_ready(&uring->ring))
-        io_uring_submit(&uring->ring);
+    if (!store->failed && io_uring_sq_ready(&uring->ring))
+        submit(uring);
+    if (store->failed && give_back(uring, ret_done))
+        return 1;
     if (io_uring_peek_cqe(&uring->ring, &cqe) < 0 || !cqe) {
         if (!wait || io_uring_wait_cqe(&uring->ring, &cqe) < 0 || !cqe)
             return 0;

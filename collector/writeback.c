@@ -3,46 +3,24 @@
  * Writeback: see writeback.h. Entries taken from the outbox stand in a queue in outbox order; each
  * goes through QUEUED -> WRITING -> WRITTEN (-> synced, in durable mode) and leaves at the front.
  */
-#include "collector/writeback.h"
+#include "collector/writeback_parts.h"
 
 #include "shm/stats.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define QUEUE 1024u /* entries looked after at once; a power of two */
-#define FILES 8u    /* files open at once */
 #define PAUSE_MIN_NS UINT64_C(50000000)
 #define PAUSE_MAX_NS UINT64_C(1000000000)
+#define LOOK_NS UINT64_C(1000000000) /* between looks whether the files are still there */
 #define SYNC_TOKEN UINT64_MAX
-
-enum piece_state { QUEUED, WRITING, WRITTEN };
 
 /* What failed; it is over when the same thing works again. */
 enum stall { STALL_NONE, STALL_WRITE, STALL_SYNC, STALL_RENAME };
-
-struct piece {
-    enum piece_state state;
-    bool synced;
-    bool again; /* under way when a sync of its file failed: to be written once more */
-    bool seal;
-    uint64_t end; /* outbox position after it */
-    uint64_t file_number, created_ns, offset, size, done;
-    const uint8_t *bytes;
-};
-
-struct open_file {
-    uint64_t number;
-    int fd;       /* -1: free */
-    bool retired; /* not to be used again; closed when nothing is under way, since a request may
-                     still name the descriptor */
-};
 
 struct writeback {
     struct writeback_params p;
@@ -50,7 +28,8 @@ struct writeback {
     uint64_t first, last; /* free-running */
     uint64_t next;        /* first piece that may be QUEUED */
     uint64_t pos;         /* in the outbox, of the next entry to take */
-    struct open_file file[FILES];
+    struct writeback_files files;
+    uint64_t looked_ns;
     uint32_t under_way;
     /* durable mode: one sync at a time, for all pieces before `sync_to` of one file */
     bool syncing;
@@ -58,39 +37,10 @@ struct writeback {
     /* a failure */
     enum stall stall;
     uint64_t stalled_on; /* STALL_WRITE: index of the piece */
+    bool broken;         /* it takes a new file to go on */
     int error;
     uint64_t pause_ns, retry_at_ns;
 };
-
-int writeback_path(const char *directory, const char *segment, uint64_t number, uint64_t created_ns,
-                   bool part, char *ret_path, size_t size)
-{
-    const time_t seconds = (time_t)(created_ns / 1000000000);
-    struct tm tm;
-    char stamp[32];
-    int n;
-
-    gmtime_r(&seconds, &tm);
-    strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
-    n = snprintf(ret_path, size, "%s/%s-%s-%06llu.shmlog%s", directory, segment, stamp,
-                 (unsigned long long)number, part ? ".part" : "");
-    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
-/* In durable mode, a name counts when its directory is on the disk. Opened anew each time: it may
- * have been replaced. */
-static int sync_directory(const struct writeback *w)
-{
-    const int fd = open(w->p.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (w->p.durable && fsync(fd) < 0)
-        r = -errno;
-    close(fd);
-    return r;
-}
 
 int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback)
 {
@@ -102,9 +52,8 @@ int writeback_open(const struct writeback_params *params, struct writeback **ret
     w->p = *params;
     w->pos = outbox_tail(params->outbox);
     w->pause_ns = PAUSE_MIN_NS;
-    for (unsigned i = 0; i < FILES; i++)
-        w->file[i].fd = -1;
-    r = sync_directory(w);
+    writeback_files_init(&w->files, params);
+    r = writeback_files_sync(&w->files);
     if (r < 0) {
         free(w);
         return r;
@@ -121,9 +70,7 @@ void writeback_close(struct writeback *w)
         return;
     while (w->under_way && store_poll(w->p.store, true, &done))
         w->under_way--;
-    for (unsigned i = 0; i < FILES; i++)
-        if (w->file[i].fd >= 0)
-            close(w->file[i].fd);
+    writeback_files_done(&w->files);
     free(w);
 }
 
@@ -155,21 +102,22 @@ static struct piece *piece_at(struct writeback *w, uint64_t index)
     return &w->queue[index % QUEUE];
 }
 
-static void retire_file(struct writeback *w, uint64_t number)
+/* Errors that waiting can mend: the same bytes go to the same file when the place is back. After
+ * all others nobody knows what the disk has of the file's newest part. */
+static bool is_passing(int error)
 {
-    for (unsigned i = 0; i < FILES; i++)
-        if (w->file[i].number == number)
-            w->file[i].retired = true;
+    static const int passing[] = {ENOSPC, EDQUOT, EROFS,  ENOENT, ENOTDIR, EACCES, EPERM,  ELOOP,
+                                  EMFILE, ENFILE, EEXIST, EISDIR, ENOMEM,  EINTR,  EAGAIN, ESTALE};
+
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+        if (error == -passing[i])
+            return true;
+    return false;
 }
 
-static void close_retired(struct writeback *w)
+static const char *reason(int error)
 {
-    for (unsigned i = 0; i < FILES && !w->under_way; i++) {
-        if (w->file[i].fd >= 0 && w->file[i].retired) {
-            close(w->file[i].fd);
-            w->file[i] = (struct open_file){.fd = -1};
-        }
-    }
+    return error == WRITEBACK_GONE ? "the file was removed, replaced or cut" : strerror(-error);
 }
 
 /* Pause after a failure of the piece at `index`. Its file is opened anew after that: it may be
@@ -183,9 +131,10 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
                    sizeof(path));
     w->p.stats[SHM_STAT_write_errors]++;
+    w->broken |= what != STALL_RENAME && !is_passing(error);
     if (!w->stall || error != w->error)
-        say(w, "%s: cannot write: %s; records wait in memory, trying again until it works", path,
-            strerror(-error));
+        say(w, "%s: cannot write: %s; records wait in memory, %s until it works", path,
+            reason(error), w->broken ? "trying with new files" : "trying again");
     if (w->stall != STALL_WRITE || what != STALL_WRITE)
         w->stalled_on = index;
     if (again)
@@ -193,7 +142,7 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     w->stall = what;
     w->error = error;
     w->retry_at_ns = now_ns + w->pause_ns;
-    retire_file(w, piece->file_number);
+    writeback_files_retire(&w->files, piece->file_number);
 }
 
 static void recovered(struct writeback *w)
@@ -203,52 +152,84 @@ static void recovered(struct writeback *w)
     say(w, "%s: writing again", w->p.directory);
 }
 
+bool writeback_needs_new_file(const struct writeback *w, uint64_t now_ns)
+{
+    return w->broken && !w->under_way && now_ns >= w->retry_at_ns;
+}
+
+int writeback_leave_files(struct writeback *w)
+{
+    writeback_files_done(&w->files);
+    for (uint64_t i = w->first; i < w->last; i++) {
+        const struct piece *const piece = piece_at(w, i);
+        int r;
+
+        if (piece->offset)
+            continue;
+        r = writeback_files_remove(&w->files, piece);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void writeback_begin_anew(struct writeback *w, bool moved, uint64_t now_ns)
+{
+    if (moved) {
+        w->first = w->last = w->next = w->stalled_on = 0;
+        w->pos = outbox_tail(w->p.outbox);
+        w->broken = false;
+        w->retry_at_ns = now_ns;
+    } else {
+        w->pause_ns = w->pause_ns * 2 > PAUSE_MAX_NS ? PAUSE_MAX_NS : w->pause_ns * 2;
+        w->retry_at_ns = now_ns + w->pause_ns;
+    }
+}
+
+void writeback_use(struct writeback *w, struct store *store)
+{
+    w->p.store = store;
+}
+
+bool writeback_is_under_way(const struct writeback *w)
+{
+    return w->under_way > 0;
+}
+
 /* Is a failure being waited out, as of now? What was under way then is waited for, too. */
 static bool is_pausing(const struct writeback *w, uint64_t now_ns)
 {
-    return w->stall && (now_ns < w->retry_at_ns || w->under_way);
+    return w->broken || (w->stall && (now_ns < w->retry_at_ns || w->under_way));
 }
 
-/* The piece's file, opened; made by its first piece. A crash between the writing of a seal and its
- * release from the outbox finds the file under its final name. */
-static int open_piece_file(struct writeback *w, const struct piece *piece)
+/* How much of the file of a piece is in the outbox no more. */
+static uint64_t acknowledged(struct writeback *w, const struct piece *piece)
 {
-    struct open_file *free_file = NULL;
-    char path[PATH_MAX];
-    int fd, r;
+    uint64_t i = w->first;
 
-    for (unsigned i = 0; i < FILES; i++) {
-        if (w->file[i].number == piece->file_number && w->file[i].fd >= 0 && !w->file[i].retired)
-            return w->file[i].fd;
-        if (w->file[i].fd < 0)
-            free_file = &w->file[i];
-    }
-    if (!free_file)
-        return -EAGAIN;
-    r = writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true,
-                       path, sizeof(path));
-    if (r < 0)
-        return r;
-    fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT) {
-        char sealed[PATH_MAX];
+    while (piece_at(w, i)->file_number != piece->file_number)
+        i++;
+    return piece_at(w, i)->offset;
+}
 
-        writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, false,
-                       sealed, sizeof(sealed));
-        fd = open(sealed, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0 && errno == ENOENT)
-            fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    }
-    if (fd < 0)
-        return -errno;
-    r = w->p.durable ? sync_directory(w) : 0; /* also of a file that was there: who made it may have
-                                                 died before */
-    if (r < 0) {
-        close(fd);
-        return r;
-    }
-    *free_file = (struct open_file){.number = piece->file_number, .fd = fd};
-    return fd;
+/* A bad seal that cannot be written is left out: its file is read up to where it is sound. */
+static void give_up(struct writeback *w, struct piece *piece, int error)
+{
+    char path[PATH_MAX] = "?";
+
+    writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
+                   sizeof(path));
+    say(w, "%s: it cannot even be sealed: %s; it stays as it is", path, reason(error));
+    w->p.stats[SHM_STAT_write_errors]++;
+    writeback_files_retire(&w->files, piece->file_number);
+    piece->state = WRITTEN;
+    piece->kind = OUTBOX_ENTRY_DATA; /* nothing is left to be done for it */
+    piece->synced = true;
+}
+
+static bool is_hopeless(const struct piece *piece, int error)
+{
+    return piece->kind == OUTBOX_ENTRY_BAD_SEAL && !is_passing(error);
 }
 
 /* Take new entries from the outbox into the queue. */
@@ -267,7 +248,7 @@ static int take(struct writeback *w)
             break;
         *piece_at(w, w->last++) = (struct piece){
             .state = QUEUED,
-            .seal = entry->kind == OUTBOX_ENTRY_SEAL,
+            .kind = entry->kind,
             .end = w->pos,
             .file_number = entry->file_number,
             .created_ns = entry->file_created_ns,
@@ -295,9 +276,13 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         /* after a failure, one write at a time until one works */
         if (w->stall && begun)
             break;
-        fd = open_piece_file(w, piece);
+        fd = writeback_files_get(&w->files, piece, acknowledged(w, piece));
         if (fd == -EAGAIN)
             break;
+        if (fd < 0 && is_hopeless(piece, fd)) {
+            give_up(w, piece, fd);
+            continue;
+        }
         r = fd < 0 ? fd
                    : store_write(w->p.store, fd, piece->bytes + piece->done,
                                  piece->size - piece->done, piece->offset + piece->done, w->next);
@@ -338,9 +323,11 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
             write_again(w, token);
         if (piece->state == WRITTEN && w->stall == STALL_WRITE && w->stalled_on == token)
             recovered(w);
+    } else if (result < 0 && is_hopeless(piece, result)) {
+        give_up(w, piece, result);
     } else {
         piece->state = QUEUED;
-        if (result != -EINTR && result != -EAGAIN)
+        if (result != -EINTR && result != -EAGAIN && result != -ECANCELED)
             stall(w, STALL_WRITE, result < 0 ? result : -EIO, token, now_ns);
     }
     if (piece->state == QUEUED && token < w->next)
@@ -352,7 +339,11 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
  * not synced is written again. */
 static void synced(struct writeback *w, int result, uint64_t now_ns)
 {
+    const bool hopeless = result < 0 && is_hopeless(piece_at(w, w->first), result);
+
     w->syncing = false;
+    if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
+        return; /* it never took place */
     for (uint64_t i = w->first; i < (result == 0 ? w->sync_to : w->last); i++) {
         struct piece *const piece = piece_at(w, i);
 
@@ -360,14 +351,16 @@ static void synced(struct writeback *w, int result, uint64_t now_ns)
             continue;
         if (result == 0)
             piece->synced = true;
+        else if (is_hopeless(piece, result))
+            give_up(w, piece, result);
         else if (piece->state == WRITTEN)
             write_again(w, i);
         else
             piece->again = piece->state == WRITING || piece->done;
     }
-    if (result < 0)
+    if (result < 0 && !hopeless)
         stall(w, STALL_SYNC, result, w->first, now_ns);
-    else if (w->stall == STALL_SYNC)
+    else if (result == 0 && w->stall == STALL_SYNC)
         recovered(w);
 }
 
@@ -385,7 +378,7 @@ static void begin_sync(struct writeback *w, uint64_t now_ns)
     while (to < w->last && piece_at(w, to)->state == WRITTEN &&
            piece_at(w, to)->file_number == oldest->file_number)
         to++;
-    fd = open_piece_file(w, oldest);
+    fd = writeback_files_get(&w->files, oldest, oldest->offset);
     if (fd < 0 && fd != -EAGAIN)
         stall(w, STALL_SYNC, fd, w->first, now_ns);
     if (fd < 0 || store_sync(w->p.store, fd, SYNC_TOKEN) < 0)
@@ -397,19 +390,23 @@ static void begin_sync(struct writeback *w, uint64_t now_ns)
     w->under_way++;
 }
 
-/* The seal is written: the file gets its final name. Again after a crash: it has it already.
- * -ENOENT: it is gone under both names. */
-static int rename_sealed(struct writeback *w, const struct piece *piece)
+/* The seal is written: the file gets its final name. What was removed meanwhile gets none. */
+static int finish_file(struct writeback *w, const struct piece *piece, uint64_t now_ns)
 {
-    char part[PATH_MAX], sealed[PATH_MAX];
+    const int r = writeback_files_rename(&w->files, piece);
 
-    writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, part,
-                   sizeof(part));
-    writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, false,
-                   sealed, sizeof(sealed));
-    if (rename(part, sealed) < 0 && (errno != ENOENT || access(sealed, F_OK) < 0))
-        return -errno;
-    return w->p.durable ? sync_directory(w) : 0;
+    if (r == WRITEBACK_GONE) {
+        say(w, "%s: file %llu was removed before it was finished", w->p.directory,
+            (unsigned long long)piece->file_number);
+        w->p.stats[SHM_STAT_write_errors]++;
+    } else if (r < 0) {
+        stall(w, STALL_RENAME, r, w->first, now_ns);
+        return r;
+    }
+    if (w->stall == STALL_RENAME)
+        recovered(w);
+    writeback_files_retire(&w->files, piece->file_number);
+    return 0;
 }
 
 /* Free what is done, in order. */
@@ -422,21 +419,11 @@ static int release(struct writeback *w, uint64_t now_ns)
 
         if (piece->state != WRITTEN || (w->p.durable && !piece->synced))
             break;
-        if (piece->seal) {
-            int r;
-
+        if (piece->kind != OUTBOX_ENTRY_DATA) {
             if (w->stall && now_ns < w->retry_at_ns)
                 break;
-            r = rename_sealed(w, piece);
-            if (r < 0) {
-                stall(w, STALL_RENAME, r, w->first, now_ns);
-                if (r == -ENOENT) /* somebody removed it: what is left here makes a new one */
-                    write_again(w, w->first);
+            if (finish_file(w, piece, now_ns) < 0)
                 break;
-            }
-            if (w->stall == STALL_RENAME)
-                recovered(w);
-            retire_file(w, piece->file_number);
         }
         outbox_release(w->p.outbox, piece->end);
         w->first++;
@@ -445,6 +432,23 @@ static int release(struct writeback *w, uint64_t now_ns)
     if (w->next < w->first)
         w->next = w->first;
     return released;
+}
+
+/* Files that were removed or replaced take writes all the same: look from time to time. */
+static void look_for_lost(struct writeback *w, uint64_t now_ns)
+{
+    uint64_t number;
+
+    if (now_ns - w->looked_ns < LOOK_NS)
+        return;
+    w->looked_ns = now_ns;
+    number = writeback_files_lost(&w->files);
+    if (!number)
+        return;
+    say(w, "%s: file %llu was removed or replaced; going on in a new one", w->p.directory,
+        (unsigned long long)number);
+    w->p.stats[SHM_STAT_write_errors]++;
+    writeback_files_retire(&w->files, number);
 }
 
 int writeback_work(struct writeback *w, uint64_t now_ns)
@@ -464,7 +468,9 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
         else
             written(w, done.token, done.result, now_ns);
     }
-    close_retired(w);
+    look_for_lost(w, now_ns);
+    if (!w->under_way)
+        writeback_files_close_retired(&w->files);
     begin_sync(w, now_ns);
     work += release(w, now_ns);
     w->p.stats[SHM_STAT_outbox_bytes] = outbox_head(w->p.outbox) - outbox_tail(w->p.outbox);

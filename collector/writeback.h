@@ -2,8 +2,10 @@
  *
  * Writeback: takes the outbox's entries to their files, in any order, and frees them in order.
  *
- * Policy on failure: a write that fails (no space, quota, an I/O error, a directory that is gone)
- * is tried again, with the file opened anew, after a pause that grows to a second, until it works.
+ * Policy on failure: where waiting can mend it (no space, quota, read-only, a directory that is
+ * gone), the write is tried again, with the file opened anew, after a pause that grows to a second,
+ * until it works. After any other error (I/O error, a failed sync), and where what was written of
+ * the file is not there any more, it takes a new file: writeback_needs_new_file().
  * Meanwhile the outbox fills, then the rings, and the rings' policy decides about further records.
  * Said once when it begins and once when it is over.
  *
@@ -39,6 +41,18 @@ int writeback_work(struct writeback *writeback, uint64_t now_ns);
 bool writeback_idle(const struct writeback *writeback);
 /* A failure is being waited out. */
 bool writeback_stalled(const struct writeback *writeback);
+
+/* The pause after a failure is over, nothing is under way, and it takes a new file to go on: leave
+ * the present ones, with those removed of which nothing counts yet (negative: not now); let
+ * journal_move() make a new outbox, and the store know its memory; then begin anew with that, or,
+ * if one of these did not work, pause again. */
+bool writeback_needs_new_file(const struct writeback *writeback, uint64_t now_ns);
+int writeback_leave_files(struct writeback *writeback);
+void writeback_begin_anew(struct writeback *writeback, bool moved, uint64_t now_ns);
+
+/* Another store from now on; nothing may be under way in the old one. */
+void writeback_use(struct writeback *writeback, struct store *store);
+bool writeback_is_under_way(const struct writeback *writeback);
 
 /* Path of a file, with .part or as sealed. -ENAMETOOLONG. */
 int writeback_path(const char *directory, const char *segment, uint64_t number, uint64_t created_ns,

@@ -33,7 +33,7 @@ static bool is_ring_file(const char *name)
 static bool is_segment_file(const char *name)
 {
     return is_ring_file(name) || strcmp(name, SHM_CONTROL_FILE) == 0 ||
-           strcmp(name, SHM_OUTBOX_FILE) == 0;
+           strcmp(name, SHM_OUTBOX_FILE) == 0 || strcmp(name, SHM_OUTBOX_NEXT_FILE) == 0;
 }
 
 /* A stream of its own on the directory; closing it leaves `directory` open. */

@@ -8,7 +8,8 @@
 #include "shm/segment.h"
 
 #define SHM_CONTROL_FILE "control"
-#define SHM_OUTBOX_FILE "outbox" /* the collector's: blocks on their way to a disk */
+#define SHM_OUTBOX_FILE "outbox"           /* the collector's: blocks on their way to a disk */
+#define SHM_OUTBOX_NEXT_FILE "outbox.next" /* one that is to replace it */
 #define SHM_RING_FILE_MAX 16
 
 /* "ring-007" */

@@ -123,32 +123,49 @@ static int keep_entry(struct file_index *index, unsigned kind, const uint8_t *fr
     return 0;
 }
 
+static int add_piece(struct file_index *index, uint64_t offset, const uint8_t *piece, size_t size,
+                     size_t *ret_whole)
+{
+    struct index_entry entry = {.offset = offset};
+    struct frame_head head;
+    size_t frame, whole;
+    int r = file_piece_frame(piece, size, &head, &frame, &whole);
+
+    if (r < 0)
+        return r;
+    entry.size = whole;
+    entry.kind = head.kind;
+    if (head.kind == FILE_KIND_BLOCK)
+        memcpy(&entry.block, piece, sizeof(entry.block));
+    else if (head.kind == FILE_KIND_GAP)
+        memcpy(&entry.gap, piece, sizeof(entry.gap));
+    if (head.kind != FILE_KIND_HEADER)
+        r = add_entry(index, &entry);
+    if (r == 0)
+        r = keep_entry(index, head.kind, piece, frame);
+    if (r == 0)
+        *ret_whole = whole;
+    return r;
+}
+
 int file_index_add(struct file_index *index, uint64_t offset, const uint8_t *piece, size_t size)
 {
-    size_t before = index->count, repeated = index->repeated.size;
-    size_t whole;
+    /* all that adding changes, to be put back if it fails on the way */
+    const size_t count = index->count, repeated = index->repeated.size;
+    const struct frame_clock clock[2] = {index->clock[0], index->clock[1]};
+    const unsigned clocks = index->clocks;
+    const bool overflowed = index->overflowed;
+    size_t whole = 0;
 
     for (size_t at = 0; at < size; at += whole) {
-        struct index_entry entry = {.offset = offset + at};
-        struct frame_head head;
-        size_t frame;
-        int r = file_piece_frame(piece + at, size - at, &head, &frame, &whole);
+        const int r = add_piece(index, offset + at, piece + at, size - at, &whole);
 
-        if (r == 0) {
-            entry.size = whole;
-            entry.kind = head.kind;
-            if (head.kind == FILE_KIND_BLOCK)
-                memcpy(&entry.block, piece + at, sizeof(entry.block));
-            else if (head.kind == FILE_KIND_GAP)
-                memcpy(&entry.gap, piece + at, sizeof(entry.gap));
-        }
-        if (r == 0 && head.kind != FILE_KIND_HEADER)
-            r = add_entry(index, &entry);
-        if (r == 0)
-            r = keep_entry(index, head.kind, piece + at, frame);
         if (r < 0) {
-            index->count = before;
+            index->count = count;
             index->repeated.size = repeated;
+            index->overflowed = overflowed;
+            index->clocks = clocks;
+            memcpy(index->clock, clock, sizeof(clock));
             return r;
         }
     }
@@ -228,18 +245,33 @@ static int put_bytes(const void *bytes, size_t size, struct file_buffer *out)
     return 0;
 }
 
+/* Append frames of another file, or of this one. */
+static int put_frames(const void *frames, size_t size, const uint8_t file_uuid[16],
+                      struct file_buffer *out)
+{
+    size_t begin = out->size;
+    int r = put_bytes(frames, size, out);
+
+    if (r == 0)
+        r = file_retarget(out->data + begin, size, file_uuid);
+    return r == -EBADMSG ? -EINVAL : r;
+}
+
+int file_index_repeat(const struct file_index *index, const uint8_t file_uuid[16],
+                      struct file_buffer *out)
+{
+    return put_frames(index->repeated.data, index->repeated.size, file_uuid, out);
+}
+
 /* The dictionary once more: an entry damaged where it stood first is still known. */
 static int put_repeated(const struct file_index *index, const uint8_t file_uuid[16],
                         struct file_buffer *out)
 {
-    size_t begin = out->size;
-    int r = put_bytes(index->repeated.data, index->repeated.size, out);
+    int r = file_index_repeat(index, file_uuid, out);
 
     if (r == 0)
-        r = put_bytes(index->clock, index->clocks * sizeof(index->clock[0]), out);
-    if (r == 0)
-        r = file_retarget(out->data + begin, out->size - begin, file_uuid);
-    return r == -EBADMSG ? -EINVAL : r;
+        r = put_frames(index->clock, index->clocks * sizeof(index->clock[0]), file_uuid, out);
+    return r;
 }
 
 static int put_trailer(const uint8_t file_uuid[16], struct frame_trailer *frame,

@@ -106,6 +106,9 @@ void file_index_close(struct file_index *index);
 /* A piece was appended at `offset` of the file: reads what it needs from the piece itself. */
 int file_index_add(struct file_index *index, uint64_t offset, const uint8_t *piece, size_t size);
 void file_index_clear(struct file_index *index);
+/* Append the frames of sites and producers that it keeps, for another file. */
+int file_index_repeat(const struct file_index *index, const uint8_t file_uuid[16],
+                      struct file_buffer *out);
 int file_put_seal(struct file_encoder *encoder, const struct file_identity *identity,
                   const struct file_ledger_entry *ledger, size_t rings,
                   const struct file_index *index, uint64_t offset, bool bad, uint64_t sealed_ns,

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the journal: what filling files (journal.c) and taking over those that another collector
+ * or a failed disk left (journal_move.c) share.
+ */
+#ifndef COLLECTOR_JOURNAL_PARTS_H
+#define COLLECTOR_JOURNAL_PARTS_H
+
+#include "collector/journal.h"
+
+#define CLOCK_PENDING 16u
+#define INDEX_ENTRY 32u                   /* bytes of a piece in the index, about, and generously */
+#define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
+
+struct journal {
+    struct journal_params p;
+    struct file_encoder *encoder;
+    struct file_index *index;
+    struct file_buffer buffer;
+    struct file_identity identity;
+    struct outbox_file file;
+    struct file_sites sites;    /* parsed, for the encoder; ids never change their meaning */
+    uint64_t *site_in_file;     /* bit set: is in this file's dictionary */
+    uint32_t *producer_in_file; /* by entry index: the id that is in this file's dictionary */
+    struct shmlog_clock_pair pending[CLOCK_PENDING];
+    uint32_t pending_count;
+    bool has_records;
+    uint64_t pieces;                  /* committed to this file: its index grows with them */
+    struct file_ledger_entry *ledger; /* scratch: all rings and the segment's own line */
+    uint32_t last_site, last_producer;
+};
+
+uint64_t journal_realtime_ns(void);
+
+/* The ledger as committed, with what the rings say was produced: all rings and the segment's own
+ * line. Good until the next call. */
+struct file_ledger_entry *journal_ledger(struct journal *journal);
+
+/* Take note that the file has no entries of the dictionary. */
+void journal_forget_dictionary(struct journal *journal);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The pipeline's way to the disk: which backend, another one when it fails, and new files when the
+ * disk does not take the present ones any more.
+ */
+#include "collector/pipeline_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* io_uring if it may be and works, else plain writes. */
+static int open_backend(struct pipeline *p, bool uring, struct store **ret_store)
+{
+    uint64_t *const rungs = &p->segment->control->rungs;
+    struct store *store = NULL;
+    void *memory;
+    size_t size;
+    int r = -ENOSYS;
+
+    outbox_memory(p->outbox, &memory, &size);
+    *rungs &= ~(SHMLOG_RUNG_NO_URING | SHMLOG_RUNG_NO_FIXED_BUFFERS);
+    if (uring) {
+        r = store_uring_open(memory, size, &store);
+        if (r == 0 && !store->fixed_buffers)
+            *rungs |= SHMLOG_RUNG_NO_FIXED_BUFFERS;
+    }
+    if (r < 0) {
+        if (p->options.io != IO_PLAIN)
+            *rungs |= SHMLOG_RUNG_NO_URING;
+        if (uring && p->options.io == IO_URING)
+            return r;
+        r = store_plain_open(&store);
+    }
+    if (r == 0)
+        *ret_store = store;
+    return r;
+}
+
+int pipeline_open_store(struct pipeline *p)
+{
+    struct writeback_params params = {
+        .outbox = p->outbox,
+        .directory = p->directory,
+        .segment = p->name,
+        .durable = p->options.durable,
+        .say = pipeline_say,
+        .stats = p->segment->control->stats,
+    };
+    int r = open_backend(p, p->options.io != IO_PLAIN, &p->store);
+
+    if (r < 0 && p->options.io == IO_URING)
+        return pipeline_fail(p, r, "--io uring: %s; use --io auto, or allow io_uring here",
+                             strerror(-r));
+    params.store = p->store;
+    if (r == 0)
+        r = writeback_open(&params, &p->writeback);
+    return r < 0 ? pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r)) : 0;
+}
+
+static void replace_store(struct pipeline *p, struct store *store)
+{
+    writeback_use(p->writeback, store);
+    store_close(p->store);
+    p->store = store;
+}
+
+/* Once running, plain writes are better than none, whatever was asked for. */
+static int fall_back(struct pipeline *p)
+{
+    struct store *store;
+    char line[160];
+    const int r = store_plain_open(&store);
+
+    if (r < 0)
+        return pipeline_fail(p, r, "plain writes: %s", strerror(-r));
+    snprintf(line, sizeof(line), "io_uring takes no more requests: %s; plain writes from now on",
+             strerror(-p->store->failed));
+    pipeline_say(line);
+    p->segment->control->rungs &= ~SHMLOG_RUNG_NO_FIXED_BUFFERS;
+    p->segment->control->rungs |= SHMLOG_RUNG_NO_URING;
+    replace_store(p, store);
+    return 0;
+}
+
+/* All that the disk has not acknowledged to new files; if that is not to be had now, later. */
+static int move_on(struct pipeline *p, uint64_t now)
+{
+    int r = writeback_leave_files(p->writeback);
+    struct store *store;
+
+    if (r == 0)
+        r = journal_move(p->journal);
+    writeback_begin_anew(p->writeback, r == 0, now);
+    if (r == -EBADMSG)
+        return pipeline_fail(p, r, "%s/outbox: damaged", p->segment->path);
+    if (r < 0 || !p->store->fixed_buffers)
+        return 0;
+    r = open_backend(p, true, &store); /* the outbox's memory is another one */
+    if (r < 0)
+        p->store->failed = r;
+    else
+        replace_store(p, store);
+    return 0;
+}
+
+int pipeline_write(struct pipeline *p, uint64_t now)
+{
+    const int work = writeback_work(p->writeback, now);
+    int r = 0;
+
+    if (work < 0)
+        return pipeline_fail(p, work, "%s/outbox: damaged", p->segment->path);
+    if (writeback_needs_new_file(p->writeback, now))
+        r = move_on(p, now);
+    if (r == 0 && p->store->failed && !writeback_is_under_way(p->writeback))
+        r = fall_back(p);
+    return r < 0 ? r : work;
+}

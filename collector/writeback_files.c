@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The files of writeback: see writeback_parts.h. Nothing is kept of the directory: it is looked up
+ * by its name each time, since it may have been replaced.
+ */
+#include "collector/writeback_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+int writeback_path(const char *directory, const char *segment, uint64_t number, uint64_t created_ns,
+                   bool part, char *ret_path, size_t size)
+{
+    const time_t seconds = (time_t)(created_ns / 1000000000);
+    struct tm tm;
+    char stamp[32];
+    int n;
+
+    gmtime_r(&seconds, &tm);
+    strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
+    n = snprintf(ret_path, size, "%s/%s-%s-%06llu.shmlog%s", directory, segment, stamp,
+                 (unsigned long long)number, part ? ".part" : "");
+    return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+struct names {
+    char part[PATH_MAX], sealed[PATH_MAX];
+};
+
+static int make_names(const struct writeback_files *files, uint64_t number, uint64_t created_ns,
+                      struct names *ret_names)
+{
+    int r = writeback_path(files->directory, files->segment, number, created_ns, true,
+                           ret_names->part, sizeof(ret_names->part));
+
+    if (r == 0) /* is shorter */
+        r = writeback_path(files->directory, files->segment, number, created_ns, false,
+                           ret_names->sealed, sizeof(ret_names->sealed));
+    return r;
+}
+
+void writeback_files_init(struct writeback_files *files, const struct writeback_params *params)
+{
+    files->directory = params->directory;
+    files->segment = params->segment;
+    files->durable = params->durable;
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
+        files->file[i] = (struct open_file){.fd = -1};
+}
+
+void writeback_files_done(struct writeback_files *files)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        if (files->file[i].fd >= 0)
+            close(files->file[i].fd);
+        files->file[i] = (struct open_file){.fd = -1};
+    }
+}
+
+int writeback_files_sync(const struct writeback_files *files)
+{
+    const int fd = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (files->durable && fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* Open what is there. A crash between the writing of a seal and its release from the outbox finds
+ * the file under its final name. */
+static int open_names(const struct names *names)
+{
+    int fd = open(names->part, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 && errno == ENOENT)
+        fd = open(names->sealed, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_file(const struct writeback_files *files, const struct piece *piece,
+                     const struct names *names)
+{
+    int fd, r;
+
+    if (piece->offset == 0) {
+        fd = open(names->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+        return fd < 0 ? -errno : fd;
+    }
+    r = writeback_files_sync(files); /* if the directory is gone as well, both may come back */
+    return r < 0 ? r : WRITEBACK_GONE;
+}
+
+/* Ready a file that is open for writing this piece of it. */
+static int prepare(const struct writeback_files *files, const struct piece *piece,
+                   uint64_t acknowledged, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < acknowledged)
+        return WRITEBACK_GONE; /* cut, or another one */
+    /* what is behind a bad seal has moved to another file; if it stays, readers cope with it */
+    if (piece->kind == OUTBOX_ENTRY_BAD_SEAL && ftruncate(fd, (off_t)piece->offset) < 0)
+        return -errno;
+    /* also of a file that was there: who made it may have died before */
+    return files->durable ? writeback_files_sync(files) : 0;
+}
+
+int writeback_files_get(struct writeback_files *files, const struct piece *piece,
+                        uint64_t acknowledged)
+{
+    struct open_file *free_file = NULL;
+    struct names names;
+    int fd, r;
+
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        const struct open_file *const file = &files->file[i];
+
+        if (file->number == piece->file_number && file->fd >= 0 && !file->retired)
+            return file->fd;
+        if (file->fd < 0)
+            free_file = &files->file[i];
+    }
+    if (!free_file)
+        return -EAGAIN;
+    r = make_names(files, piece->file_number, piece->created_ns, &names);
+    if (r < 0)
+        return r;
+    fd = open_names(&names);
+    if (fd == -ENOENT)
+        fd = make_file(files, piece, &names);
+    if (fd < 0)
+        return fd;
+    r = prepare(files, piece, acknowledged, fd);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *free_file =
+        (struct open_file){.number = piece->file_number, .created_ns = piece->created_ns, .fd = fd};
+    return fd;
+}
+
+void writeback_files_retire(struct writeback_files *files, uint64_t number)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
+        if (files->file[i].number == number)
+            files->file[i].retired = true;
+}
+
+void writeback_files_close_retired(struct writeback_files *files)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        if (files->file[i].fd >= 0 && files->file[i].retired) {
+            close(files->file[i].fd);
+            files->file[i] = (struct open_file){.fd = -1};
+        }
+    }
+}
+
+int writeback_files_rename(const struct writeback_files *files, const struct piece *piece)
+{
+    struct names names;
+    int r = make_names(files, piece->file_number, piece->created_ns, &names);
+
+    if (r < 0)
+        return r;
+    if (rename(names.part, names.sealed) < 0 &&
+        (errno != ENOENT || access(names.sealed, F_OK) < 0)) {
+        r = -errno;
+        if (r != -ENOENT)
+            return r;
+        r = writeback_files_sync(files);
+        return r < 0 ? r : WRITEBACK_GONE;
+    }
+    return files->durable ? writeback_files_sync(files) : 0;
+}
+
+int writeback_files_remove(const struct writeback_files *files, const struct piece *piece)
+{
+    struct names names;
+    const int r = make_names(files, piece->file_number, piece->created_ns, &names);
+
+    if (r < 0)
+        return r;
+    return unlink(names.part) < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
+}
+
+static bool is_lost(const struct writeback_files *files, const struct open_file *file)
+{
+    struct stat named, open;
+    struct names names;
+
+    return make_names(files, file->number, file->created_ns, &names) == 0 &&
+           fstat(file->fd, &open) == 0 &&
+           ((stat(names.part, &named) < 0 && stat(names.sealed, &named) < 0) ||
+            named.st_ino != open.st_ino || named.st_dev != open.st_dev);
+}
+
+uint64_t writeback_files_lost(const struct writeback_files *files)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
+        if (files->file[i].fd >= 0 && !files->file[i].retired && is_lost(files, &files->file[i]))
+            return files->file[i].number;
+    return 0;
+}

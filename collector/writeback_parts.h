@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside writeback: the queue of pieces (writeback.c) and the files they go to (writeback_files.c).
+ */
+#ifndef COLLECTOR_WRITEBACK_PARTS_H
+#define COLLECTOR_WRITEBACK_PARTS_H
+
+#include "collector/writeback.h"
+
+#define WRITEBACK_FILES 8u     /* files open at once */
+#define WRITEBACK_GONE (-4095) /* no errno: what was written of the file is not there any more */
+
+enum piece_state { QUEUED, WRITING, WRITTEN };
+
+struct piece {
+    enum piece_state state;
+    bool synced;
+    bool again;    /* under way when a sync of its file failed: to be written once more */
+    uint32_t kind; /* OUTBOX_ENTRY_* */
+    uint64_t end;  /* outbox position after it */
+    uint64_t file_number, created_ns, offset, size, done;
+    const uint8_t *bytes;
+};
+
+struct open_file {
+    uint64_t number, created_ns;
+    int fd;       /* -1: free */
+    bool retired; /* not to be used again; closed when nothing is under way, since a request may
+                     still name the descriptor */
+};
+
+struct writeback_files {
+    const char *directory, *segment;
+    bool durable;
+    struct open_file file[WRITEBACK_FILES];
+};
+
+void writeback_files_init(struct writeback_files *files, const struct writeback_params *params);
+void writeback_files_done(struct writeback_files *files);
+
+/* In durable mode, a name counts when its directory is on the disk. Otherwise this only looks
+ * whether it is there. */
+int writeback_files_sync(const struct writeback_files *files);
+
+/* The piece's file, opened; made for the piece it begins with. `acknowledged`: bytes of it that are
+ * not in the outbox any more. -EAGAIN: too many are open; WRITEBACK_GONE. */
+int writeback_files_get(struct writeback_files *files, const struct piece *piece,
+                        uint64_t acknowledged);
+void writeback_files_retire(struct writeback_files *files, uint64_t number);
+/* Nothing is under way: close those that were retired. */
+void writeback_files_close_retired(struct writeback_files *files);
+
+/* The seal is written: the file gets its final name. Again after a crash: it has it already.
+ * WRITEBACK_GONE: it is there under neither name. */
+int writeback_files_rename(const struct writeback_files *files, const struct piece *piece);
+
+/* Remove what was written of a file of which nothing counts yet. */
+int writeback_files_remove(const struct writeback_files *files, const struct piece *piece);
+
+/* Is an open file not what its name stands for any more? Its number, or 0. */
+uint64_t writeback_files_lost(const struct writeback_files *files);
+
+#endif
