@@ -82,12 +82,24 @@ __attribute__((unused)) static void agents_die(struct agents *a)
     shm_segment_close(a->segment);
 }
 
+/* What the pipeline does when it takes a new file to go on. */
+__attribute__((unused)) static void agents_move(struct agents *a)
+{
+    cr_assert_eq(writeback_leave_files(a->writeback), 0);
+    cr_assert_eq(journal_move(a->journal), 0);
+    writeback_begin_anew(a->writeback, true, a->now);
+}
+
 /* Write all that the outbox holds. */
 __attribute__((unused)) static void agents_write(struct agents *a)
 {
     for (unsigned i = 0; !writeback_idle(a->writeback); i++) {
         cr_assert_lt(i, 100000, "the outbox does not get empty");
         cr_assert_geq(writeback_work(a->writeback, a->now++), 0);
+        if (writeback_stalled(a->writeback))
+            a->now += 50000000;
+        if (writeback_needs_new_file(a->writeback, a->now))
+            agents_move(a);
     }
 }
 

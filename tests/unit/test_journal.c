@@ -366,3 +366,102 @@ Test(journal, left_file_is_gone)
     file_reader_close(reader);
     agents_die(&agents);
 }
+
+/* ---- Moving to a new file ---- */
+
+/* Bring about what an I/O error does. */
+static void move(void)
+{
+    agents_move(&agents);
+}
+
+/* Every record once, whatever was on the disk when it happened; `bad`: files without a good seal.
+ */
+static void check_moved(uint64_t records, unsigned files, unsigned sealed)
+{
+    struct tally *const t = tally_open(agents.out);
+
+    cr_assert_eq(t->ring[0].written, records, "%llu", (unsigned long long)t->ring[0].written);
+    cr_assert_eq(t->files, files, "%u files", t->files);
+    cr_assert_eq(t->sealed, sealed, "%u sealed", t->sealed);
+    tally_close(t);
+}
+
+/* In the middle of a file, at its beginning, twice, after its seal, with nothing waiting. */
+Test(journal, moves)
+{
+    struct file_gap gap = {.cause = SHMLOG_LOST_DAMAGED, .count = 3, .seq = 8, .pos = 7};
+    struct file_ledger_entry line;
+
+    start();
+    cr_assert_eq(put_block(1), 0);
+    agents_write(&agents);
+    cr_assert_eq(put_block(2), 0);
+    cr_assert_eq(put_block(3), 0);
+    move(); /* 1 stays in the first file */
+    cr_assert_eq(outbox_file(agents.outbox)->number, 2);
+    cr_assert_eq(put_block(4), 0);
+    move(); /* nothing of the second is there yet: its number again, the bad seal once */
+    cr_assert_eq(outbox_file(agents.outbox)->number, 2);
+    agents_write(&agents);
+    check_moved(4, 2, 1);
+    line = *outbox_ledger(agents.outbox, 0);
+    line.next_seq = 8;
+    line.next_pos = 7;
+    line.lost[SHMLOG_LOST_DAMAGED] += 3;
+    cr_assert_eq(journal_gap(agents.journal, &gap, &line), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    cr_assert_eq(put_block(8), 0); /* in the third */
+    move();                        /* both into one */
+    cr_assert_eq(outbox_file(agents.outbox)->number, 3);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    move(); /* nothing is open: nothing happens */
+    cr_assert(!journal_is_open(agents.journal));
+    cr_assert_eq(put_block(9), 0);
+    agents_write(&agents);
+    move(); /* everything is written: an empty new file */
+    cr_assert_eq(put_block(10), 0);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    check_moved(7, 5, 5);
+    agents_die(&agents);
+}
+
+/* Dead right after: the next collector finds it as it was left. */
+Test(journal, moves_and_dies)
+{
+    start();
+    cr_assert_eq(put_block(1), 0);
+    agents_write(&agents);
+    cr_assert_eq(put_block(2), 0);
+    move();
+    restart();
+    agents_recover(&agents);
+    check_moved(2, 2, 2);
+    agents_die(&agents);
+}
+
+/* An outbox as full as it can be has a larger one after it. */
+Test(journal, moves_a_full_outbox)
+{
+    uint64_t n = 0, size;
+    int r;
+
+    agents.outbox_size = OUTBOX_SIZE_MIN;
+    start();
+    cr_assert_eq(put_block(++n), 0);
+    agents_write(&agents);
+    while ((r = put_block(n + 1)) == 0)
+        n++;
+    cr_assert_eq(r, -EAGAIN);
+    size = outbox_size(agents.outbox);
+    move();
+    cr_assert_geq(outbox_size(agents.outbox), size);
+    agents_write(&agents);
+    cr_assert_eq(journal_seal(agents.journal), 0);
+    agents_write(&agents);
+    check_moved(n, 2, 2);
+    agents.outbox_size = 0;
+    agents_die(&agents);
+}

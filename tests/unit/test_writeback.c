@@ -362,10 +362,78 @@ Test(writeback, one_failure_among_many)
     check_file(1, true);
 }
 
-Test(writeback, io_error_then_another)
+/* An error that waiting does not mend: nothing more goes to the file, nor to the next; after a
+ * pause it asks for a new one. */
+Test(writeback, io_error)
+{
+    uint64_t tail;
+    unsigned writes;
+
+    put(1, 1000);
+    work_all();
+    tail = outbox_tail(outbox);
+    for (unsigned i = 0; i < 5; i++)
+        put(1, 1000);
+    put(2, 1000);
+    fake.write_error = -EIO;
+    work();
+    cr_assert_eq(said, 1);
+    cr_assert_not_null(strstr(last_said, "new files"));
+    cr_assert(writeback_stalled(writeback));
+    cr_assert(!writeback_needs_new_file(writeback, now));
+    fake.write_error = 0;
+    writes = fake.writes;
+    for (unsigned i = 0; i < 60; i++)
+        work();
+    cr_assert(writeback_needs_new_file(writeback, now));
+    cr_assert_eq(fake.writes, writes);
+    cr_assert_eq(outbox_tail(outbox), tail, "freed though it is not written");
+    cr_assert(exists(2, true));
+    cr_assert_eq(writeback_leave_files(writeback), 0);
+    cr_assert(exists(1, true));
+    cr_assert(!exists(2, true), "nothing of it counts");
+    writeback_begin_anew(writeback, false, now); /* it did not work out: another pause */
+    cr_assert(!writeback_needs_new_file(writeback, now + 50 * MS));
+    cr_assert(writeback_needs_new_file(writeback, now + 200 * MS));
+    writeback_begin_anew(writeback, true, now);
+    work_all();
+    cr_assert_eq(said, 2);
+    check_file(1, true);
+    check_file(2, true);
+}
+
+/* A bad seal is written if it can be; else its file stays as it is, and nothing waits for it. */
+Test(writeback, bad_seal)
 {
     put(1, 1000);
+    put(1, 1000);
+    work_all();
+    cr_assert_eq(writeback_leave_files(writeback), 0);
+    offset_of[1] = 1000; /* the second one was moved elsewhere */
+    commit(1, 100, OUTBOX_ENTRY_BAD_SEAL);
+    put(2, 1000);
+    work_all();
+    check_file(1, false);
+    check_file(2, true);
+    cr_assert_eq(said, 0);
+    put(3, 1000);
+    work_all();
+    commit(3, 100, OUTBOX_ENTRY_BAD_SEAL);
     fake.write_error = -EIO;
+    work();
+    cr_assert_eq(said, 1);
+    cr_assert_not_null(strstr(last_said, "stays as it is"));
+    fake.write_error = 0;
+    put(4, 1000);
+    work_all();
+    cr_assert(exists(3, true) && !exists(3, false));
+    check_file(4, true);
+}
+
+Test(writeback, no_quota_then_another)
+{
+    put(1, 1000);
+    fake.write_error = -EDQUOT;
     for (unsigned i = 0; i < 300; i++)
         work();
     cr_assert_eq(said, 1);
@@ -399,19 +467,57 @@ Test(writeback, directory_gone)
     cr_assert_eq(said, 2);
 }
 
-/* Somebody removed the file that is being written: said, and not stuck for ever. */
+static void work_for(unsigned ms)
+{
+    for (unsigned i = 0; i < ms; i++)
+        cr_assert_geq(work(), 0);
+}
+
+/* Somebody removes the file that is being written: noticed within a second, and the rest takes a
+ * new one. */
 Test(writeback, file_removed)
 {
     put(1, 1000);
     work_all();
     cr_assert_eq(unlink(path_of(1, true)), 0);
+    work_for(1001);
+    cr_assert_eq(said, 1);
+    cr_assert_not_null(strstr(last_said, "removed or replaced"));
+    put(1, 1000);
+    work_for(100);
+    cr_assert(writeback_needs_new_file(writeback, now));
+    cr_assert(!exists(1, true), "a file without its beginning");
+}
+
+/* Replaced by one that has not what was written. */
+Test(writeback, file_replaced)
+{
+    put(1, 1000);
+    work_all();
+    cr_assert_eq(unlink(path_of(1, true)), 0);
+    cr_assert_geq(close(open(path_of(1, true), O_WRONLY | O_CREAT, 0600)), 0);
+    work_for(1001);
+    cr_assert_eq(said, 1);
+    put(1, 1000);
+    work_for(100);
+    cr_assert(writeback_needs_new_file(writeback, now));
+}
+
+/* All of it was written when it was removed: there is nothing to be saved, nor to wait for. */
+Test(writeback, removed_at_the_end)
+{
+    put(1, 1000);
+    work_all();
     seal(1);
+    fake.hold = true;
+    work();
+    cr_assert_eq(unlink(path_of(1, true)), 0);
+    fake.hold = false;
     put(2, 1000);
     work_all();
-    cr_assert_eq(said, 2);
-    cr_assert_not_null(strstr(last_said, "writing again"));
+    cr_assert_eq(said, 1);
+    cr_assert_not_null(strstr(last_said, "removed before it was finished"));
     check_file(2, true);
-    cr_assert(exists(1, false));
 }
 
 /* Died after the rename, before the entry was freed: done again, and nothing but. */
@@ -535,8 +641,8 @@ Test(writeback_durable, frees_when_synced)
     cr_assert_eq(stats[SHM_STAT_syncs], fake.syncs);
 }
 
-/* After a failed sync nothing of the file can be relied on that was not synced before: also not
- * what was written while the sync ran, nor what was still under way. */
+/* A sync that fails for want of space: nothing of the file can be relied on that was not synced
+ * before: also not what was written while the sync ran, nor what was still under way. */
 Test(writeback_durable, failed_sync)
 {
     unsigned writes;
@@ -570,7 +676,7 @@ Test(writeback_durable, failed_sync)
     f = fopen(path_of(1, true), "r+e");
     cr_assert_not_null(f);
     cr_assert_eq(ftruncate(fileno(f), 1000), 0);
-    fake.sync_error = -EIO;
+    fake.sync_error = -ENOSPC;
     writes = fake.writes;
     cr_assert_geq(work(), 0);
     cr_assert(writeback_stalled(writeback));
@@ -587,7 +693,7 @@ Test(writeback_durable, failed_sync)
 Test(writeback_durable, sync_fails_for_long)
 {
     put(1, 1000);
-    fake.sync_error = -EIO;
+    fake.sync_error = -EDQUOT;
     for (unsigned i = 0; i < 5000; i++)
         cr_assert_geq(work(), 0);
     cr_assert_eq(said, 1, "said %u times", said);
@@ -597,4 +703,24 @@ Test(writeback_durable, sync_fails_for_long)
     work_all();
     cr_assert_eq(said, 2);
     check_file(1, true);
+}
+
+/* Any other failure of a sync: what it was to cover goes to a new file, and is not freed. */
+Test(writeback_durable, sync_error)
+{
+    uint64_t tail;
+
+    put(1, 1000);
+    work_all();
+    tail = outbox_tail(outbox);
+    put(1, 1000);
+    fake.sync_error = -EIO;
+    for (unsigned i = 0; i < 100; i++)
+        cr_assert_geq(work(), 0);
+    fake.sync_error = 0;
+    cr_assert(writeback_needs_new_file(writeback, now));
+    for (unsigned i = 0; i < 100; i++)
+        cr_assert_geq(work(), 0);
+    cr_assert_eq(outbox_tail(outbox), tail, "freed after a failed sync");
+    cr_assert_eq(said, 1);
 }
