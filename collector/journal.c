@@ -154,6 +154,7 @@ static int commit(struct journal *j, uint32_t kind, uint32_t ring,
         .file_number = j->file.number,
         .file_created_ns = j->file.created_ns,
         .file_offset = j->file.offset,
+        .records = line ? line->written - outbox_ledger(j->p.outbox, ring)->written : 0,
     };
     struct outbox_file file = j->file;
     int r;

@@ -199,7 +199,7 @@ static int wind_back_ledger(struct move *m)
 }
 
 /* Commit what is in the journal's buffer to the new outbox as a piece of the new file. -ENOSPC. */
-static int put(struct move *m)
+static int put(struct move *m, uint64_t records)
 {
     struct file_buffer *const buffer = &m->journal->buffer;
     const struct outbox_entry entry = {
@@ -208,6 +208,7 @@ static int put(struct move *m)
         .file_number = m->file.number,
         .file_created_ns = m->file.created_ns,
         .file_offset = m->file.offset,
+        .records = records,
     };
     int r;
 
@@ -269,7 +270,7 @@ static int put_dictionary(struct move *m)
             continue;
         r = file_put_site(j->encoder, m->file.uuid, id, bytes, size, &j->buffer);
         if (r == 0 && j->buffer.size > DICTIONARY_MAX)
-            r = put(m);
+            r = put(m, 0);
     }
     for (uint32_t i = 0; r == 0 && i < producers; i++) {
         struct shmlog_producer producer;
@@ -279,7 +280,7 @@ static int put_dictionary(struct move *m)
             continue;
         r = file_put_producer(j->encoder, m->file.uuid, &producer, &j->buffer);
         if (r == 0 && j->buffer.size > DICTIONARY_MAX)
-            r = put(m);
+            r = put(m, 0);
     }
     return r;
 }
@@ -298,7 +299,7 @@ static int put_beginning(struct move *m)
         r = file_put_clock(j->encoder, m->file.uuid, &pairs[i], &j->buffer);
     if (r == 0)
         r = put_dictionary(m);
-    return r < 0 ? r : put(m);
+    return r < 0 ? r : put(m, 0);
 }
 
 static int copy_piece(struct move *m, const struct frame_head *head, const uint8_t *bytes,
@@ -350,7 +351,7 @@ static int put_pieces(struct move *m)
             continue;
         r = for_pieces(m, bytes, entry->size, copy_piece);
         if (r == 0)
-            r = put(m);
+            r = put(m, entry->records);
         if (r < 0)
             break;
     }

@@ -40,7 +40,8 @@ struct outbox_entry {
     uint64_t file_number;
     uint64_t file_created_ns;
     uint64_t file_offset;
-    uint8_t reserved0[24];
+    uint64_t records; /* in its blocks */
+    uint8_t reserved0[16];
 };
 
 /* The file that is being filled. */

@@ -201,22 +201,33 @@ static int finish(struct pipeline *p)
     return 0;
 }
 
-/* Close the segment if nobody needs it, to be removed at last. Closed, then looked again: a
- * producer that is attaching sees the state, or is seen. What producers that are gone by now logged
- * or lost since the end of draining goes into a last file. */
-static int close_segment(struct pipeline *p)
+bool pipeline_close_segment(struct pipeline *p)
 {
     struct shmlog_control *const c = p->segment->control;
+
+    if (shm_segment_in_use(p->segment))
+        return false;
+    shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!shm_segment_in_use(p->segment) && shm_segment_drained(p->segment))
+        return true;
+    shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_LIVE);
+    return false;
+}
+
+/* Close the segment if nobody needs it, to be removed at last. What producers that are gone by now
+ * logged or lost since the end of draining goes into a last file. */
+static int close_segment(struct pipeline *p)
+{
     int r;
 
     for (unsigned turn = 0; turn < 2 && !shm_segment_in_use(p->segment); turn++) {
-        shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        p->remove = !shm_segment_in_use(p->segment) && drain_is_complete(p->drain) &&
-                    shm_segment_drained(p->segment);
-        if (p->remove)
+        p->remove = pipeline_close_segment(p);
+        if (p->remove && drain_is_complete(p->drain))
             return 0;
-        shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_LIVE);
+        if (p->remove)
+            shmlog_store32_release_(&p->segment->control->state, SHMLOG_SEGMENT_LIVE);
+        p->remove = false;
         r = finish(p);
         if (r < 0)
             return r;

@@ -224,16 +224,9 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = open_agents(p);
     if (r < 0) {
         /* leave nothing behind, unless somebody has attached meanwhile */
-        if (p->segment && p->segment->created && !shm_segment_in_use(p->segment) &&
-            shm_segment_drained(p->segment)) {
-            char path[PATH_MAX];
-
-            strcpy(path, p->segment->path);
-            pipeline_close(p);
-            shm_segment_destroy(path);
-        } else {
-            pipeline_close(p);
-        }
+        if (p->segment)
+            p->remove = p->segment->created && pipeline_close_segment(p);
+        pipeline_close(p);
         return r;
     }
     privileges_take(options, &p->privileges, &p->segment->control->rungs);

@@ -56,6 +56,9 @@ int pipeline_open_store(struct pipeline *pipeline);
 /* A round of writeback, with what it takes when something failed: the work done, or an error with
  * a message. */
 int pipeline_write(struct pipeline *pipeline, uint64_t now);
+/* Close the segment to producers, if nobody uses it and there is nothing in it. Closed, then looked
+ * again: a producer that is attaching sees the state, or is seen. */
+bool pipeline_close_segment(struct pipeline *pipeline);
 /* One line on stderr. */
 void pipeline_say(const char *line);
 

@@ -254,6 +254,7 @@ static int take(struct writeback *w)
             .created_ns = entry->file_created_ns,
             .offset = entry->file_offset,
             .size = entry->size,
+            .records = entry->records,
             .bytes = bytes,
         };
         taken++;
@@ -426,6 +427,8 @@ static int release(struct writeback *w, uint64_t now_ns)
                 break;
         }
         outbox_release(w->p.outbox, piece->end);
+        shmlog_store_relaxed_(&w->p.stats[SHM_STAT_acknowledged],
+                              w->p.stats[SHM_STAT_acknowledged] + piece->records);
         w->first++;
         released++;
     }

@@ -18,7 +18,7 @@ struct piece {
     bool again;    /* under way when a sync of its file failed: to be written once more */
     uint32_t kind; /* OUTBOX_ENTRY_* */
     uint64_t end;  /* outbox position after it */
-    uint64_t file_number, created_ns, offset, size, done;
+    uint64_t file_number, created_ns, offset, size, records, done;
     const uint8_t *bytes;
 };
 

@@ -3115,8 +3115,12 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
         refused = r < 0 ? r : refused;
     }
     if (!mapped) {
+        /* a segment that is being removed loses its rings first */
+        if (shmlog_load32_acquire_(&log->control.state) != SHMLOG_SEGMENT_LIVE)
+            refused = -SHMLOG_ERR_CLOSED;
         shmlog_close(log);
-        return refused == -EACCES || refused == -EMFILE || refused == -ENOMEM
+        return refused == -EACCES || refused == -EMFILE || refused == -ENOMEM ||
+                       refused == -SHMLOG_ERR_CLOSED
                    ? refused
                    : -SHMLOG_ERR_NO_RINGS;
     }

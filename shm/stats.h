@@ -24,7 +24,8 @@
     X(13, file_number, "number of the active file")    \
     X(14, syncs, "fdatasync calls")                    \
     X(15, clock_set, "times the wall clock was set")   \
-    X(16, clock_back, "times the ticks went back")
+    X(16, clock_back, "times the ticks went back")     \
+    X(17, acknowledged, "records written; with --durable: on the disk")
 
 enum shm_stat {
 #define X(index, name, help) SHM_STAT_##name = index,
