@@ -81,7 +81,7 @@ struct move {
     struct file_ledger_entry *ledger; /* as of the oldest piece */
     bool *seen;                       /* of each line: its oldest piece was met */
     uint64_t pieces;
-    bool has_records;
+    bool has_records, sealed; /* there was a seal among them */
 };
 
 /* Call `piece` for each piece in an entry; 0, or what it says, or -EBADMSG. */
@@ -347,6 +347,7 @@ static int put_pieces(struct move *m)
     int r;
 
     while ((r = outbox_next(j->p.outbox, &pos, &entry, &bytes)) > 0) {
+        m->sealed |= entry->kind == OUTBOX_ENTRY_SEAL;
         if (entry->kind != OUTBOX_ENTRY_DATA)
             continue;
         r = for_pieces(m, bytes, entry->size, copy_piece);
@@ -382,7 +383,7 @@ static int begin_move(struct move *m, const struct front *front)
     m->identity.created_ns = m->file.created_ns;
     memcpy(m->identity.file_uuid, m->file.uuid, 16);
     m->pieces = 0;
-    m->has_records = false;
+    m->has_records = m->sealed = false;
     file_index_clear(m->index);
     return 0;
 }
@@ -446,6 +447,8 @@ int journal_move(struct journal *j)
         r = replace(&m, &front);
     if (r == 0)
         adopt(&m);
+    if (r == 0 && m.sealed) /* what was to be finished is; if there is room, else by and by */
+        (void)journal_seal(j);
     file_index_close(m.index);
     free(m.ledger);
     free(m.seen);

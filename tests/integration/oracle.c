@@ -171,8 +171,8 @@ static void count_missing(const struct oracle *oracle, unsigned producer, uint64
     }
 }
 
-static void parse_line(const char *line, unsigned long line_number, unsigned *ret_producer,
-                       uint64_t *ret_number)
+void oracle_line(const char *line, unsigned long line_number, unsigned *ret_producer,
+                 uint64_t *ret_number)
 {
     char text[TEXT_MAX + 1], want[TEXT_MAX + 64];
     size_t size;
@@ -210,7 +210,7 @@ void oracle_check(const struct oracle *oracle, const char *dump_path,
 
         if (line[size - 1] == '\n')
             line[size - 1] = 0;
-        parse_line(line, ++line_number, &producer, &number);
+        oracle_line(line, ++line_number, &producer, &number);
         if (number <= last[producer] || number > oracle->page[producer].before)
             KIT_FAIL("line %lu: producer %u record %" PRIu64 " after %" PRIu64
                      ": twice, out of order, or never logged (it got to %" PRIu64 ")",

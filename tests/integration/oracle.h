@@ -51,6 +51,10 @@ int oracle_live(void *life);
 /* Note that producer was killed: call after it is reaped. */
 void oracle_killed(struct oracle *oracle, unsigned producer);
 
+/* Which record a line of a dump is. Fails the test if it is none, or damaged. */
+void oracle_line(const char *line, unsigned long line_number, unsigned *ret_producer,
+                 uint64_t *ret_number);
+
 struct oracle_count {
     uint64_t seen;      /* records in the dump */
     uint64_t committed; /* calls that returned */
