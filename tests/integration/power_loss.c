@@ -28,8 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECORDS 240u
-#define STEPS 4u /* files */
+#define RECORDS 1000u
+#define STEPS 6u /* files */
 #define FDS 256u
 #define NO_FILE (UINT32_MAX - 1)
 
