@@ -407,6 +407,21 @@ static void check(const struct fault *fault)
     KIT_EQ(kit_run(&rm, (const char *const[]){"rm", "-r", log_dir, NULL}, NULL), 0);
 }
 
+/* A fault may have kept the segment: the next collector that stops removes it. */
+static void clear_segment(const struct fault *fault)
+{
+    const char *const path = kit_text("%s/fault", kit_shm_dir());
+
+    if (access(path, F_OK) < 0)
+        return;
+    kit_collector_start(&second, "fault", log_dir, args);
+    kit_collector_stop(&second);
+    if (access(path, F_OK) == 0) {
+        describe(fault);
+        KIT_FAIL("%s stays", path);
+    }
+}
+
 static void run(const struct fault *fault)
 {
     log_dir = kit_path(kit_text("log-%u", ++runs));
@@ -423,6 +438,7 @@ static void run(const struct fault *fault)
     PUMP_UNTIL(producers_ended(), "the producers' end");
     stop(fault);
     check(fault);
+    clear_segment(fault);
 }
 
 /* ---- All of them ---- */
