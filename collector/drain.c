@@ -111,11 +111,13 @@ void drain_release_all(struct drain *d)
             release(&d->ring[i]);
 }
 
-/* Queue what the writers of a ring have dropped since the last look, as of position `pos`. */
+/* Queue what the writers of a ring have dropped since the last look, as of position `pos`: none of
+ * it was dropped further on. */
 static void note_losses(struct drained_ring *ring, uint64_t pos)
 {
     for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++) {
-        const uint64_t lost = shmlog_load_relaxed_(&ring->header->lost[cause]);
+        /* pairs with the release of a writer's count: the head that was in the way is seen, too */
+        const uint64_t lost = shmlog_load_acquire_(&ring->header->lost[cause]);
         struct pending_gap *gap = ring->gaps ? &ring->gap[ring->gaps - 1] : NULL;
 
         if (lost <= ring->noted[cause])
@@ -124,8 +126,9 @@ static void note_losses(struct drained_ring *ring, uint64_t pos)
             if (ring->gaps == GAPS_MAX)
                 continue; /* later, with what comes until then */
             gap = &ring->gap[ring->gaps++];
-            *gap = (struct pending_gap){.pos = pos, .cause = cause};
+            *gap = (struct pending_gap){.cause = cause};
         }
+        gap->pos = pos; /* a full queue: the later place for both, behind all that came before */
         gap->count += lost - ring->noted[cause];
         ring->noted[cause] = lost;
     }
@@ -338,16 +341,18 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     return (int64_t)read.slots;
 }
 
-/* Everything of the ring was taken: what was dropped meanwhile goes here. The queue first, so that
- * there is room in it for all causes. */
+/* Everything of the ring was taken. If nothing has come since, when the losses had been read, then
+ * all of them go here; else those that lie further on wait for the cursor. Twice: then there was
+ * room in the queue for all causes. */
 static int settle(struct drain *d, uint32_t index)
 {
     struct drained_ring *const ring = &d->ring[index];
-    int r = put_gaps(d, index, UINT64_MAX, 0);
+    const uint64_t pos = ring->reader.pos;
+    int r = 0;
 
-    if (r == 0) {
-        note_losses(ring, ring->reader.pos);
-        r = put_gaps(d, index, UINT64_MAX, 0);
+    for (unsigned turn = 0; r == 0 && turn < 2; turn++) {
+        note_losses(ring, shmlog_load_relaxed_(ring->tail) + d->capacity);
+        r = put_gaps(d, index, shm_ring_head(ring->header) == pos ? UINT64_MAX : pos, 0);
     }
     return r == -EAGAIN ? 0 : r;
 }
@@ -443,7 +448,9 @@ int drain_stop(struct drain *d)
         r = settle(d, i);
         if (r < 0)
             return r;
-        more |= ring->gaps > 0;
+        /* what lies beyond the cursor comes from producers that go on: the next collector's */
+        more |= ring->gaps > 0 && (ring->gap[0].pos <= ring->reader.pos ||
+                                   shm_ring_head(ring->header) == ring->reader.pos);
     }
     r = put_segment_losses(d);
     return r < 0 ? r : r || more;

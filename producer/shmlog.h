@@ -1058,7 +1058,7 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
     uint32_t seq;
 
     if (SHMLOG_UNLIKELY_(__atomic_load_n(&ring->busy, __ATOMIC_RELAXED))) {
-        __atomic_fetch_add(&ring->lost[SHMLOG_LOST_NESTED], 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&ring->lost[SHMLOG_LOST_NESTED], 1, __ATOMIC_RELEASE);
         return 0;
     }
     __atomic_store_n(&ring->busy, 1, __ATOMIC_RELAXED);
@@ -2290,14 +2290,16 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
-/* A record that found no room is lost. What a ring that is gone counts, nobody would see. */
+/* A record that found no room is lost. What a ring that is gone counts, nobody would see. Pairs with
+ * the drain's acquire: who sees the count sees the head that was too far ahead, and puts the gap
+ * behind the records before it. */
 SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause);
 SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause)
 {
     uint64_t *const lost =
         shmlog_ring_gone_(ring) ? &log->control.lost[SHMLOG_LOST_NO_RING] : &ring->lost[cause];
 
-    __atomic_fetch_add(lost, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(lost, 1, __ATOMIC_RELEASE);
 }
 
 /* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and

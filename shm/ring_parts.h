@@ -18,6 +18,17 @@ static inline uint32_t shm_slot_count(const struct shmlog_slot *slot)
 void shm_ring_copy(const struct shm_ring_reader *reader, uint64_t pos, struct shmlog_slot *buffer,
                    size_t count);
 
+/* Slots ahead of the head, as it is seen, that a writer may be writing; see ring_reader.c. */
+static inline uint64_t shm_ring_margin(const struct shm_ring_reader *reader)
+{
+#if defined(__x86_64__)
+    (void)reader;
+    return SHMLOG_RECORD_SLOTS;
+#else
+    return (reader->overwrite ? 1 : 2) * SHMLOG_RECORD_SLOTS;
+#endif
+}
+
 /* With this head, may slots from `pos` on have been overwritten? */
 bool shm_ring_overtaken(const struct shm_ring_reader *reader, uint64_t pos, uint64_t head);
 

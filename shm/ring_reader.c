@@ -14,8 +14,10 @@
  *   less than that ahead of the old lap's end is not believed. Where the tail is respected by
  *   writers, slots it has not passed are safe all the same.
  *
- * The second way needs that a writer's stores into slots are not seen before its previous store of
- * the head: given on x86; elsewhere it is up to the writer of an overwrite ring.
+ * How late a head may be seen: x86 shows a writer's stores in order, and so does the writer of an
+ * overwrite ring elsewhere. The others need no such order for the collector's sake, so that a
+ * record may be seen to be written while the head of the one before is not yet seen: then two
+ * records.
  */
 #include "shm/ring_parts.h"
 
@@ -65,7 +67,7 @@ bool shm_ring_overtaken(const struct shm_ring_reader *reader, uint64_t pos, uint
 {
     uint64_t ahead = head - pos;
 
-    if (!reader->follows || ahead <= reader->capacity - SHMLOG_RECORD_SLOTS ||
+    if (!reader->follows || ahead <= reader->capacity - shm_ring_margin(reader) ||
         ahead > (uint64_t)INT64_MAX)
         return false;
     if (reader->overwrite || ahead > reader->capacity)

@@ -137,7 +137,7 @@ static void start_at_oldest(struct shm_ring_reader *reader)
 {
     const struct shmlog_ring *ring = reader->ring;
     struct shmlog_slot buffer[SHMLOG_RECORD_SLOTS];
-    uint64_t kept = reader->capacity - SHMLOG_RECORD_SLOTS;
+    uint64_t kept = reader->capacity - shm_ring_margin(reader);
     uint64_t head = shm_ring_head(ring), known_pos = 0, known_seq = 1;
 
     reader->pos = 0;
