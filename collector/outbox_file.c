@@ -6,6 +6,7 @@
 
 #include "shm/directory.h"
 #include "shm/guard.h"
+#include "shm/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,8 @@ static int make(const char *path, const uint8_t segment_uuid[16], uint32_t rings
     struct outbox *outbox = NULL;
     int fd, r;
 
+    if (offset + size > shm_memory_available())
+        return -ENOMEM;
     fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;

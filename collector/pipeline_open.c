@@ -110,7 +110,7 @@ static int open_outbox(struct pipeline *p)
     if (r < 0)
         return pipeline_fail(p, r, "%s/outbox: %s; %s", p->segment->path,
                              r == -EBADMSG ? "damaged" : strerror(-r),
-                             r == -ENOSPC
+                             r == -ENOSPC || r == -ENOMEM
                                  ? "make --outbox-size smaller, or more room there"
                                  : "move the segment's directory away to keep what is in it");
     p->taken_over = outbox_head(p->outbox) - outbox_tail(p->outbox);

@@ -79,6 +79,36 @@ int shm_node_bind(void *memory, size_t size, int node, bool strict)
     return r;
 }
 
+#define POLICY_BITS (sizeof(((struct shm_node_policy *)0)->nodes) * 8)
+#define LONG_BITS (sizeof(unsigned long) * 8)
+
+int shm_node_bind_thread(int node, struct shm_node_policy *ret_before)
+{
+    struct shm_node_policy before, wanted;
+
+    memset(&before, 0, sizeof(before));
+    memset(&wanted, 0, sizeof(wanted));
+    if (!available())
+        return -ENOSYS;
+    if (node < 0 || (size_t)node >= POLICY_BITS)
+        return -EINVAL;
+    wanted.nodes[(size_t)node / LONG_BITS] = 1UL << ((size_t)node % LONG_BITS);
+    /* the kernel takes one bit less than it is told */
+    if (get_mempolicy(&before.mode, before.nodes, POLICY_BITS + 1, NULL, 0) < 0 ||
+        set_mempolicy(MPOL_BIND, wanted.nodes, POLICY_BITS + 1) < 0)
+        return -errno;
+    *ret_before = before;
+    return 0;
+}
+
+void shm_node_restore_thread(const struct shm_node_policy *before)
+{
+    if (before->mode == MPOL_DEFAULT)
+        set_mempolicy(MPOL_DEFAULT, NULL, 0);
+    else
+        set_mempolicy(before->mode, before->nodes, POLICY_BITS + 1);
+}
+
 int shm_node_of_memory(void *memory, size_t size, size_t page_size, int wanted, bool *ret_other)
 {
     void *pages[PAGES_AT_ONCE];

@@ -21,4 +21,14 @@ int shm_node_bind(void *memory, size_t size, int node, bool strict);
  * on another node than `wanted` (never if unknown). */
 int shm_node_of_memory(void *memory, size_t size, size_t page_size, int wanted, bool *ret_other);
 
+/* The memory policy of this thread, for allocations that go by no mapping's: hugetlbfs keeps none
+ * with the file, so that its fallocate() ignores mbind(). Bind takes from the node alone, and keeps
+ * in `ret_before` what restore needs. */
+struct shm_node_policy {
+    int mode;
+    unsigned long nodes[16]; /* 1,024 nodes, as many as the kernel can be built for */
+};
+int shm_node_bind_thread(int node, struct shm_node_policy *ret_before);
+void shm_node_restore_thread(const struct shm_node_policy *before);
+
 #endif

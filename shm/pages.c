@@ -56,22 +56,6 @@ uint64_t shm_small_page_kib(void)
     return size > 1024 ? (uint64_t)size / 1024 : 4;
 }
 
-uint64_t shm_memory_available(void)
-{
-    FILE *meminfo = fopen("/proc/meminfo", "re");
-    uint64_t available = UINT64_MAX, kib;
-    char line[128];
-
-    if (!meminfo)
-        return UINT64_MAX;
-    while (fgets(line, sizeof(line), meminfo)) {
-        if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1 && kib < UINT64_MAX / 1024)
-            available = kib * 1024;
-    }
-    fclose(meminfo);
-    return available;
-}
-
 long shm_free_huge_pages(uint64_t page_kib, int node)
 {
     char path[128];

@@ -3,8 +3,8 @@
  * The ladder of page sizes for one file; see place.h.
  *
  * Order within a rung, so that shortage shows as an error here: size, map, bind to the node,
- * fallocate (takes the pages, by the policy just set), populate the page tables, verify. Opening
- * and removing what was placed is in place_file.c.
+ * fallocate (takes the pages: by the policy just set, on a hugetlbfs by the thread's), populate the
+ * page tables, verify. Opening and removing what was placed is in place_file.c.
  */
 #include "shm/node.h"
 #include "shm/pages.h"
@@ -46,6 +46,19 @@ static int allocate(int fd, uint64_t size)
     } while (r < 0 && errno == EINTR);
     /* A filesystem without it: populating below tells of a shortage as well. */
     return r < 0 && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+/* Huge pages, on the node. */
+static int allocate_huge(int fd, uint64_t size, int node)
+{
+    struct shm_node_policy before;
+    int r;
+
+    if (node < 0 || shm_node_bind_thread(node, &before) < 0)
+        return allocate(fd, size);
+    r = allocate(fd, size);
+    shm_node_restore_thread(&before);
+    return r;
 }
 
 static int populate(void *memory, uint64_t size)
@@ -111,7 +124,7 @@ static int fill(int fd, const struct shm_place_params *params, uint64_t align_ki
         placed->rungs |= SHMLOG_RUNG_NO_NUMA;
     if (!strict && align_kib == PMD_KIB)
         madvise(memory, size, MADV_HUGEPAGE); /* a wish; what came of it is looked at below */
-    r = allocate(fd, size);
+    r = strict ? allocate_huge(fd, size, params->node) : allocate(fd, size);
     if (r == 0)
         r = populate(memory, size);
     if (r < 0) {

@@ -15,7 +15,8 @@ const struct shm_rung shm_rungs[] = {
      "-o pagesize=1G none /dev/hugepages1G'"},
     {SHMLOG_RUNG_NO_2M, "no 2 MiB pages",
      "'sysctl vm.nr_hugepages=N' and, unless mounted, 'mkdir -p /dev/hugepages && mount -t "
-     "hugetlbfs -o pagesize=2M none /dev/hugepages'"},
+     "hugetlbfs -o pagesize=2M none /dev/hugepages'; a container's cgroup must allow them, too "
+     "(hugetlb.2MB.max)"},
     {SHMLOG_RUNG_NO_THP, "no transparent huge pages: rings lie on small pages",
      "provide 2 MiB pages, or 'mount -o remount,huge=within_size /dev/shm'"},
     {SHMLOG_RUNG_NO_NUMA, "rings could not be bound to the nodes of their cores",
