@@ -2290,9 +2290,9 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
-/* A record that found no room is lost. What a ring that is gone counts, nobody would see. Pairs with
- * the drain's acquire: who sees the count sees the head that was too far ahead, and puts the gap
- * behind the records before it. */
+/* A record that found no room is lost. What a ring that is gone counts, nobody would see. Pairs
+ * with the drain's acquire: who sees the count sees the head that was too far ahead, and puts the
+ * gap behind the records before it. */
 SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause);
 SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *ring, uint32_t cause)
 {
