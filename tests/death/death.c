@@ -30,6 +30,18 @@
 
 static bool no_watching; /* the machine cannot */
 
+/* What the producer's entry says of its leaving the core's ring. */
+static uint32_t why_of(const struct scene *scene)
+{
+    if (scene->clock)
+        return SHMLOG_WHY_NO_TSC;
+    if (scene->life.own || scene->call == CALL_OWN)
+        return SHMLOG_WHY_ASKED;
+    if (scene->trigger == TRIGGER_ABORTS)
+        return SHMLOG_WHY_ABORTS;
+    return scene->life.no_ring || scene->life.no_cpu ? SHMLOG_WHY_NO_CORE : 0;
+}
+
 /* The last producer of a scene, that nothing happens to. */
 static void check_end(const struct scene *scene)
 {
@@ -44,6 +56,8 @@ static void check_end(const struct scene *scene)
     KIT_EQ(stage.ledger.page->owned,
            !scene->life.gone &&
                (scene->life.own || (scene->spare_rings && !scene->end) || scene->call == CALL_OWN));
+    if (!scene->shortage)
+        KIT_EQ(ledger_why(&stage.ledger), why_of(scene));
     stage_clean_up();
 }
 
