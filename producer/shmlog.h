@@ -2352,10 +2352,17 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
+/* A record without a ring is lost, and counted. */
+SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots, int timed)
 {
-    uint32_t why = 0;
+    struct shmlog_ring *owned;
 #if SHMLOG_RSEQ_
     uint32_t aborts = 0;
 #endif
@@ -2364,8 +2371,7 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
         __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
                          __ATOMIC_RELAXED);
 #if SHMLOG_RSEQ_
-
-    while (!thread->owned) {
+    while (!(owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED))) {
         struct shmlog_ring *ring;
         uint64_t head;
         const uint32_t status = shmlog_rseq_many_(log, image, slots, timed, &ring, &head);
@@ -2378,18 +2384,21 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
             if (!shmlog_make_room_(log, ring, slots))
                 return 0;
         } else if (status != SHMLOG_SEQ_ABORTED_ || ++aborts > SHMLOG_ABORTS_MAX_) {
-            why = status == SHMLOG_SEQ_ABORTED_ ? SHMLOG_WHY_ABORTS : SHMLOG_WHY_NO_CORE;
+            const uint32_t why =
+                status == SHMLOG_SEQ_ABORTED_ ? SHMLOG_WHY_ABORTS : SHMLOG_WHY_NO_CORE;
             if (shmlog_claim_ring_(log, thread, why) < 0)
-                break;
+                return shmlog_no_ring_(log);
         }
     }
+#else
+    owned = thread->owned;
 #endif
-    if (!shmlog_owns_ring_(log, thread) &&
-        shmlog_claim_ring_(log, thread, why ? why : shmlog_why_no_sequences_(log)) < 0) {
-        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
-        return 0;
+    if (owned == &log->local.none) { /* where there are no sequences, and no ring yet */
+        if (shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log)) < 0)
+            return shmlog_no_ring_(log);
+        owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
     }
-    return shmlog_owned_(log, thread->owned, image, slots, timed);
+    return shmlog_owned_(log, owned, image, slots, timed);
 }
 
 /* One slot that did not go the straight way. */
