@@ -35,7 +35,7 @@ static uint32_t why_of(const struct scene *scene)
 {
     if (scene->clock)
         return SHMLOG_WHY_NO_TSC;
-    if (scene->life.own || scene->call == CALL_OWN)
+    if (scene->life.own || scene->life.gone || scene->call == CALL_OWN)
         return SHMLOG_WHY_ASKED;
     if (scene->trigger == TRIGGER_ABORTS)
         return SHMLOG_WHY_ABORTS;
@@ -54,8 +54,9 @@ static void check_end(const struct scene *scene)
     KIT_EQ(committed, scene->end == END_COMMITTED);
     KIT_EQ(dropped, scene->end == END_DROPPED);
     KIT_EQ(stage.ledger.page->owned,
-           !scene->life.gone &&
-               (scene->life.own || (scene->spare_rings && !scene->end) || scene->call == CALL_OWN));
+           scene->life.gone
+               ? scene->spare_rings > 1
+               : scene->life.own || (scene->spare_rings && !scene->end) || scene->call == CALL_OWN);
     if (!scene->shortage)
         KIT_EQ(ledger_why(&stage.ledger), why_of(scene));
     stage_clean_up();

@@ -66,6 +66,8 @@ const struct scene scenes[] = {
     {"own ring cut short, string", CALL_LONG, BRIEF, .spare_rings = 1, .life = {.gone = true}},
     {"own ring cut short, no TSC", CALL_ONE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .end = END_DROPPED, .spare_rings = 1,
         .life = {.own = true, .gone = true}},
+    {"own ring cut short, no TSC, another free", CALL_ONE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,
+        .life = {.own = true, .gone = true}},
     {"core without a ring", CALL_ONE, .position = 10, .spare_rings = 1, .life = {.no_ring = true}},
     {"core beyond the table", CALL_ONE, .position = 10, .spare_rings = 1, .life = {.no_cpu = true}},
     {"core beyond the table, own time", CALL_ONE_AT, .position = 10, .spare_rings = 1, .life = {.no_cpu = true}},
