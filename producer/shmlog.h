@@ -307,9 +307,17 @@ struct shmlog_producer {
     uint64_t pid_ns;     /* inode of its pid namespace, 0 unknown */
     char process[32];    /* NUL-terminated unless full */
     char thread[16];
-    uint8_t reserved0[32];
+    uint32_t why; /* SHMLOG_WHY_*: it wanted an owned ring; none was free if `ring` is 0 */
+    uint8_t reserved0[28];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, why) == 96, "why moved");
+#define SHMLOG_WHY_ASKED 1u   /* shmlog_own_ring() */
+#define SHMLOG_WHY_NO_RSEQ 2u /* restartable sequences are not to be had */
+#define SHMLOG_WHY_NO_TSC 3u  /* sequences cannot read the segment's clock */
+#define SHMLOG_WHY_ABORTS \
+    4u /* sequences were aborted again and again: a debugger, a broken kernel */
+#define SHMLOG_WHY_NO_CORE 5u       /* there is no ring for the core that it ran on */
 #define SHMLOG_PRODUCER_FILLING 1u  /* claimed, not yet filled in */
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
 #define SHMLOG_PRODUCER_DETACHED 3u /* shmlog_close() was called */
@@ -771,7 +779,8 @@ SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
                                             const char *function);
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
-SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
+SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                    uint32_t why);
 SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
 
 struct shmlog_value_;
@@ -1845,6 +1854,7 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
         p->pid = pid;
         p->tid = tid;
         p->ring = 0;
+        p->why = 0;
         p->start_time = shmlog_start_time_();
         p->attachment = key;
         p->pid_ns = log->local.pid_ns;
@@ -1907,6 +1917,12 @@ SHMLOG_INLINE_ int shmlog_guarded_(const struct shmlog *log)
     return __atomic_load_n(&shmlog_bus_.log[log->local.tls_index], __ATOMIC_SEQ_CST) == log;
 }
 
+/* Where no thread of the process can use the cores' rings. */
+SHMLOG_INLINE_ uint32_t shmlog_why_no_sequences_(const struct shmlog *log)
+{
+    return log->local.clock == SHMLOG_CLOCK_TSC ? SHMLOG_WHY_NO_RSEQ : SHMLOG_WHY_NO_TSC;
+}
+
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
 {
     struct shmlog_thread_ *thread;
@@ -1934,7 +1950,7 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
         if (!thread->producer)
             thread->producer = shmlog_new_producer_(log, key, pid, tid);
         if (!log->local.cpus)
-            (void)shmlog_claim_ring_(log, thread);
+            (void)shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log));
         thread->key = key;
     }
     shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
@@ -1947,15 +1963,17 @@ SHMLOG_INLINE_ int shmlog_ring_gone_(const struct shmlog_ring *ring)
     return shmlog_load_relaxed_(&ring->magic) != SHMLOG_RING_MAGIC;
 }
 
-/* Claim a spare ring. 0, or -EAGAIN; then without a system call, since a thread that finds none
- * free comes here in each of its calls. */
-SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
+/* Claim a spare ring, and note why. 0, or -EAGAIN; then without a system call, since a thread that
+ * finds none free comes here in each of its calls. */
+SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread, uint32_t why)
 {
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    struct shmlog_producer *entry;
 
     if (!thread->producer) /* without an entry nobody could take the ring back */
         return -EAGAIN;
+    entry = &table[(thread->producer & 0xffffu) - 1];
     for (uint32_t i = log->local.geometry.cpu_rings;
          !shmlog_owns_ring_(log, thread) && i < log->local.geometry.rings; i++) {
         struct shmlog_ring *const ring = log->local.ring[i];
@@ -1970,19 +1988,23 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
                                         __ATOMIC_RELAXED)) {
             /* its last owner may have died in a call */
             __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
-            shmlog_store32_release_(&table[(thread->producer & 0xffffu) - 1].ring, i + 1);
+            __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
+            shmlog_store32_release_(&entry->ring, i + 1);
             __atomic_store_n(&thread->owned, ring, __ATOMIC_RELAXED);
         }
         shmlog_unblock_signals_(mask);
     }
-    return shmlog_owns_ring_(log, thread) ? 0 : -EAGAIN;
+    if (shmlog_owns_ring_(log, thread))
+        return 0;
+    __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
+    return -EAGAIN;
 }
 
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
 {
     if (!log)
         return -EINVAL;
-    return shmlog_claim_ring_(log, shmlog_thread_state_(log));
+    return shmlog_claim_ring_(log, shmlog_thread_state_(log), SHMLOG_WHY_ASKED);
 }
 
 /* ---- Sites ---- */
@@ -2332,9 +2354,17 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
+/* A record without a ring is lost, and counted. */
+SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots, int timed)
 {
+    struct shmlog_ring *owned;
 #if SHMLOG_RSEQ_
     uint32_t aborts = 0;
 #endif
@@ -2343,8 +2373,7 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
         __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
                          __ATOMIC_RELAXED);
 #if SHMLOG_RSEQ_
-
-    while (!thread->owned) {
+    while (!(owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED))) {
         struct shmlog_ring *ring;
         uint64_t head;
         const uint32_t status = shmlog_rseq_many_(log, image, slots, timed, &ring, &head);
@@ -2357,16 +2386,21 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
             if (!shmlog_make_room_(log, ring, slots))
                 return 0;
         } else if (status != SHMLOG_SEQ_ABORTED_ || ++aborts > SHMLOG_ABORTS_MAX_) {
-            if (shmlog_claim_ring_(log, thread) < 0)
-                break;
+            const uint32_t why =
+                status == SHMLOG_SEQ_ABORTED_ ? SHMLOG_WHY_ABORTS : SHMLOG_WHY_NO_CORE;
+            if (shmlog_claim_ring_(log, thread, why) < 0)
+                return shmlog_no_ring_(log);
         }
     }
+#else
+    owned = thread->owned;
 #endif
-    if (!shmlog_owns_ring_(log, thread) && shmlog_claim_ring_(log, thread) < 0) {
-        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
-        return 0;
+    if (owned == &log->local.none) { /* where there are no sequences, and no ring yet */
+        if (shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log)) < 0)
+            return shmlog_no_ring_(log);
+        owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
     }
-    return shmlog_owned_(log, thread->owned, image, slots, timed);
+    return shmlog_owned_(log, owned, image, slots, timed);
 }
 
 /* One slot that did not go the straight way. */

@@ -145,3 +145,16 @@ const char *info_alive(const struct shmlog_producer *producer)
     }
     return "unknown";
 }
+
+const char *info_why(const struct shmlog_producer *producer)
+{
+    static const char *const names[] = {
+        [SHMLOG_WHY_ASKED] = "asked",          [SHMLOG_WHY_NO_RSEQ] = "no-rseq",
+        [SHMLOG_WHY_NO_TSC] = "no-tsc",        [SHMLOG_WHY_ABORTS] = "aborts",
+        [SHMLOG_WHY_NO_CORE] = "no-core-ring",
+    };
+
+    if (producer->why >= sizeof(names) / sizeof(names[0]))
+        return "?";
+    return names[producer->why];
+}

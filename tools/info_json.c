@@ -162,6 +162,11 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
             text_u64(out, producer.ring - 1);
         else
             text_puts(out, "null");
+        key(out, "why");
+        if (info_why(&producer))
+            text_printf(out, "\"%s\"", info_why(&producer));
+        else
+            text_puts(out, "null");
         string_in(out, "process", producer.process, sizeof(producer.process));
         string_in(out, "thread", producer.thread, sizeof(producer.thread));
         text_putc(out, '}');

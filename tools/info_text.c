@@ -127,19 +127,22 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
 {
     uint32_t used = shm_producers_used(segment);
 
-    text_printf(out, "\n%10s %-9s %8s %8s %5s  %s\n", "producer", "state", "pid", "tid", "ring",
-                "process/thread");
+    text_printf(out, "\n%10s %-9s %8s %8s %5s %-12s  %s\n", "producer", "state", "pid", "tid",
+                "ring", "why", "process/thread");
     for (uint32_t i = 0; i < used; i++) {
         struct shmlog_producer producer;
+        const char *why;
 
         if (shm_producer_at(segment, i, &producer) < 0 || !producer.claim)
             continue;
         text_printf(out, "%10" PRIu32 " %-9s %8" PRIu32 " %8" PRIu32, producer.id,
                     info_alive(&producer), producer.pid, producer.tid);
+        why = info_why(&producer);
         if (producer.ring)
-            text_printf(out, " %5" PRIu32 "  ", producer.ring - 1);
+            text_printf(out, " %5" PRIu32, producer.ring - 1);
         else
-            text_printf(out, " %5s  ", "-");
+            text_printf(out, " %5s", why ? "none" : "-");
+        text_printf(out, " %-12s  ", why ? why : "-");
         text_put_plain(out, producer.process, strnlen(producer.process, sizeof(producer.process)));
         text_putc(out, '/');
         text_put_plain(out, producer.thread, strnlen(producer.thread, sizeof(producer.thread)));

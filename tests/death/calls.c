@@ -239,6 +239,7 @@ int live(void *arg)
 
         while ((ring->head & the_log->local.slot_mask) != l->position)
             log_filler(page->before + 1);
+        page->ring = (uint64_t)(uintptr_t)ring;
         mark(page);
         for (uint32_t i = 0; i < l->fill; i++)
             log_filler(page->before + 1);

@@ -59,6 +59,7 @@ struct page {
     uint32_t thread_go; /* set, and woken, by the tester: log 1,000 records */
     uint32_t thread_ready;
     uint64_t owned; /* after the call: it has a ring of its own */
+    uint64_t ring;  /* before the call: where it has the ring that it writes to */
 };
 
 struct life {

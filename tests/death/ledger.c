@@ -138,6 +138,19 @@ bool ledger_slots_hold(const struct ledger *l, uint32_t ring, uint64_t number)
 
 /* ---- The dead, and sites ---- */
 
+uint32_t ledger_why(const struct ledger *l)
+{
+    struct shmlog_producer producer;
+    uint32_t why = 0;
+
+    for (uint32_t i = 0; i < l->kit.segment->geometry.producers_max; i++) {
+        KIT_OK(shm_producer_at(l->kit.segment, i, &producer));
+        if (producer.claim && producer.why > why)
+            why = producer.why;
+    }
+    return why;
+}
+
 void ledger_bury(struct ledger *l)
 {
     struct shmlog_producer producer;

@@ -36,6 +36,10 @@ void ledger_drain(struct ledger *ledger);
 /* Is the record that is being logged, or was, in a ring? Its number counts as settled now. */
 bool ledger_settle(struct ledger *ledger, enum stream stream, uint64_t number);
 
+/* The reason for which a producer of the table wanted a ring of its own; the one with most of a
+ * reason, 0 none. */
+uint32_t ledger_why(const struct ledger *ledger);
+
 /* Nobody is left: entries and rings must come free. */
 void ledger_bury(struct ledger *ledger);
 

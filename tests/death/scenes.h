@@ -50,6 +50,7 @@ struct scene {
     enum shortage shortage;
     uint32_t clock; /* 0: the TSC */
     bool brief;     /* only for what other scenes do not reach; killed only */
+    bool passes;    /* for all passes of the loops that copy slots, too */
     bool new_sites; /* the segment knows no site before the call */
     bool first;     /* the first call of something: kept short, and lived through after a death */
 };

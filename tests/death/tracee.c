@@ -98,6 +98,7 @@ void tracee_start(struct tracee *t, int (*run)(void *arg), void *arg)
     }
     if (t->memory >= 0)
         close(t->memory);
+    t->watched = false;
     snprintf(path, sizeof(path), "/proc/%d/mem", (int)t->pid);
     KIT_COMPARE(wait_for_trap(t), !=, 0);
     t->memory = open(path, O_RDWR | O_CLOEXEC);
@@ -127,6 +128,36 @@ void tracee_arm(struct tracee *t, const uint64_t *addresses, size_t count)
 void tracee_step_back(struct tracee *t, uint64_t address)
 {
     KIT_OK(ptrace(PTRACE_POKEUSER, t->pid, offsetof(struct user, regs.rip), address));
+}
+
+/* Debug registers 0 (where), 6 (what happened) and 7 (what is on). */
+static bool set_debug(struct tracee *t, unsigned i, uint64_t value)
+{
+    return ptrace(PTRACE_POKEUSER, t->pid, offsetof(struct user, u_debugreg) + i * 8u, value) == 0;
+}
+
+bool tracee_watch(struct tracee *t, uint64_t address, uint32_t size)
+{
+    const uint64_t on = 1, writes = 1, length = size == 8 ? 2 : 3;
+
+    t->watched = set_debug(t, 0, address) && set_debug(t, 7, on | writes << 16 | length << 18);
+    return t->watched;
+}
+
+bool tracee_has_written(struct tracee *t)
+{
+    if (!t->watched)
+        return false;
+    errno = 0;
+    const long what =
+        ptrace(PTRACE_PEEKUSER, t->pid, offsetof(struct user, u_debugreg) + 6 * 8u, NULL);
+
+    KIT_EQ(errno, 0);
+    if (!(what & 1))
+        return false;
+    t->watched = false;
+    KIT_CHECK(set_debug(t, 7, 0));
+    return true;
 }
 
 void tracee_kill(struct tracee *t)

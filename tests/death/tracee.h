@@ -19,6 +19,7 @@ struct tracee {
     pid_t pid;
     int memory;
     const struct places *places;
+    bool watched;
     uint8_t *text; /* the listed functions' pages as they were */
     uint64_t text_start;
     size_t text_size;
@@ -38,6 +39,12 @@ uint64_t tracee_go(struct tracee *tracee, int signal);
 void tracee_arm(struct tracee *tracee, const uint64_t *addresses, size_t count);
 /* Set it back to the instruction whose trap it just hit: to execute it, after disarming. */
 void tracee_step_back(struct tracee *tracee, uint64_t address);
+
+/* Stop it, too, when it has written to this word of 4 or 8 bytes, of its own memory; false where
+ * the machine cannot. Until then nothing is disturbed, not even a restartable sequence. */
+bool tracee_watch(struct tracee *tracee, uint64_t address, uint32_t size);
+/* Was that why it stopped last? Then it is watched no longer. */
+bool tracee_has_written(struct tracee *tracee);
 
 /* SIGKILL, and reap. */
 void tracee_kill(struct tracee *tracee);

@@ -117,7 +117,9 @@ static void test_fork(struct segment_kit *segment, bool own_ring)
         KIT_EQ(entry_of(segment, &seen, 0).ring, seen.ring[0] + 1);
         KIT_COMPARE(seen.ring[0], >=, segment->segment->geometry.cpu_rings);
         KIT_COMPARE(seen.ring[0], !=, seen.ring[1]);
+        KIT_EQ(entry_of(segment, &seen, 0).why, SHMLOG_WHY_ASKED);
     }
+    KIT_EQ(entry_of(segment, &seen, 1).why, 0);
 }
 
 /* Without rseq every thread needs a ring of its own; one too many is counted, not hung up. */
@@ -135,6 +137,7 @@ static void test_no_rseq(struct segment_kit *segment)
     for (unsigned i = 0; i < 2; i++) {
         KIT_EQ(seen.records[i], RECORDS);
         KIT_COMPARE(seen.ring[i], >=, segment->segment->geometry.cpu_rings);
+        KIT_EQ(entry_of(segment, &seen, i).why, SHMLOG_WHY_NO_RSEQ);
     }
     KIT_EQ(segment_kit_counted(segment), 0);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Choosing instructions, and reckoning with those that were not reached; see choice.h.
+ */
+#include "tests/death/choice.h"
+
+#include "tests/death/stage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* In the short run, a scene of a first call takes one in so many of what was reached before; and a
+ * producer stands still at one in so many of the private functions' instructions. */
+#define SAMPLE 8u
+
+static bool in_list(const char *symbol, const char *const list[])
+{
+    for (; *list; list++)
+        if (strncmp(symbol, *list, strlen(*list)) == 0)
+            return true;
+    return false;
+}
+
+bool choice_is_private(const char *symbol)
+{
+    static const char *const list[] = {"shmlog_put_",        "shmlog_parse_format_",
+                                       "shmlog_blob_add_",   "shmlog_argument_end_",
+                                       "shmlog_add_names_",  "shmlog_build_site_",
+                                       "shmlog_start_time_", "shmlog_read_file_",
+                                       "shmlog_sys_",        "shmlog_block_signals_",
+                                       "shmlog_unblock_",    "shmlog_random_",
+                                       "shmlog_path_",       "shmlog_find_segment_",
+                                       "shmlog_init_local_", "shmlog_check_control_",
+                                       "shmlog_table_fits_", NULL};
+
+    return in_list(symbol, list);
+}
+
+bool choice_skips(size_t index)
+{
+    const struct place *const place = &stage.places.place[index];
+
+    if (stage.share > 1 && index % stage.share)
+        return true;
+    if (stage.thorough)
+        return false;
+    if (stage.scene->brief)
+        return place->reached;
+    if (stage.fate == FATE_STOP && choice_is_private(place->symbol) && index % SAMPLE)
+        return true; /* nobody could notice */
+    if (stage.fate != FATE_KILL)
+        return stage.life.own ? place->reached_owned : place->reached;
+    if (choice_is_private(place->symbol))
+        return place->reached;
+    return stage.scene->first && place->reached && (index + stage.number) % SAMPLE;
+}
+
+/* What a log call runs through, and what makes it ready to: all of it has to be reached. */
+static bool has_to_be_reached(const char *symbol)
+{
+    static const char *const list[] = {"call_",
+                                       "shmlog_commit_",
+                                       "shmlog_make_room_",
+                                       "shmlog_wait_room_",
+                                       "shmlog_nap_",
+                                       "shmlog_monotonic_ns_",
+                                       "shmlog_claim_ring_",
+                                       "shmlog_register_",
+                                       "shmlog_new_producer_",
+                                       "shmlog_publish_site_",
+                                       "shmlog_no_site_",
+                                       "shmlog_block_signals_",
+                                       "shmlog_unblock_signals_",
+                                       NULL};
+
+    return in_list(symbol, list);
+}
+
+/* Why no scene gets to some instructions of a function; "" not known. */
+static const char *reason_of(const char *symbol)
+{
+    static const struct {
+        const char *symbol, *reason;
+    } reasons[] = {
+        {"shmlog_sys_", "system calls that fail"},
+        {"shmlog_random_", "getrandom() fails"},
+        {"shmlog_find_producer_", "a thread's second attachment, from a shared object"},
+        {"shmlog_own_ring", "without a log"},
+        {"shmlog_parse_format_", "conversions that these formats do not have"},
+        {"shmlog_argument_end_", "texts of arguments that these calls do not have"},
+        {"shmlog_add_names_", "texts of arguments that these calls do not have"},
+        {"shmlog_put_long_", "strings that are NULL or cut, arguments of other types"},
+        {"shmlog_put_raw_long_", "structs that are too long"},
+        {"shmlog_path_", "paths that are too long, rings with high numbers"},
+        {"shmlog_folder_trusted_", "segments looked up by name: here a path is given"},
+        {"shmlog_find_segment_", "segments looked up by name: here a path is given"},
+        {"shmlog_check_control_", "segments that are refused"},
+        {"shmlog_map_", "files that are refused, mappings that fail"},
+        {"shmlog_take_entry_", "too many attachments"},
+        {"shmlog_init_local_", "a process name by option, no rseq"},
+        {"shmlog_attach_", "segments that are refused"},
+        {"shmlog_open", "waiting for a segment, options"},
+        {"shmlog_close", "not in a log call"},
+        {"shmlog_strerror", "not in a log call"},
+        {"shmlog_set_level", "not in a log call"},
+        {"shmlog_lost", "not in a log call"},
+        {"shmlog_thread_lost", "not in a log call"},
+        {"", "?"},
+    };
+    size_t i = 0;
+
+    while (strncmp(symbol, reasons[i].symbol, strlen(reasons[i].symbol)) != 0)
+        i++;
+    return reasons[i].reason;
+}
+
+/* One line for each function with instructions that were not reached: places are in order. */
+static void print_table(void)
+{
+    const struct places *const p = &stage.places;
+
+    printf("not reached, of how many, and why:\n");
+    for (size_t i = 0; i < p->count; i++) {
+        const char *const symbol = p->place[i].symbol;
+        unsigned all = 0, left = 0;
+        bool before = false;
+
+        for (size_t k = 0; k < i && !before; k++)
+            before = strcmp(p->place[k].symbol, symbol) == 0;
+        for (size_t k = i; k < p->count && !before; k++)
+            if (strcmp(p->place[k].symbol, symbol) == 0) {
+                all++;
+                left += !p->place[k].reached;
+            }
+        if (left)
+            printf("    %4u %4u  %-28s %s\n", left, all, symbol, reason_of(symbol));
+    }
+}
+
+size_t choice_report(bool whole)
+{
+    size_t reached = 0;
+
+    for (size_t i = 0; i < stage.places.count; i++)
+        reached += stage.places.place[i].reached;
+    printf("%zu of %zu instructions reached, in %u deaths, stops, or signals\n", reached,
+           stage.places.count, stage.all_hits);
+    if (stage.share > 1)
+        printf("one instruction in %u was tried\n", stage.share);
+    if (stage.share > 1 || !whole)
+        return 0;
+    print_table();
+    return places_unreached(&stage.places, has_to_be_reached);
+}
