@@ -164,6 +164,7 @@ const struct scene scenes[] = {
     {"struct of several slots, last slot", CALL_RAW_LONG, .position = RING_SLOTS - 1, .brief = true},
     {"struct of several slots, owned, last slot", CALL_RAW_LONG, .position = RING_SLOTS - 1, .brief = true, OWN},
     {"struct, of another size", CALL_RAW, BRIEF, .life = {.odd_size = true}},
+    {"struct, of another size, in a forked child", CALL_RAW, BRIEF, .life = {.odd_size = true, .fresh_thread = true}},
     {"registered already", CALL_REGISTER, BRIEF},
     {"no TSC, in a forked child", CALL_ONE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,
         .life = {.own = true, .fresh_thread = true}},
