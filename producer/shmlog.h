@@ -1156,6 +1156,12 @@ SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_of_(const struct shmlog *log
     return (struct shmlog_thread_ *)(void *)((char *)shmlog_threads_ + log->local.tls_offset);
 }
 
+/* Number of that entry. */
+SHMLOG_INLINE_ uint32_t shmlog_entry_(const struct shmlog *log)
+{
+    return (uint32_t)(log->local.tls_offset / sizeof(struct shmlog_thread_));
+}
+
 /* Which way its log calls go, SHMLOG_WAY_*; anything else: it is not registered. */
 SHMLOG_INLINE_ uint64_t shmlog_way_(const struct shmlog *log, const struct shmlog_thread_ *thread)
 {
@@ -1980,7 +1986,7 @@ SHMLOG_INLINE_ int shmlog_owns_ring_(struct shmlog *log, const struct shmlog_thr
 /* Is the attachment guarded against SIGBUS by this program or shared object? */
 SHMLOG_INLINE_ int shmlog_guarded_(const struct shmlog *log)
 {
-    return __atomic_load_n(&shmlog_bus_.log[log->local.tls_index], __ATOMIC_SEQ_CST) == log;
+    return __atomic_load_n(&shmlog_bus_.log[shmlog_entry_(log)], __ATOMIC_SEQ_CST) == log;
 }
 
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
@@ -2053,6 +2059,22 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
         shmlog_unblock_signals_(mask);
     }
     return shmlog_owns_ring_(log, thread) ? 0 : -EAGAIN;
+}
+
+/* The ring that the thread owned is gone: back to where it began. */
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
+{
+    const uint64_t mask =
+        shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
+
+    if (thread->owned && shmlog_ring_gone_(thread->owned)) {
+        thread->key = (thread->key & ~(uint64_t)SHMLOG_WAY_OWNED_) |
+                      (log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_);
+        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
+                         __ATOMIC_RELAXED);
+    }
+    shmlog_unblock_signals_(mask);
 }
 
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
@@ -2417,9 +2439,8 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
     uint32_t aborts = 0;
 #endif
 
-    if (thread->owned && shmlog_ring_gone_(thread->owned)) /* back to where the thread began */
-        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
-                         __ATOMIC_RELAXED);
+    if (shmlog_owns_ring_(log, thread) && shmlog_ring_gone_(thread->owned))
+        shmlog_leave_ring_(log, thread);
 #if SHMLOG_RSEQ_
 
     while (!thread->owned) {
@@ -3069,7 +3090,7 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
     struct shmlog_sigaction_ ours, there;
 
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], log, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], log, __ATOMIC_SEQ_CST);
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         there.handler != shmlog_on_bus_) {
         shmlog_bus_.before = there;
@@ -3090,7 +3111,7 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     if (!shmlog_guarded_(log))
         return;
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], NULL, __ATOMIC_SEQ_CST);
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         there.handler == shmlog_on_bus_)
         shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
@@ -3259,7 +3280,7 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
         if (log->local.ring[i] != &log->local.none)
             shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
                         0, 0, 0, 0);
-    shmlog_free_entry_((uint32_t)(log->local.tls_offset / sizeof(struct shmlog_thread_)));
+    shmlog_free_entry_(shmlog_entry_(log));
     shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
                 0, 0, 0);
 }
