@@ -594,11 +594,9 @@ struct shmlog_local_ {
     uint64_t quarter_mask; /* slots between two rings of the doorbell - 1 */
     uint64_t wait_ns;
     uint32_t on_full;
-    uint32_t reserved0;
+    uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
     uint64_t pid_ns;
-    uint32_t owner; /* uid of the segment's files */
-    uint32_t reserved0;
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
