@@ -4,15 +4,20 @@
  *
  *     bench_steps DIRECTORY WHAT RECORDS
  *
- *     floor    the TSC and eight stores for each record
- *     call     a log call for each record
- *     timed    a log call with the caller's timestamp
- *     encode   blocks of 8,192 records from slots to bytes of a file, zstd included
- *     decode   the same blocks back to records
+ *     floor       the TSC and eight stores for each record
+ *     call        a log call for each record, into an owned ring
+ *     timed       a log call with the caller's timestamp, into an owned ring
+ *     core        a log call for each record, into the core's ring
+ *     timed_core  a log call with the caller's timestamp, into the core's ring
+ *     off         a log call below the segment's level
+ *     encode      blocks of 8,192 records from slots to bytes of a file, zstd included
+ *     decode      the same blocks back to records
  *
- * Input and timestamps are made up and the same each time, so the counts are, too. valgrind does
- * not know rseq: log calls go into an owned ring. What is counted has its loop and the look-up of
- * the order in it, in every case alike.
+ * Input and timestamps are made up and the same each time, so the counts are, too.
+ * valgrind does not know rseq, and its threads are not interrupted by anything that logs: where
+ * rseq is not registered, core and timed_core play the kernel's part and say themselves that they
+ * run on core 0. What is counted has its loop and the look-up of the order in it, in every case
+ * alike.
  */
 #include "bench/blocks.h"
 #include "collector/file/block_decode.h"
@@ -22,6 +27,9 @@
 void counted_floor(struct bench_floor *floor, uint64_t count);
 void counted_call(struct shmlog *log, uint64_t count);
 void counted_timed(struct shmlog *log, uint64_t count);
+void counted_core(struct shmlog *log, uint64_t count);
+void counted_timed_core(struct shmlog *log, uint64_t count);
+void counted_off(struct shmlog *log, uint64_t count);
 int counted_encode(struct file_encoder *encoder, const struct file_block_params *params,
                    struct file_buffer *out, struct file_block_summary *ret_summary);
 int counted_decode(struct file_block_decoder *decoder, const struct file_block_info *info,
@@ -45,6 +53,28 @@ __attribute__((noinline)) void counted_timed(struct shmlog *log, uint64_t count)
         BENCH_LOG_AT(log, id * 44, id, &bench_orders[id % BENCH_ORDERS]);
 }
 
+__attribute__((noinline)) void counted_core(struct shmlog *log, uint64_t count)
+{
+    for (uint64_t id = 0; id < count; id++)
+        BENCH_LOG(log, id, &bench_orders[id % BENCH_ORDERS]);
+}
+
+__attribute__((noinline)) void counted_timed_core(struct shmlog *log, uint64_t count)
+{
+    for (uint64_t id = 0; id < count; id++)
+        BENCH_LOG_AT(log, id * 44, id, &bench_orders[id % BENCH_ORDERS]);
+}
+
+__attribute__((noinline)) void counted_off(struct shmlog *log, uint64_t count)
+{
+    for (uint64_t id = 0; id < count; id++) {
+        const struct bench_order *const order = &bench_orders[id % BENCH_ORDERS];
+
+        shmlog_trace(log, "order %lu px %.2f qty %u side %c", id, order->px, order->qty,
+                     order->side);
+    }
+}
+
 __attribute__((noinline)) int counted_encode(struct file_encoder *encoder,
                                              const struct file_block_params *params,
                                              struct file_buffer *out,
@@ -63,6 +93,42 @@ __attribute__((noinline)) int counted_decode(struct file_block_decoder *decoder,
     if (ZSTD_isError(size))
         return -EBADMSG;
     return file_block_decode(decoder, info, raw, size, block);
+}
+
+/* ---- Log calls ---- */
+
+/* From now on this thread's calls go into the ring of core 0. */
+static void use_core_ring(struct shmlog *log)
+{
+    struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
+
+    if (log->local.cpus) {
+        bench_pin(0);
+    } else {
+        uint8_t *self;
+        const uint32_t cpu = 0;
+
+        if (!&__rseq_offset)
+            bench_die("this libc has no area for rseq");
+        __asm__("movq %%fs:0, %0" : "=r"(self));
+        log->local.rseq_offset = (uint64_t)__rseq_offset;
+        log->local.cpus = SHMLOG_CPUS_MAX;
+        memcpy(self + __rseq_offset + 4, &cpu, sizeof(cpu)); /* cpu_id */
+    }
+    thread->owned = NULL;
+    thread->key = log->key | SHMLOG_WAY_CORE_;
+}
+
+/* The ring must have got all of them, and no slow way may have been taken for want of one. */
+static void count_core(struct shmlog *log, uint64_t records,
+                       void (*counted)(struct shmlog *, uint64_t))
+{
+    const struct shmlog_ring *const ring = log->local.ring_of_cpu[0];
+
+    use_core_ring(log);
+    counted(log, records);
+    if (ring->head != records || shmlog_thread_of_(log)->owned)
+        bench_die("the ring of core 0 got %lu records", ring->head);
 }
 
 /* ---- Blocks ---- */
@@ -145,7 +211,8 @@ static void run_blocks(struct bench_blocks *source, uint64_t records)
 
 static bool is_known(const char *what)
 {
-    static const char *const known[] = {"floor", "call", "timed", "encode", "decode"};
+    static const char *const known[] = {"floor",      "call", "timed",  "core",
+                                        "timed_core", "off",  "encode", "decode"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(what, known[i]) == 0)
@@ -161,7 +228,8 @@ int main(int argc, char **argv)
     const char *what;
 
     if (argc != 4 || !is_known(argv[2])) {
-        fprintf(stderr, "usage: bench_steps DIRECTORY floor|call|timed|encode|decode RECORDS\n");
+        fprintf(stderr, "usage: bench_steps DIRECTORY "
+                        "floor|call|timed|core|timed_core|off|encode|decode RECORDS\n");
         return 2;
     }
     what = argv[2];
@@ -177,6 +245,13 @@ int main(int argc, char **argv)
         counted_call(source.log, records);
     } else if (strcmp(what, "timed") == 0) {
         counted_timed(source.log, records);
+    } else if (strcmp(what, "core") == 0) {
+        count_core(source.log, records, counted_core);
+    } else if (strcmp(what, "timed_core") == 0) {
+        count_core(source.log, records, counted_timed_core);
+    } else if (strcmp(what, "off") == 0) {
+        shmlog_set_level(source.log, SHMLOG_DEBUG);
+        counted_off(source.log, records);
     } else {
         run_blocks(&source, records);
     }

@@ -592,19 +592,19 @@ struct shmlog_options {
  * level is one load at a constant offset. Its members are not for users. */
 #define SHMLOG_PAGE_ 65536u /* the largest page size of any machine this runs on */
 struct shmlog_local_ {
-    uint64_t site_key;      /* low 20 bits 0; the others name the segment */
-    uint64_t slot_mask;     /* slots in a ring - 1 */
-    uint64_t doorbell_mask; /* position bits that change when the doorbell is due */
-    uint64_t rseq_offset;   /* of the thread's struct rseq, from the thread pointer */
-    uint32_t cpus;          /* entries of ring_of_cpu; 0: rseq is not to be used */
+    uint64_t site_key;    /* 32 bits that name the segment, odd: see shmlog_site_word_() */
+    uint64_t tls_offset;  /* of the attachment's entry in shmlog_threads_[], in bytes */
+    uint64_t rseq_offset; /* of the thread's struct rseq, from the thread pointer */
+    uint64_t ring_mask;   /* bytes of a ring's slots - 1 */
     uint32_t clock;
-    uint32_t on_full;
-    uint32_t tls_index;
+    uint32_t cpus;         /* entries of ring_of_cpu; 0: rseq is not to be used */
+    uint64_t slot_mask;    /* slots in a ring - 1 */
+    uint64_t quarter_mask; /* slots between two rings of the doorbell - 1 */
     uint64_t wait_ns;
+    uint32_t on_full;
+    uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
     uint64_t pid_ns;
-    uint32_t owner; /* uid of the segment's files */
-    uint32_t reserved0;
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
@@ -615,7 +615,7 @@ struct shmlog_local_ {
 struct shmlog {
     /* A page that the kernel zeroes in a forked child (MADV_WIPEONFORK): the child's threads no
      * longer find the key that their thread-local state holds, and register anew. */
-    uint64_t key; /* random, never 1; 0 in a fresh child */
+    uint64_t key; /* random and even, at least 4; 0 in a fresh child */
     uint8_t reserved0[SHMLOG_PAGE_ - 8];
     struct shmlog_local_ local;
     uint8_t reserved1[SHMLOG_PAGE_ - sizeof(struct shmlog_local_)];
@@ -624,9 +624,14 @@ struct shmlog {
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, local) == SHMLOG_PAGE_, "private page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "control page");
 
-/* What a thread knows of an attachment: valid while `key` is the attachment's. Each attachment has
- * an entry of its own, so that no signal handler changes one under a log call with another. */
+/* What a thread knows of an attachment: valid while `key`, but for its lowest bit, is the
+ * attachment's. That bit says which way log calls go, so that one comparison tells both. Each
+ * attachment has an entry of its own, so that no signal handler changes one under a log call with
+ * another. */
 #define SHMLOG_TLS_ENTRIES_ 4u
+#define SHMLOG_WAY_CORE_ 0u
+#define SHMLOG_WAY_OWNED_ 1u
+#define SHMLOG_KEY_NONE_ 2u /* of a thread that is not registered */
 struct shmlog_thread_ {
     uint64_t key;
     struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence
@@ -636,9 +641,10 @@ struct shmlog_thread_ {
     uint64_t lost;             /* records of this thread that were not committed */
 };
 
-/* A call site: what is constant, and the cached site id (key bits | id; 0 not registered). */
+/* A call site: what is constant, and the site's word in the segment that it was registered in last
+ * (0: in none). */
 struct shmlog_callsite_ {
-    uint64_t id;
+    uint64_t word; /* see shmlog_site_word_() */
     const char *format, *file, *category;
     const char *text;         /* the arguments as written, format first; NULL: names */
     const char *const *names; /* events and raw records */
@@ -736,10 +742,10 @@ SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
     shmlog_threads_[SHMLOG_TLS_ENTRIES_];
 SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
-    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{1, NULL, 0, 0},
-                                            {1, NULL, 0, 0},
-                                            {1, NULL, 0, 0},
-                                            {1, NULL, 0, 0}};
+    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{SHMLOG_KEY_NONE_, NULL, 0, 0},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
 /* Of each program or shared object its own, as is the code that works on it. */
@@ -775,7 +781,7 @@ extern const unsigned int __rseq_size __attribute__((weak));
 
 /* Cold paths of the log calls. */
 SHMLOG_COLD_ void shmlog_unattached_call_(void);
-SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const char *function);
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
@@ -784,15 +790,14 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
 SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
 
 struct shmlog_value_;
-/* Anything but the straight way: an owned ring, a full ring, an aborted sequence, many slots.
- * 1 done, 0 lost and counted. */
+/* Anything but the straight way: a full ring, an aborted sequence, many slots. 1 done, 0
+ * lost and counted. */
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots,
                                          int timed);
-SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                       uint64_t site, uint64_t w2, uint64_t w3, uint64_t w4,
-                                       uint64_t w5, uint64_t w6, uint64_t w7, int timed,
-                                       uint64_t time);
+SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2, uint64_t w3,
+                                       uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7,
+                                       int timed, uint64_t time);
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, uint32_t id,
@@ -841,122 +846,147 @@ struct shmlog_words_ {
 };
 
 #if SHMLOG_RSEQ_
-/* What a restartable sequence came to. */
+#ifdef SHMLOG_TEST_NO_RSEQ_CS /* the tests' control: unprotected, it must lose records */
+#define SHMLOG_RSEQ_ARM_(descriptor_, rseq_) ""
+#else
+#define SHMLOG_RSEQ_ARM_(descriptor_, rseq_) "movq " descriptor_ ", %%fs:8(" rseq_ ")\n"
+#endif
+
+/* A sequence's descriptor, at label 3: from 1 to 2, the commit; aborted to 4. The section is tied
+ * to the function's own ("?"), so that both live and die together when the linker discards copies.
+ * cpu_id is at byte 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
+#define SHMLOG_RSEQ_DESCRIPTOR_           \
+    ".pushsection __rseq_cs, \"aw?\"\n\t" \
+    ".balign 32\n"                        \
+    "3:\n\t"                              \
+    ".long 0, 0\n\t"                      \
+    ".quad 1f, 2f - 1f, 4f\n\t"           \
+    ".popsection\n\t"
+/* What the kernel wants to see before an abort's target. */
+#define SHMLOG_RSEQ_SIGNATURE_   \
+    ".byte 0x0f, 0xb9, 0x3d\n\t" \
+    ".long 0x53053053\n"
+#define SHMLOG_RSEQ_OUT_OF_LINE_ ".pushsection .text.shmlog_rseq, \"ax?\"\n\t"
+#define SHMLOG_LOCAL_(member_) \
+    "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, member_))
+
+/* One slot, into the ring of this core: room, time, slot address, number (that of the slot before,
+ * plus 1), stores, head; then the doorbell, if the head is at a quarter of the ring. Every way out
+ * clears the descriptor (on an abort, the kernel has), since the code may be unloaded, and the
+ * kernel would read a descriptor that is gone.
+ *
+ * `end` is the slot offset behind the last argument: mostly the last two words are 0. The words are
+ * wherever the compiler has them; it must find registers for 7 inputs beside those named here, also
+ * at -O0 and with a frame pointer. 1 done; 0 not so straight, nothing happened. */
+SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, uint64_t site,
+                                    const struct shmlog_words_ *w, uint32_t end, int timed,
+                                    uint64_t time)
+{
+/* clang-format off */
+#define SHMLOG_RSEQ_ONE_(read_time_, time_, seq_, seq32_, last_)      \
+    SHMLOG_RSEQ_DESCRIPTOR_                                           \
+    "movq %c[rseq](%[log]), %%r10\n\t"                                \
+    "leaq 3b(%%rip), %%rax\n\t"                                       \
+    SHMLOG_RSEQ_ARM_("%%rax", "%%r10")                                \
+    "1:\n\t"                                                          \
+    "movl %%fs:4(%%r10), %%eax\n\t"                                   \
+    "cmpl %c[cpus](%[log]), %%eax\n\t"                                \
+    "jae 5f\n\t"                                                      \
+    "movq %c[table](%[log],%%rax,8), %%rcx\n\t"                       \
+    "movq 128(%%rcx), %%r11\n\t"                                      \
+    "cmpq 136(%%rcx), %%r11\n\t"                                      \
+    "jae 5f\n\t"                                                      \
+    read_time_                                                        \
+    "movq %%r11, %%rdx\n\t"                                           \
+    "shlq $6, %%rdx\n\t"                                              \
+    "leaq -64(%%rdx), " seq_ "\n\t"                                   \
+    "andq %c[mask](%[log]), " seq_ "\n\t"                             \
+    "andq %c[mask](%[log]), %%rdx\n\t"                                \
+    "movl 4096(%%rcx," seq_ "), " seq32_ "\n\t"                       \
+    "leaq 4096(%%rcx,%%rdx), %%rdx\n\t"                               \
+    "incl " seq32_ "\n\t"                                             \
+    "orq %[site], " seq_ "\n\t"                                       \
+    "movq " seq_ ", (%%rdx)\n\t"                                      \
+    "movq " time_ ", 8(%%rdx)\n\t"                                    \
+    "movq %[w2], 16(%%rdx)\n\t"                                       \
+    "movq %[w3], 24(%%rdx)\n\t"                                       \
+    "movq %[w4], 32(%%rdx)\n\t"                                       \
+    "movq %[w5], 40(%%rdx)\n\t"                                       \
+    last_                                                             \
+    "incq %%r11\n\t"                                                  \
+    "movq %%r11, 128(%%rcx)\n"                                        \
+    "2:\n\t"                                                          \
+    "movq $0, %%fs:8(%%r10)\n\t"                                      \
+    "testq %%r11, %c[quarter](%[log])\n\t"                            \
+    "je 8f\n"                                                         \
+    "9:\n\t"                                                          \
+    SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_                   \
+    "4:\n\t"                                                          \
+    "jmp %l[other]\n"                                                 \
+    "5:\n\t"                                                          \
+    "movq $0, %%fs:8(%%r10)\n\t"                                      \
+    "jmp %l[other]\n"                                                 \
+    "8:\n\t"                                                          \
+    "movq %%r11, 256(%%rcx)\n\t"                                      \
+    "jmp 9b\n\t"                                                      \
+    ".popsection\n\t"
+/* clang-format on */
+#define SHMLOG_RSEQ_ONE_NOW_(last_)          \
+    SHMLOG_RSEQ_ONE_("rdtsc\n\t"             \
+                     "shlq $32, %%rdx\n\t"   \
+                     "orq %%rdx, %%rax\n\t", \
+                     "%%rax", "%%r9", "%%r9d", last_)
+#define SHMLOG_RSEQ_ONE_AT_(last_) SHMLOG_RSEQ_ONE_("", "%[time]", "%%rax", "%%eax", last_)
+#define SHMLOG_RSEQ_SHORT_   \
+    "movq $0, 48(%%rdx)\n\t" \
+    "movq $0, 56(%%rdx)\n\t"
+#define SHMLOG_RSEQ_LONG_       \
+    "movq %[w6], %%rax\n\t"     \
+    "movq %%rax, 48(%%rdx)\n\t" \
+    "movq %[w7], %%rax\n\t"     \
+    "movq %%rax, 56(%%rdx)\n\t"
+#define SHMLOG_RSEQ_INPUTS_                                                                      \
+    [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4),      \
+        [w5] "re"(w->w5), [rseq] SHMLOG_LOCAL_(rseq_offset), [table] SHMLOG_LOCAL_(ring_of_cpu), \
+        [mask] SHMLOG_LOCAL_(ring_mask), [quarter] SHMLOG_LOCAL_(quarter_mask),                  \
+        [cpus] SHMLOG_LOCAL_(cpus)
+#define SHMLOG_RSEQ_LAST_INPUTS_ [w6] "rme"(w->w6), [w7] "rme"(w->w7)
+#define SHMLOG_RSEQ_CLOBBERS_ "memory", "cc", "rax", "rcx", "rdx", "r10", "r11"
+
+    if (timed && end <= 48)
+        __asm__ goto(SHMLOG_RSEQ_ONE_AT_(SHMLOG_RSEQ_SHORT_)
+                     :
+                     : SHMLOG_RSEQ_INPUTS_, [time] "r"(time)
+                     : SHMLOG_RSEQ_CLOBBERS_
+                     : other);
+    else if (timed)
+        __asm__ goto(SHMLOG_RSEQ_ONE_AT_(SHMLOG_RSEQ_LONG_)
+                     :
+                     : SHMLOG_RSEQ_INPUTS_, SHMLOG_RSEQ_LAST_INPUTS_, [time] "r"(time)
+                     : SHMLOG_RSEQ_CLOBBERS_
+                     : other);
+    else if (end <= 48)
+        __asm__ goto(SHMLOG_RSEQ_ONE_NOW_(SHMLOG_RSEQ_SHORT_)
+                     :
+                     : SHMLOG_RSEQ_INPUTS_
+                     : SHMLOG_RSEQ_CLOBBERS_, "r9"
+                     : other);
+    else
+        __asm__ goto(SHMLOG_RSEQ_ONE_NOW_(SHMLOG_RSEQ_LONG_)
+                     :
+                     : SHMLOG_RSEQ_INPUTS_, SHMLOG_RSEQ_LAST_INPUTS_
+                     : SHMLOG_RSEQ_CLOBBERS_, "r9"
+                     : other);
+    return 1;
+other:
+    return 0;
+}
+
+/* What the sequence of several slots came to. */
 #define SHMLOG_SEQ_DONE_ 0u
 #define SHMLOG_SEQ_FULL_ 1u
 #define SHMLOG_SEQ_ABORTED_ 2u
 #define SHMLOG_SEQ_NO_CPU_ 3u
-
-#ifdef SHMLOG_TEST_NO_RSEQ_CS /* the tests' control: unprotected, it must lose records */
-#define SHMLOG_RSEQ_ARM_ ""
-#else
-#define SHMLOG_RSEQ_ARM_ "movq %[t], %%fs:8(%[rseq])\n"
-#endif
-
-/* Opens a sequence: descriptor, arming, ring of this core. The section is tied to the function's
- * own ("?"), so that both live and die together when the linker discards copies. cpu_id is at byte
- * 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
-#define SHMLOG_RSEQ_BEGIN_                               \
-    ".pushsection __rseq_cs, \"aw?\"\n\t"                \
-    ".balign 32\n"                                       \
-    "3:\n\t"                                             \
-    ".long 0, 0\n\t"                                     \
-    ".quad 1f, 2f - 1f, 4f\n\t"                          \
-    ".popsection\n\t"                                    \
-    "xorl %k[status], %k[status]\n\t"                    \
-    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_ "1:\n\t" \
-    "movl %%fs:4(%[rseq]), %k[ring]\n\t"                 \
-    "cmpl %c[cpus](%[log]), %k[ring]\n\t"                \
-    "jae 7f\n\t"                                         \
-    "movq %c[table](%[log],%[ring],8), %[ring]\n\t"      \
-    "movq 128(%[ring]), %[head]\n\t"
-/* Closes it: 2 is after the commit. Every way out clears the pointer (on an abort, the kernel has),
- * since the code may be unloaded, and the kernel would read a descriptor that is gone. */
-#define SHMLOG_RSEQ_END_                          \
-    "2:\n\t"                                      \
-    "movq $0, %%fs:8(%[rseq])\n"                  \
-    ".pushsection .text.shmlog_rseq, \"ax?\"\n\t" \
-    ".byte 0x0f, 0xb9, 0x3d\n\t"                  \
-    ".long 0x53053053\n"                          \
-    "4:\n\t"                                      \
-    "movl $2, %k[status]\n\t"                     \
-    "jmp 6f\n"                                    \
-    "5:\n\t"                                      \
-    "movl $1, %k[status]\n\t"                     \
-    "movq $0, %%fs:8(%[rseq])\n\t"                \
-    "jmp 6f\n"                                    \
-    "7:\n\t"                                      \
-    "movl $3, %k[status]\n\t"                     \
-    "movq $0, %%fs:8(%[rseq])\n\t"                \
-    "jmp 6f\n\t"                                  \
-    ".popsection\n"                               \
-    "6:\n\t"
-#define SHMLOG_RSEQ_INPUTS_(log_)                                                                  \
-    [log] "r"(log_), [rseq] "r"((log_)->local.rseq_offset),                                        \
-        [cpus] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, cpus)),         \
-        [table] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, ring_of_cpu)), \
-        [mask] "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, slot_mask))
-
-/* One slot: room, time, slot address, number (that of the slot before, plus 1), stores, head. `w`
- * are the slot's words from the third on, wherever the compiler has them: in registers, in memory,
- * or constants. */
-SHMLOG_INLINE_ uint32_t shmlog_rseq_one_(struct shmlog *log, uint64_t site,
-                                         const struct shmlog_words_ *w, int timed, uint64_t time,
-                                         struct shmlog_ring **ret_ring, uint64_t *ret_head)
-{
-    uint64_t ring, head, t, slot, status;
-
-#define SHMLOG_RSEQ_ONE_BODY_(time_)                     \
-    SHMLOG_RSEQ_BEGIN_                                   \
-    "cmpq 136(%[ring]), %[head]\n\t"                     \
-    "jae 5f\n\t" time_ "movq %c[mask](%[log]), %[t]\n\t" \
-    "leaq -1(%[head]), %[slot]\n\t"                      \
-    "andq %[t], %[slot]\n\t"                             \
-    "andq %[head], %[t]\n\t"                             \
-    "shlq $6, %[slot]\n\t"                               \
-    "shlq $6, %[t]\n\t"                                  \
-    "movl 4096(%[ring],%[slot]), %k[slot]\n\t"           \
-    "leaq 4096(%[ring],%[t]), %[t]\n\t"                  \
-    "incl %k[slot]\n\t"                                  \
-    "orq %[site], %[slot]\n\t"                           \
-    "movq %[slot], (%[t])\n\t"                           \
-    "movq %%rax, 8(%[t])\n\t"                            \
-    "movq %[w2], %[slot]\n\t"                            \
-    "movq %[slot], 16(%[t])\n\t"                         \
-    "movq %[w3], %[slot]\n\t"                            \
-    "movq %[slot], 24(%[t])\n\t"                         \
-    "movq %[w4], %[slot]\n\t"                            \
-    "movq %[slot], 32(%[t])\n\t"                         \
-    "movq %[w5], %[slot]\n\t"                            \
-    "movq %[slot], 40(%[t])\n\t"                         \
-    "movq %[w6], %[slot]\n\t"                            \
-    "movq %[slot], 48(%[t])\n\t"                         \
-    "movq %[w7], %[slot]\n\t"                            \
-    "movq %[slot], 56(%[t])\n\t"                         \
-    "leaq 1(%[head]), %[t]\n\t"                          \
-    "movq %[t], 128(%[ring])\n" SHMLOG_RSEQ_END_
-#define SHMLOG_RSEQ_WORDS_(w_)                                                              \
-    [w2] "rme"((w_)->w2), [w3] "rme"((w_)->w3), [w4] "rme"((w_)->w4), [w5] "rme"((w_)->w5), \
-        [w6] "rme"((w_)->w6), [w7] "rme"((w_)->w7)
-
-    if (timed)
-        __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("")
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [slot] "=&r"(slot),
-                           [status] "=&r"(status), "+&a"(time)
-                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
-                         : "memory", "cc");
-    else
-        __asm__ volatile(SHMLOG_RSEQ_ONE_BODY_("rdtsc\n\t"
-                                               "shlq $32, %%rdx\n\t"
-                                               "orq %%rdx, %%rax\n\t")
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [slot] "=&r"(slot),
-                           [status] "=&r"(status)
-                         : SHMLOG_RSEQ_INPUTS_(log), [site] "r"(site), SHMLOG_RSEQ_WORDS_(w)
-                         : "memory", "cc", "rax", "rdx");
-    *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
-    *ret_head = head;
-    return (uint32_t)status;
-}
 
 /* Several slots: `image` has them whole but for the number, and for the time unless `timed`. */
 SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlog_slot *image,
@@ -966,62 +996,90 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
     uint64_t ring, head, t, status, at, seq, src = (uint64_t)(uintptr_t)image, time = 0;
 
     memcpy(&time, image[0].payload, sizeof(time));
-#define SHMLOG_RSEQ_MANY_BODY_(time_)              \
-    SHMLOG_RSEQ_BEGIN_                             \
-    "leaq (%[head],%[slots]), %[at]\n\t"           \
-    "cmpq 136(%[ring]), %[at]\n\t"                 \
-    "ja 5f\n\t" time_ "leaq -1(%[head]), %[t]\n\t" \
-    "andq %c[mask](%[log]), %[t]\n\t"              \
-    "shlq $6, %[t]\n\t"                            \
-    "movl 4096(%[ring],%[t]), %k[seq]\n\t"         \
-    "incl %k[seq]\n\t"                             \
-    "movq %[head], %[at]\n"                        \
-    "8:\n\t"                                       \
-    "movq %[at], %[t]\n\t"                         \
-    "andq %c[mask](%[log]), %[t]\n\t"              \
-    "shlq $6, %[t]\n\t"                            \
-    "leaq 4096(%[ring],%[t]), %[t]\n\t"            \
-    "movl %k[seq], (%[t])\n\t"                     \
-    "movl 4(%[src]), %%edx\n\t"                    \
-    "movl %%edx, 4(%[t])\n\t"                      \
-    "movq 8(%[src]), %%rdx\n\t"                    \
-    "movq %%rdx, 8(%[t])\n\t"                      \
-    "movq 16(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 16(%[t])\n\t"                     \
-    "movq 24(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 24(%[t])\n\t"                     \
-    "movq 32(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 32(%[t])\n\t"                     \
-    "movq 40(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 40(%[t])\n\t"                     \
-    "movq 48(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 48(%[t])\n\t"                     \
-    "movq 56(%[src]), %%rdx\n\t"                   \
-    "movq %%rdx, 56(%[t])\n\t"                     \
-    "addq $64, %[src]\n\t"                         \
-    "incq %[at]\n\t"                               \
-    "leaq (%[head],%[slots]), %[t]\n\t"            \
-    "cmpq %[t], %[at]\n\t"                         \
-    "jne 8b\n\t"                                   \
-    "movq %[head], %[t]\n\t"                       \
-    "andq %c[mask](%[log]), %[t]\n\t"              \
-    "shlq $6, %[t]\n\t"                            \
-    "movq %%rax, 4104(%[ring],%[t])\n\t"           \
-    "movq %[at], 128(%[ring])\n" SHMLOG_RSEQ_END_
+#define SHMLOG_RSEQ_MANY_(time_)                                                                  \
+    SHMLOG_RSEQ_DESCRIPTOR_                                                                       \
+    "xorl %k[status], %k[status]\n\t"                                                             \
+    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_(                                                  \
+        "%[t]",                                                                                   \
+        "%[rseq]") "1:\n\t"                                                                       \
+                   "movl %%fs:4(%[rseq]), %k[ring]\n\t"                                           \
+                   "cmpl %c[cpus](%[log]), %k[ring]\n\t"                                          \
+                   "jae 7f\n\t"                                                                   \
+                   "movq %c[table](%[log],%[ring],8), %[ring]\n\t"                                \
+                   "movq 128(%[ring]), %[head]\n\t"                                               \
+                   "leaq (%[head],%[slots]), %[at]\n\t"                                           \
+                   "cmpq 136(%[ring]), %[at]\n\t"                                                 \
+                   "ja 5f\n\t" time_ "leaq -1(%[head]), %[t]\n\t"                                 \
+                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
+                   "shlq $6, %[t]\n\t"                                                            \
+                   "movl 4096(%[ring],%[t]), %k[seq]\n\t"                                         \
+                   "incl %k[seq]\n\t"                                                             \
+                   "movq %[head], %[at]\n"                                                        \
+                   "8:\n\t"                                                                       \
+                   "movq %[at], %[t]\n\t"                                                         \
+                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
+                   "shlq $6, %[t]\n\t"                                                            \
+                   "leaq 4096(%[ring],%[t]), %[t]\n\t"                                            \
+                   "movl %k[seq], (%[t])\n\t"                                                     \
+                   "movl 4(%[src]), %%edx\n\t"                                                    \
+                   "movl %%edx, 4(%[t])\n\t"                                                      \
+                   "movq 8(%[src]), %%rdx\n\t"                                                    \
+                   "movq %%rdx, 8(%[t])\n\t"                                                      \
+                   "movq 16(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 16(%[t])\n\t"                                                     \
+                   "movq 24(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 24(%[t])\n\t"                                                     \
+                   "movq 32(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 32(%[t])\n\t"                                                     \
+                   "movq 40(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 40(%[t])\n\t"                                                     \
+                   "movq 48(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 48(%[t])\n\t"                                                     \
+                   "movq 56(%[src]), %%rdx\n\t"                                                   \
+                   "movq %%rdx, 56(%[t])\n\t"                                                     \
+                   "addq $64, %[src]\n\t"                                                         \
+                   "incq %[at]\n\t"                                                               \
+                   "leaq (%[head],%[slots]), %[t]\n\t"                                            \
+                   "cmpq %[t], %[at]\n\t"                                                         \
+                   "jne 8b\n\t"                                                                   \
+                   "movq %[head], %[t]\n\t"                                                       \
+                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
+                   "shlq $6, %[t]\n\t"                                                            \
+                   "movq %%rax, 4104(%[ring],%[t])\n\t"                                           \
+                   "movq %[at], 128(%[ring])\n"                                                   \
+                   "2:\n\t"                                                                       \
+                   "movq $0, %%fs:8(%[rseq])\n\t" SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_ \
+                   "4:\n\t"                                                                       \
+                   "movl $2, %k[status]\n\t"                                                      \
+                   "jmp 6f\n"                                                                     \
+                   "5:\n\t"                                                                       \
+                   "movl $1, %k[status]\n\t"                                                      \
+                   "movq $0, %%fs:8(%[rseq])\n\t"                                                 \
+                   "jmp 6f\n"                                                                     \
+                   "7:\n\t"                                                                       \
+                   "movl $3, %k[status]\n\t"                                                      \
+                   "movq $0, %%fs:8(%[rseq])\n\t"                                                 \
+                   "jmp 6f\n\t"                                                                   \
+                   ".popsection\n"                                                                \
+                   "6:\n\t"
+#define SHMLOG_RSEQ_MANY_INPUTS_                                             \
+    [log] "r"(log), [rseq] "r"(log->local.rseq_offset), [slots] "r"(slots),  \
+        [table] SHMLOG_LOCAL_(ring_of_cpu), [mask] SHMLOG_LOCAL_(slot_mask), \
+        [cpus] SHMLOG_LOCAL_(cpus)
 
     if (timed)
-        __asm__ volatile(SHMLOG_RSEQ_MANY_BODY_("")
+        __asm__ volatile(SHMLOG_RSEQ_MANY_("")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
                            [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
-                         : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
+                         : SHMLOG_RSEQ_MANY_INPUTS_
                          : "memory", "cc", "rdx");
     else
-        __asm__ volatile(SHMLOG_RSEQ_MANY_BODY_("rdtsc\n\t"
-                                                "shlq $32, %%rdx\n\t"
-                                                "orq %%rdx, %%rax\n\t")
+        __asm__ volatile(SHMLOG_RSEQ_MANY_("rdtsc\n\t"
+                                           "shlq $32, %%rdx\n\t"
+                                           "orq %%rdx, %%rax\n\t")
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
                            [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
-                         : SHMLOG_RSEQ_INPUTS_(log), [slots] "r"(slots)
+                         : SHMLOG_RSEQ_MANY_INPUTS_
                          : "memory", "cc", "rdx");
     *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
     *ret_head = head;
@@ -1039,7 +1097,7 @@ SHMLOG_INLINE_ struct shmlog_slot *shmlog_slots_(struct shmlog_ring *ring)
 SHMLOG_INLINE_ void shmlog_doorbell_(struct shmlog *log, struct shmlog_ring *ring, uint64_t head,
                                      uint32_t slots)
 {
-    if (SHMLOG_UNLIKELY_(((head + slots) ^ head) & log->local.doorbell_mask))
+    if (SHMLOG_UNLIKELY_((head & log->local.quarter_mask) + slots > log->local.quarter_mask))
         shmlog_store_release_(&ring->doorbell, head + slots); /* pairs with the drain's acquire */
 }
 
@@ -1099,40 +1157,63 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
+/* This thread's state for the attachment. */
+SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_of_(const struct shmlog *log)
+{
+    return (struct shmlog_thread_ *)(void *)((char *)shmlog_threads_ + log->local.tls_offset);
+}
+
+/* Number of that entry. */
+SHMLOG_INLINE_ uint32_t shmlog_entry_(const struct shmlog *log)
+{
+    return (uint32_t)(log->local.tls_offset / sizeof(struct shmlog_thread_));
+}
+
+/* Which way its log calls go, SHMLOG_WAY_*; anything else: it is not registered. */
+SHMLOG_INLINE_ uint64_t shmlog_way_(const struct shmlog *log, const struct shmlog_thread_ *thread)
+{
+    return thread->key ^ log->key;
+}
+
 /* This thread's state for the attachment, registered. */
 SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_state_(struct shmlog *log)
 {
-    struct shmlog_thread_ *const thread = &shmlog_threads_[log->local.tls_index];
+    struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
 
-    if (SHMLOG_UNLIKELY_(thread->key != log->key))
+    if (SHMLOG_UNLIKELY_(shmlog_way_(log, thread) > SHMLOG_WAY_OWNED_))
         shmlog_register_thread(log);
     return thread;
 }
 
 #define SHMLOG_ABORTS_MAX_ 100u /* in a row: then somebody is single-stepping; own a ring */
 
-/* One slot into an owned ring: shmlog_owned_() without its loops. 1 done, 0 not so straight. */
+/* One slot into an owned ring: shmlog_owned_() without its loops. 1 done, 0 not so straight.
+ *
+ * Its own thread is all that writes head, limit and busy, so plain loads do, which compilers fold
+ * into comparisons. */
 SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *ring, uint64_t site,
                                      const struct shmlog_words_ *w, int timed, uint64_t time)
 {
     uint8_t *const slots = (uint8_t *)ring + SHMLOG_RING_HEADER;
-    uint64_t head;
+    const uint64_t mask = log->local.ring_mask;
+    uint64_t head, at;
     uint64_t *slot;
     uint32_t seq;
 
-    if (SHMLOG_UNLIKELY_(__atomic_load_n(&ring->busy, __ATOMIC_RELAXED)))
+    if (SHMLOG_UNLIKELY_(ring->busy))
         return 0;
     __atomic_store_n(&ring->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     head = ring->head;
-    if (SHMLOG_UNLIKELY_(head >= shmlog_load_relaxed_(&ring->limit))) {
+    if (SHMLOG_UNLIKELY_(head >= ring->limit)) {
         __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
         return 0;
     }
     if (!timed)
         time = shmlog_now(log);
-    memcpy(&seq, slots + ((head - 1) & log->local.slot_mask) * SHMLOG_SLOT_SIZE, sizeof(seq));
-    slot = (uint64_t *)(void *)(slots + (head & log->local.slot_mask) * SHMLOG_SLOT_SIZE);
+    at = head * SHMLOG_SLOT_SIZE;
+    memcpy(&seq, slots + ((at - SHMLOG_SLOT_SIZE) & mask), sizeof(seq));
+    slot = (uint64_t *)(void *)(slots + (at & mask));
     shmlog_order_slots_(log);
     /* eight single stores, which compilers must not gather into wide ones: that costs more */
     shmlog_store_relaxed_(&slot[0], site | (seq + 1));
@@ -1150,29 +1231,26 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
     return 1;
 }
 
-/* Commit one slot. */
-SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                       const struct shmlog_words_ *w, uint32_t id, int timed,
-                                       uint64_t time)
+/* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
+ * in the lower; `end`: slot offset behind the last argument. */
+SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
+                                       uint32_t end, int timed, uint64_t time)
 {
-    const uint64_t site = (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32;
+    const struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
+    const uint64_t way = shmlog_way_(log, thread), w2 = w->w2;
 
+    w->w2 |= thread->producer;
 #if SHMLOG_RSEQ_
-    if (SHMLOG_LIKELY_(!thread->owned)) {
-        struct shmlog_ring *ring;
-        uint64_t head;
-
-        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log, site, w, timed, time, &ring, &head) ==
-                           SHMLOG_SEQ_DONE_)) {
-            shmlog_doorbell_(log, ring, head, 1);
+    if (SHMLOG_LIKELY_(way == SHMLOG_WAY_CORE_)) {
+        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log, site, w, end, timed, time)))
             return;
-        }
     } else
 #endif
-        if (SHMLOG_LIKELY_(thread->owned != NULL) &&
+        if (SHMLOG_LIKELY_(way == SHMLOG_WAY_OWNED_) &&
             SHMLOG_LIKELY_(shmlog_owned_one_(log, thread->owned, site, w, timed, time)))
         return;
-    shmlog_commit_words_(log, thread, site, w->w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
+    (void)end;
+    shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
 }
 
 /* ---- Arguments ---- */
@@ -1387,37 +1465,43 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
     }
 }
 
-/* The site's id, registering it at its first use; 0: the table is full (which it stays, and the
- * call site remembers). */
-SHMLOG_INLINE_ uint32_t shmlog_site_id_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                        const char *function)
+/* The site's word, registering it at its first use: id and 1 slot in the upper half, as in the
+ * first word of a slot, 0 in the lower. 0, and the call is counted as lost: the table is full, and
+ * stays so.
+ *
+ * The call site keeps the word with the segment's key in the lower half, so that one step checks
+ * and clears it. The key is odd; the even number below it says that the table was full. */
+SHMLOG_INLINE_ int shmlog_site_word_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                     const char *function, uint64_t *ret_word)
 {
     /* pairs with the release in shmlog_register_site_(), for how[] */
-    const uint64_t id = shmlog_load_acquire_(&site->id) ^ log->local.site_key;
-
-    if (SHMLOG_LIKELY_(id - 1 < SHMLOG_SITE_ID_MASK))
-        return (uint32_t)id;
-    return shmlog_register_site_(log, site, function);
+    *ret_word = shmlog_load_acquire_(&site->word) ^ log->local.site_key;
+    if (SHMLOG_LIKELY_((uint32_t)*ret_word == 0))
+        return 1;
+    *ret_word = shmlog_register_site_(log, site, function);
+    if (*ret_word)
+        return 1;
+    shmlog_no_site_(log);
+    return 0;
+}
+SHMLOG_INLINE_ uint32_t shmlog_word_id_(uint64_t word)
+{
+    return (uint32_t)(word >> 32) & SHMLOG_SITE_ID_MASK;
 }
 
 SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
                                 struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
                                 const char *function, int timed, uint64_t time)
 {
-    const uint32_t id = shmlog_site_id_(log, site, function);
-    struct shmlog_thread_ *thread;
+    uint64_t word;
 
-    if (SHMLOG_UNLIKELY_(!id)) {
-        shmlog_no_site_(log);
+    if (!shmlog_site_word_(log, site, function, &word))
         return;
-    }
-    thread = shmlog_thread_state_(log);
-    if (stage->longer) {
-        shmlog_put_long_(log, thread, site, id, values, timed, time);
-    } else {
-        stage->words.w2 |= thread->producer;
-        shmlog_commit_one_(log, thread, &stage->words, id, timed, time);
-    }
+    if (stage->longer)
+        shmlog_put_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), values, timed,
+                         time);
+    else
+        shmlog_commit_one_(log, &stage->words, word, stage->offset, timed, time);
 }
 
 /* ---- The calls ---- */
@@ -1653,24 +1737,19 @@ shmlog_check_format_(const char *format, ...)
 SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
                                     const void *data, size_t size, int timed, uint64_t time)
 {
-    struct shmlog_thread_ *thread;
-    uint32_t id;
+    uint64_t word;
 
-    id = shmlog_site_id_(log, site, "");
-    if (SHMLOG_UNLIKELY_(!id)) {
-        shmlog_no_site_(log);
+    if (!shmlog_site_word_(log, site, "", &word))
         return;
-    }
-    thread = shmlog_thread_state_(log);
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
-        w.w2 = thread->producer;
         /* w3 .. w7 lie together; the bound again, for gcc -O0 warns of what is not reached */
         memcpy(&w.w3, data, size <= 64 - 8 - SHMLOG_PAYLOAD_RAW ? size : 0);
-        shmlog_commit_one_(log, thread, &w, id, timed, time);
+        shmlog_commit_one_(log, &w, word, 8 + SHMLOG_PAYLOAD_RAW + (uint32_t)size, timed, time);
     } else {
-        shmlog_put_raw_long_(log, thread, site, id, data, size, timed, time);
+        shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), data,
+                             size, timed, time);
     }
 }
 
@@ -1764,7 +1843,7 @@ SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before)
     shmlog_sys_(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, SHMLOG_PTR_(&before), 0, 8, 0, 0);
 }
 
-/* A random number that is neither 0 nor 1. */
+/* A random number for a key: even, at least 4. */
 SHMLOG_COLD_ uint64_t shmlog_random_(void);
 SHMLOG_COLD_ uint64_t shmlog_random_(void)
 {
@@ -1775,7 +1854,8 @@ SHMLOG_COLD_ uint64_t shmlog_random_(void)
         r = (r ^ (uint64_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0) << 40) *
             UINT64_C(0x9e3779b97f4a7c15);
     }
-    return r < 2 ? 2 : r;
+    r &= ~UINT64_C(1);
+    return r < 4 ? 4 : r;
 }
 
 /* Read a small file whole; the bytes read or a negative error. */
@@ -1914,7 +1994,7 @@ SHMLOG_INLINE_ int shmlog_owns_ring_(struct shmlog *log, const struct shmlog_thr
 /* Is the attachment guarded against SIGBUS by this program or shared object? */
 SHMLOG_INLINE_ int shmlog_guarded_(const struct shmlog *log)
 {
-    return __atomic_load_n(&shmlog_bus_.log[log->local.tls_index], __ATOMIC_SEQ_CST) == log;
+    return __atomic_load_n(&shmlog_bus_.log[shmlog_entry_(log)], __ATOMIC_SEQ_CST) == log;
 }
 
 /* Where no thread of the process can use the cores' rings. */
@@ -1930,7 +2010,7 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
 
     if (!log)
         return;
-    thread = &shmlog_threads_[log->local.tls_index];
+    thread = shmlog_thread_of_(log);
     mask = shmlog_block_signals_();
     key = __atomic_load_n(&log->key, __ATOMIC_RELAXED);
     if (!key) { /* the first in a forked child */
@@ -1940,7 +2020,7 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
                                         __ATOMIC_RELAXED))
             key = fresh;
     }
-    if (thread->key != key) {
+    if ((thread->key ^ key) > SHMLOG_WAY_OWNED_) {
         const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
         const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
 
@@ -1950,8 +2030,13 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
         if (!thread->producer)
             thread->producer = shmlog_new_producer_(log, key, pid, tid);
         if (!log->local.cpus)
+<<<<<<< HEAD
             (void)shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log));
         thread->key = key;
+=======
+            (void)shmlog_claim_ring_(log, thread);
+        thread->key = key | (thread->owned ? SHMLOG_WAY_OWNED_ : SHMLOG_WAY_CORE_);
+>>>>>>> w-hot
     }
     shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
 }
@@ -1991,6 +2076,7 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
             __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
             shmlog_store32_release_(&entry->ring, i + 1);
             __atomic_store_n(&thread->owned, ring, __ATOMIC_RELAXED);
+            thread->key |= SHMLOG_WAY_OWNED_;
         }
         shmlog_unblock_signals_(mask);
     }
@@ -1998,6 +2084,22 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
         return 0;
     __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
     return -EAGAIN;
+}
+
+/* The ring that the thread owned is gone: back to where it began. */
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
+{
+    const uint64_t mask =
+        shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
+
+    if (thread->owned && shmlog_ring_gone_(thread->owned)) {
+        thread->key = (thread->key & ~(uint64_t)SHMLOG_WAY_OWNED_) |
+                      (log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_);
+        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
+                         __ATOMIC_RELAXED);
+    }
+    shmlog_unblock_signals_(mask);
 }
 
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
@@ -2235,20 +2337,23 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
     return 0;
 }
 
-SHMLOG_COLD_ uint32_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const char *function)
 {
     struct shmlog_blob_ blob;
+    uint64_t word;
     uint32_t id;
 
-    if (shmlog_load_relaxed_(&site->id) == log->local.site_key)
+    if (shmlog_load_relaxed_(&site->word) == log->local.site_key - 1)
         return 0; /* tried before */
     if (site->kind == SHMLOG_SITE_PRINTF)
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, function);
     id = shmlog_publish_site_(log, &blob);
-    shmlog_store_release_(&site->id, log->local.site_key | id); /* how[] before it */
-    return id;
+    word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
+    /* release: how[] before it */
+    shmlog_store_release_(&site->word, word | (id ? log->local.site_key : log->local.site_key - 1));
+    return word;
 }
 
 /* A call that is lost since its site is not in the table. */
@@ -2369,9 +2474,8 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
     uint32_t aborts = 0;
 #endif
 
-    if (thread->owned && shmlog_ring_gone_(thread->owned)) /* back to where the thread began */
-        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
-                         __ATOMIC_RELAXED);
+    if (shmlog_owns_ring_(log, thread) && shmlog_ring_gone_(thread->owned))
+        shmlog_leave_ring_(log, thread);
 #if SHMLOG_RSEQ_
     while (!(owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED))) {
         struct shmlog_ring *ring;
@@ -2404,12 +2508,12 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
 }
 
 /* One slot that did not go the straight way. */
-SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                       uint64_t site, uint64_t w2, uint64_t w3, uint64_t w4,
-                                       uint64_t w5, uint64_t w6, uint64_t w7, int timed,
-                                       uint64_t time)
+SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2, uint64_t w3,
+                                       uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7,
+                                       int timed, uint64_t time)
 {
-    const uint64_t words[8] = {site, time, w2, w3, w4, w5, w6, w7};
+    struct shmlog_thread_ *const thread = shmlog_thread_state_(log);
+    const uint64_t words[8] = {site, time, w2 | thread->producer, w3, w4, w5, w6, w7};
     struct shmlog_slot image;
 
     memcpy(&image, words, sizeof(image));
@@ -3025,7 +3129,7 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
     struct shmlog_sigaction_ ours, there;
 
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], log, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], log, __ATOMIC_SEQ_CST);
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         there.handler != shmlog_on_bus_) {
         shmlog_bus_.before = there;
@@ -3046,7 +3150,7 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     if (!shmlog_guarded_(log))
         return;
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.tls_index], NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], NULL, __ATOMIC_SEQ_CST);
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         there.handler == shmlog_on_bus_)
         shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
@@ -3084,18 +3188,18 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
                                      uint32_t entry)
 {
     struct shmlog_local_ *const local = &log->local;
-    uint64_t uuid;
+    uint32_t uuid;
     struct stat st;
 
     memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
-    /* never 0 above the id bits, so that an unregistered site (0) does not look registered */
-    local->site_key = (uuid | UINT64_C(1) << 63) & ~(uint64_t)SHMLOG_SITE_ID_MASK;
+    local->site_key = uuid | 1u;
     local->slot_mask = local->geometry.ring_slots - 1;
-    local->doorbell_mask = ~((local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1);
+    local->ring_mask = local->geometry.ring_slots * SHMLOG_SLOT_SIZE - 1;
+    local->quarter_mask = (local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1;
     local->clock = local->geometry.clock;
     local->on_full = local->geometry.on_full;
     local->wait_ns = local->geometry.wait_ns;
-    local->tls_index = entry;
+    local->tls_offset = entry * sizeof(struct shmlog_thread_);
     local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
         local->ring_of_cpu[i] = &local->none;
@@ -3219,7 +3323,7 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
         if (log->local.ring[i] != &log->local.none)
             shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
                         0, 0, 0, 0);
-    shmlog_free_entry_(log->local.tls_index);
+    shmlog_free_entry_(shmlog_entry_(log));
     shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
                 0, 0, 0);
 }
@@ -3248,9 +3352,9 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
 
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
 {
-    const struct shmlog_thread_ *const thread = log ? &shmlog_threads_[log->local.tls_index] : NULL;
+    const struct shmlog_thread_ *const thread = log ? shmlog_thread_of_(log) : NULL;
 
-    return thread && thread->key == log->key ? thread->lost : 0;
+    return thread && shmlog_way_(log, thread) <= SHMLOG_WAY_OWNED_ ? thread->lost : 0;
 }
 
 SHMLOG_END_C_

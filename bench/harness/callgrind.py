@@ -6,7 +6,7 @@ import subprocess
 
 from .processes import Failure
 
-WHAT = ("floor", "call", "timed", "encode", "decode")
+WHAT = ("floor", "call", "timed", "core", "timed_core", "off", "encode", "decode")
 
 
 def self_cost_by_object(path):
@@ -36,10 +36,10 @@ def self_cost_by_object(path):
     return costs
 
 
-def count(program, directory, work, records):
-    """Instructions for each record of all that bench_steps can do; zstd's share apart."""
+def count(program, directory, work, records, whats=WHAT):
+    """Instructions for each record of what bench_steps can do; zstd's share apart."""
     figures = {"bench": "steps", "records": records}
-    for what in WHAT:
+    for what in whats:
         out = os.path.join(work, f"callgrind.{what}")
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--toggle-collect=counted_{what}",

@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAYS_OUT 8 /* instructions: aborted, full, no cpu */
+/* Jumps back: aborted; full; no cpu, which several slots tell from full, or the doorbell. */
+#define WAYS_OUT 3
 
 /* struct rseq_cs; the linker names the ends of the section. */
 struct descriptor {
@@ -30,6 +31,7 @@ struct line {
     uint64_t address;
     char symbol[SYMBOL_MAX];
     bool padding;
+    bool jump; /* always */
 };
 
 static bool is_wanted(const char *symbol)
@@ -76,6 +78,7 @@ static struct line *read_lines(size_t *ret_count, uint64_t *ret_moved)
                 at++;
             lines[count].address = address;
             lines[count].padding = is_padding(buffer + at);
+            lines[count].jump = strncmp(buffer + at, "jmp", 3) == 0;
             memcpy(lines[count++].symbol, symbol, sizeof(symbol));
         }
     }
@@ -151,7 +154,7 @@ void places_open(struct places *p)
         const struct line *line = find_line(lines, count, p->sequence[i].abort);
 
         KIT_CHECK(line != NULL);
-        for (int n = 0; is_wanted(p->sequence[i].symbol) && n < WAYS_OUT; n++, line++)
+        for (int n = 0; is_wanted(p->sequence[i].symbol) && n < WAYS_OUT; n += line++->jump)
             if (places_find(p, line->address) < 0)
                 add(p, line->address, p->sequence[i].symbol);
         qsort(p->place, p->count, sizeof(*p->place), by_address);

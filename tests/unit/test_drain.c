@@ -514,11 +514,10 @@ Test(drain, dictionary_larger_than_an_entry)
         uint32_t id;
 
         snprintf(format, sizeof(format), "%u %0790u", i, i);
-        id = shmlog_register_site_(log_handle, &site, "f");
+        id = shmlog_word_id_(shmlog_register_site_(log_handle, &site, "f"));
         cr_assert_neq(id, 0);
-        slot.site = (id & SHMLOG_SITE_ID_MASK) | 1u << SHMLOG_SITE_SLOTS_SHIFT;
-        cr_assert_eq(shmlog_commit_slots_(log_handle, &shmlog_threads_[log_handle->local.tls_index],
-                                          &slot, 1, 0),
+        slot.site = id | 1u << SHMLOG_SITE_SLOTS_SHIFT;
+        cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_of_(log_handle), &slot, 1, 0),
                      1);
     }
     for (unsigned i = 0; agents_drain(&agents) > 0 || !writeback_idle(agents.writeback); i++) {

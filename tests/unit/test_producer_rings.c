@@ -47,7 +47,7 @@ static void log_slots(uint32_t slots, uint64_t number)
 
 static struct shmlog_ring *ring_in_use(void)
 {
-    const struct shmlog_thread_ *thread = &shmlog_threads_[logger->local.tls_index];
+    const struct shmlog_thread_ *thread = shmlog_thread_of_(logger);
 
     return thread->owned ? thread->owned : logger->local.ring_of_cpu[kit_cpu];
 }
@@ -280,6 +280,42 @@ Test(producer_rings, no_rseq_no_ring)
     cr_assert_eq(segment->rings[1].header->owner, load32(kit_payload + SHMLOG_PAYLOAD_PRODUCER));
 }
 
+/* ---- the doorbell ---- */
+
+/* It has the head that was the first in its quarter of the ring; on the spot, whatever the size. */
+static void doorbell(bool own)
+{
+    const uint64_t quarter = SLOTS >> SHMLOG_DOORBELL_SHIFT;
+    uint64_t rung = 0, head = 0;
+    struct shmlog_ring *ring;
+
+    open_with(SHMLOG_ON_FULL_OVERWRITE, own);
+    shmlog_register_thread(logger);
+    ring = ring_in_use();
+    cr_assert_eq(ring->head, 0);
+    for (uint64_t i = 0; head < 10 * SLOTS; i++) {
+        const uint32_t slots = head < 3 * SLOTS ? 1 : (uint32_t)(i % 7 + 1);
+
+        log_slots(slots, i);
+        if ((head + slots) / quarter != head / quarter)
+            rung = head + slots;
+        head += slots;
+        cr_assert_eq(ring->head, head);
+        cr_assert_eq(ring->doorbell, rung, "at %lu it says %lu, not %lu", head, ring->doorbell,
+                     rung);
+    }
+}
+
+Test(producer_rings, doorbell_core)
+{
+    doorbell(false);
+}
+
+Test(producer_rings, doorbell_owned)
+{
+    doorbell(true);
+}
+
 /* ---- damage ---- */
 
 static const uint64_t wild[] = {0,          1,          SLOTS - 1,      SLOTS,
@@ -343,12 +379,13 @@ Test(producer_rings, wild_producer_table)
     struct shmlog_producer *entry;
 
     open_with(SHMLOG_ON_FULL_DROP, false);
-    thread = &shmlog_threads_[logger->local.tls_index];
+    thread = shmlog_thread_of_(logger);
     entry = &shm_producers(segment)[(thread->producer & 0xffff) - 1];
     segment->rings[2].header->owner = 0x10000;
     for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
         entry->ring = rings[i];
-        thread->key = 1; /* as in a shared object with thread-local state of its own */
+        thread->key =
+            SHMLOG_KEY_NONE_; /* as in a shared object with thread-local state of its own */
         shmlog_register_thread(logger);
         cr_assert_eq(thread->producer, entry->id);
         cr_assert_eq(thread->owned, kit_has_rseq() ? NULL : thread->owned);
@@ -357,7 +394,7 @@ Test(producer_rings, wild_producer_table)
     }
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         entry->id = ids[i];
-        thread->key = 1;
+        thread->key = SHMLOG_KEY_NONE_;
         shmlog_register_thread(logger);
         cr_assert_leq(thread->producer & 0xffff, segment->geometry.producers_max);
         cr_assert_neq(thread->producer & 0xffff, 0);
