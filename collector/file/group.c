@@ -35,6 +35,16 @@ static int grow_u32(uint32_t **array, size_t count)
     return 0;
 }
 
+static int grow_u8(uint8_t **array, size_t count)
+{
+    uint8_t *grown = realloc(*array, count);
+
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    return 0;
+}
+
 static int grow_u64(uint64_t **array, size_t count)
 {
     uint64_t *grown = realloc(*array, count * sizeof(*grown));
@@ -55,7 +65,8 @@ int file_encode_reserve(struct file_encoder *encoder, size_t records)
         r = grow_u64(&encoder->word[w], records);
     if (r < 0 || grow_u64(&encoder->value, records) < 0 || grow_u32(&encoder->start, records) < 0 ||
         grow_u32(&encoder->group, records) < 0 || grow_u32(&encoder->order, records) < 0 ||
-        grow_u32(&encoder->count_up, records) < 0)
+        grow_u32(&encoder->count_up, records) < 0 || grow_u8(&encoder->key, records) < 0 ||
+        grow_u8(&encoder->index, records) < 0 || grow_u32(&encoder->string_at, records) < 0)
         return -ENOMEM;
     for (size_t i = encoder->room; i < records; i++)
         encoder->count_up[i] = (uint32_t)i;
