@@ -80,7 +80,8 @@ struct file_columns {
     uint16_t slot_of[1024]; /* of the dictionary's hash: 1 + index */
     uint64_t dict[COLUMN_DICT_MAX];
     uint32_t dict_count;
-    uint32_t xlog2[257]; /* n * log2(n) in 1/256 */
+    uint32_t xlog2[257]; /* n * log2(n) in 1/256, */
+    uint16_t rise[256];  /* and from n to n + 1 */
     size_t cut[COLUMN_CUTS_MAX];
     size_t cuts;
 };

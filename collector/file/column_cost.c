@@ -28,6 +28,8 @@ void file_columns_cost_init(struct file_columns *columns)
 {
     for (uint32_t n = 1; n <= SAMPLE; n++)
         columns->xlog2[n] = n * log2_256(n);
+    for (uint32_t n = 0; n < SAMPLE; n++)
+        columns->rise[n] = (uint16_t)(columns->xlog2[n + 1] - columns->xlog2[n]);
 }
 
 unsigned column_planes(uint64_t span)
@@ -60,6 +62,7 @@ uint64_t file_columns_planes_cost(const struct file_columns *columns, const uint
     size_t first = step ? 1 : 0;
     size_t values = count - first;
     size_t sample = values < SAMPLE ? values : SAMPLE;
+    const uint64_t stride = sample ? ((uint64_t)values << 16) / sample : 0;
     uint64_t cost = 0;
 
     for (unsigned p = 0; p < planes; p++) {
@@ -68,13 +71,12 @@ uint64_t file_columns_planes_cost(const struct file_columns *columns, const uint
         unsigned distinct = 0;
 
         for (size_t i = 0; i < sample; i++) {
-            size_t at = first + i * values / sample;
+            const size_t at = first + (i * stride >> 16);
+            uint16_t *const n = &times[plane_value(v, at, step, base) >> (8 * p) & 0xff];
 
-            times[plane_value(v, at, step, base) >> (8 * p) & 0xff]++;
-        }
-        for (unsigned i = 0; i < 256; i++) {
-            bits -= columns->xlog2[times[i]];
-            distinct += times[i] != 0;
+            bits -= columns->rise[*n];
+            distinct += !*n;
+            ++*n;
         }
         /* A sample knows too few values of a wide alphabet: Miller's correction. */
         bits += (distinct - 1) * 185;

@@ -17,8 +17,12 @@ struct encode_group {
     uint32_t site_id;
     const struct file_site *site; /* NULL: kept as opaque bytes */
     uint32_t count;
-    uint32_t fit;          /* slots from which on a record holds its fixed part; 0: no telling
-                              without the record, which has strings */
+    uint32_t slots;                      /* of its records */
+    uint32_t fit;                        /* slots from which on a record holds its fixed part */
+    uint32_t fixed_end;                  /* payload bytes of that */
+    uint16_t length_at[SHMLOG_ARGS_MAX]; /* bytes from a record's first slot to the length words of
+                                            its strings */
+    unsigned strings;
     const uint32_t *order; /* the first slot of each of its records */
     uint32_t dicts;        /* bit a: string argument a has a dictionary */
     uint32_t key_count;    /* strings in the one that serves as key; 0: none */
@@ -76,9 +80,10 @@ int file_encode_find_records(struct encode *e, const struct file_block_params *p
 void file_encode_spread(struct encode *e, const uint32_t *order, size_t count, uint32_t slot,
                         unsigned words);
 void file_encode_forget_groups(struct file_encoder *encoder);
-/* Payload bytes of a record that mean something; 0 if it does not fit its site. */
-uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
-                                unsigned slots);
+/* Slots that a record of an understood group needs; more than SHMLOG_RECORD_SLOTS if its strings
+ * are too long for any. Length words are within the record if it has the slots for its fixed part.
+ */
+uint32_t file_encode_needed(const struct encode_group *group, const struct shmlog_slot *first);
 
 /* block_encode.c: append the encoder's `value` as a column. */
 int file_encode_column(struct encode *e, size_t count, unsigned width);

@@ -109,25 +109,27 @@ static int put_strings(struct encode *e, struct encode_group *group, const struc
     return r;
 }
 
-/* Slots beyond those that a record needs, then its strings' lengths. */
+/* Slots beyond those that a record needs, which is one at least. */
+static int put_extra_slots(struct encode *e, const struct encode_group *group)
+{
+    if (group->slots == group->count)
+        return file_columns_put_const(0, &e->encoder->content);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct shmlog_slot *first = e->slots + group->order[i];
+
+        e->encoder->value[i] =
+            record_slots(first) - (group->strings ? file_encode_needed(group, first) : group->fit);
+    }
+    return file_encode_column(e, group->count, 1);
+}
+
 int file_encode_sizes(struct encode *e, struct encode_group *group, const struct file_shape *shape)
 {
-    const uint32_t *order = group->order;
     int r;
 
     if (shape->kind == SHAPE_OPAQUE)
         return put_opaque_sizes(e, group);
-    if (group->fit && e->slot_count == e->records)
-        return file_columns_put_const(1 - group->fit, &e->encoder->content);
-    for (size_t i = 0; i < group->count; i++) {
-        const struct shmlog_slot *first = e->slots + order[i];
-        unsigned slots = record_slots(first);
-        uint32_t size = group->fit ? group->fit * SHMLOG_SLOT_PAYLOAD
-                                   : file_encode_meaningful(group->site, first, slots);
-
-        e->encoder->value[i] = slots - (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
-    }
-    r = file_encode_column(e, group->count, 1);
+    r = put_extra_slots(e, group);
     if (r == 0 && shape->strings)
         r = put_strings(e, group, shape);
     return r;
