@@ -53,7 +53,7 @@ static inline int find_string(struct string_dict *dict, const struct shmlog_slot
         copy_payload(bytes, first, offset, size);
         tag = XXH64(bytes, size, 0);
     }
-    h = (uint32_t)((tag ^ word) * UINT64_C(0x9e3779b97f4a7c15) >> 54);
+    h = (uint32_t)(tag * UINT64_C(0x9e3779b97f4a7c15) >> 54);
     for (; dict->slot[h]; h = (h + 1) & (TABLE - 1)) {
         const struct string_entry *entry = &dict->entry[dict->slot[h] - 1];
 
