@@ -9,6 +9,7 @@
  * collector: bench/run stops that and takes the time when its files are sealed.
  */
 #include "bench/bench.h"
+#include "bench/events.h"
 #include "bench/produce.h"
 
 static inline __attribute__((always_inline)) void call_order(void *context, uint64_t id,
@@ -24,48 +25,9 @@ static inline __attribute__((always_inline)) void call_event(void *context,
 {
     struct shmlog *const log = context;
 
-    switch (e->site) {
-    case BENCH_QUOTE:
-        shmlog_info(log, "quote %s bid %.2f x %u ask %.2f x %u", e->text, e->px, e->qty, e->px2,
-                    e->qty2);
-        break;
-    case BENCH_ORDER:
-        shmlog_info(log, "order %lu px %.2f qty %u side %c", e->id, e->px, e->qty, e->side);
-        break;
-    case BENCH_ACK:
-        shmlog_info(log, "ack %lu in %u ns", e->id, e->qty);
-        break;
-    case BENCH_TRADE:
-        shmlog_info(log, "trade %s px %.2f qty %u", e->text, e->px, e->qty);
-        break;
-    case BENCH_FILL:
-        shmlog_info(log, "fill %lu %s px %.2f qty %u left %u venue %s", e->id, e->text, e->px,
-                    e->qty, e->qty2, e->text2);
-        break;
-    case BENCH_CANCEL:
-        shmlog_info(log, "cancel %lu reason %s", e->id, e->text);
-        break;
-    case BENCH_POSITION:
-        shmlog_info(log, "position %s %d", e->text, e->net);
-        break;
-    case BENCH_RISK:
-        shmlog_info(log, "risk %s exposure %.2f limit %.2f ok %d", e->text, e->px, e->px2, e->net);
-        break;
-    case BENCH_BEAT:
-        shmlog_info(log, "heartbeat %u", e->qty);
-        break;
-    case BENCH_LATENCY:
-        shmlog_info(log, "latency p50 %u p99 %u max %u ns", e->qty, e->qty2, e->qty3);
-        break;
-    case BENCH_SESSION:
-        shmlog_info(log, "session %s state %s", e->text, e->text2);
-        break;
-    case BENCH_QUEUE:
-        shmlog_info(log, "queue depth %lu of %lu, %u waits", e->id, e->id2, e->qty);
-        break;
-    case BENCH_SITES:
-        break;
-    }
+#define SAY(...) shmlog_info(log, __VA_ARGS__)
+    BENCH_SAY_EVENT(SAY, e);
+#undef SAY
 }
 
 int main(int argc, char **argv)

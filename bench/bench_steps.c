@@ -12,6 +12,8 @@
  *     off         a log call below the segment's level
  *     encode      blocks of 8,192 records from slots to bytes of a file, zstd included
  *     decode      the same blocks back to records
+ *     encode-mixed, decode-mixed
+ *                 the same with the mixed stream
  *
  * Input and timestamps are made up and the same each time, so the counts are, too.
  * valgrind does not know rseq, and its threads are not interrupted by anything that logs: where
@@ -21,6 +23,7 @@
  */
 #include "bench/blocks.h"
 #include "collector/file/block_decode.h"
+#include "collector/file/record.h"
 
 #include <zstd.h>
 
@@ -176,14 +179,31 @@ static void decode_block(struct blocks *b)
 }
 
 /* Does the decoded block hold what was logged? */
-static void check_block(const struct blocks *b, const struct shmlog_slot *slots)
+static void check_block(const struct blocks *b, const struct file_block_params *params)
 {
-    for (size_t i = 0; i < b->block.records; i++)
-        if (memcmp(b->block.record[i].payload, slots[i].payload, 42) != 0)
-            bench_die("record %zu of a block came back different", i);
+    const struct shmlog_slot *first = params->slots;
+
+    for (size_t i = 0; i < b->block.records; i++, first += record_slots(first)) {
+        const struct file_record *record = &b->block.record[i];
+        const struct file_site *site = file_sites_get(params->sites, record->site);
+        struct file_value was[FILE_SITE_ARGS_MAX], is[FILE_SITE_ARGS_MAX];
+        uint8_t payload[SHMLOG_RECORD_PAYLOAD];
+        const uint32_t size = record_slots(first) * SHMLOG_SLOT_PAYLOAD;
+
+        copy_payload(payload, first, 0, size);
+        if (!site || file_site_values(site, payload, size, was) < 0 ||
+            file_site_values(site, record->payload, record->payload_size, is) < 0 ||
+            memcmp(payload, record->payload, SHMLOG_PAYLOAD_ARGS) != 0)
+            bench_die("record %zu of a block is not whole", i);
+        for (unsigned a = 0; a < site->args; a++)
+            if (is[a].data
+                    ? is[a].size != was[a].size || memcmp(is[a].data, was[a].data, is[a].size)
+                    : is[a].u != was[a].u)
+                bench_die("record %zu of a block came back different", i);
+    }
 }
 
-static void run_blocks(struct bench_blocks *source, uint64_t records)
+static void run_blocks(struct bench_blocks *source, bool mixed, uint64_t records)
 {
     struct blocks b = {0};
 
@@ -193,13 +213,13 @@ static void run_blocks(struct bench_blocks *source, uint64_t records)
         struct file_block_params params;
         struct file_block_summary summary;
 
-        bench_blocks_next(source, 0, &params);
+        (mixed ? bench_blocks_next_mixed : bench_blocks_next)(source, 0, &params);
         b.out.size = 0;
         if (counted_encode(b.encoder, &params, &b.out, &summary) < 0)
             bench_die("a block does not encode");
         b.bytes += b.out.size;
         decode_block(&b);
-        check_block(&b, params.slots);
+        check_block(&b, &params);
     }
     printf(", \"bytes_per_record\": %.4f", (double)b.bytes / (double)records);
     free(b.raw);
@@ -211,8 +231,9 @@ static void run_blocks(struct bench_blocks *source, uint64_t records)
 
 static bool is_known(const char *what)
 {
-    static const char *const known[] = {"floor",      "call", "timed",  "core",
-                                        "timed_core", "off",  "encode", "decode"};
+    static const char *const known[] = {"floor",        "call",        "timed",  "core",
+                                        "timed_core",   "off",         "encode", "decode",
+                                        "encode-mixed", "decode-mixed"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(what, known[i]) == 0)
@@ -228,8 +249,7 @@ int main(int argc, char **argv)
     const char *what;
 
     if (argc != 4 || !is_known(argv[2])) {
-        fprintf(stderr, "usage: bench_steps DIRECTORY "
-                        "floor|call|timed|core|timed_core|off|encode|decode RECORDS\n");
+        fprintf(stderr, "usage: bench_steps DIRECTORY WHAT RECORDS\n");
         return 2;
     }
     what = argv[2];
@@ -253,7 +273,7 @@ int main(int argc, char **argv)
         shmlog_set_level(source.log, SHMLOG_DEBUG);
         counted_off(source.log, records);
     } else {
-        run_blocks(&source, records);
+        run_blocks(&source, strstr(what, "mixed") != NULL, records);
     }
     printf("}\n");
     bench_blocks_close(&source);

@@ -3,6 +3,7 @@
  * See blocks.h.
  */
 #include "bench/blocks.h"
+#include "bench/events.h"
 #include "shm/segment.h"
 #include "shm/tables.h"
 
@@ -41,6 +42,7 @@ void bench_blocks_open(struct bench_blocks *ret_blocks, const char *directory)
         bench_die("no ring to own");
     b->ring = bench_ring(b->log, 0);
     b->walk = walk;
+    bench_mixed_start(&b->mixed);
     b->time = 1000000000;
     b->random = 7;
 }
@@ -48,6 +50,7 @@ void bench_blocks_open(struct bench_blocks *ret_blocks, const char *directory)
 void bench_blocks_close(struct bench_blocks *blocks)
 {
     file_sites_done(&blocks->sites);
+    free(blocks->copy);
     shmlog_close(blocks->log);
     shm_segment_close(blocks->segment);
     shm_segment_destroy(blocks->path);
@@ -72,12 +75,32 @@ static void take_sites(struct bench_blocks *blocks)
             bench_die("the site table does not make sense");
 }
 
+static const struct shmlog_slot *ring_slots(const struct bench_blocks *blocks)
+{
+    return (const struct shmlog_slot *)(const void *)((const uint8_t *)blocks->ring +
+                                                      SHMLOG_RING_HEADER);
+}
+
+static void give(struct bench_blocks *blocks, const struct shmlog_slot *slots, uint64_t pos,
+                 struct file_block_params *ret_params)
+{
+    if (!blocks->made)
+        take_sites(blocks);
+    *ret_params = (struct file_block_params){
+        .ring = blocks->ring->index,
+        .first_seq = blocks->made + 1,
+        .first_pos = pos,
+        .slots = slots,
+        .slot_count = blocks->ring->head - pos,
+        .records = BENCH_BLOCK_RECORDS,
+        .sites = &blocks->sites,
+    };
+    blocks->made += BENCH_BLOCK_RECORDS;
+}
+
 void bench_blocks_next(struct bench_blocks *blocks, uint64_t gap,
                        struct file_block_params *ret_params)
 {
-    const struct shmlog_slot *const all =
-        (const struct shmlog_slot *)(const void *)((const uint8_t *)blocks->ring +
-                                                   SHMLOG_RING_HEADER);
     const uint64_t pos = blocks->ring->head;
 
     if (pos % BENCH_BLOCK_RECORDS)
@@ -89,16 +112,30 @@ void bench_blocks_next(struct bench_blocks *blocks, uint64_t gap,
         blocks->time = next_time(blocks->time, gap, &blocks->random);
         BENCH_LOG_AT(blocks->log, blocks->time, blocks->made + i, &order);
     }
-    if (!blocks->made)
-        take_sites(blocks);
-    *ret_params = (struct file_block_params){
-        .ring = blocks->ring->index,
-        .first_seq = blocks->made + 1,
-        .first_pos = pos,
-        .slots = all + (pos & (blocks->ring->slots - 1)),
-        .slot_count = BENCH_BLOCK_RECORDS,
-        .records = BENCH_BLOCK_RECORDS,
-        .sites = &blocks->sites,
-    };
-    blocks->made += BENCH_BLOCK_RECORDS;
+    give(blocks, ring_slots(blocks) + (pos & (blocks->ring->slots - 1)), pos, ret_params);
+}
+
+void bench_blocks_next_mixed(struct bench_blocks *blocks, uint64_t gap,
+                             struct file_block_params *ret_params)
+{
+    const uint64_t pos = blocks->ring->head, mask = blocks->ring->slots - 1;
+
+    if (!blocks->copy)
+        blocks->copy = malloc(blocks->ring->slots * sizeof(*blocks->copy));
+    if (!blocks->copy)
+        bench_die("out of memory");
+    for (uint64_t i = 1; i <= BENCH_BLOCK_RECORDS; i++) {
+        struct bench_event event;
+
+        bench_mixed_next(&blocks->mixed, &event);
+        blocks->time = next_time(blocks->time, gap, &blocks->random);
+#define SAY(...) shmlog_info_at(blocks->log, blocks->time, __VA_ARGS__)
+        BENCH_SAY_EVENT(SAY, &event);
+#undef SAY
+    }
+    if (blocks->ring->head - pos > blocks->ring->slots)
+        bench_die("a block does not fit into the ring");
+    for (uint64_t at = pos; at < blocks->ring->head; at++)
+        blocks->copy[at - pos] = ring_slots(blocks)[at & mask];
+    give(blocks, blocks->copy, pos, ret_params);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blocks of orders without a collector: a segment of the program's own under the overwrite policy,
- * so that nobody has to read it, whose one owned ring is logged to and then looked at in place.
- * Input and timestamps are made up and the same each time.
+ * Blocks of orders, or of the mixed stream, without a collector: a segment of the program's own
+ * under the overwrite policy, so that nobody has to read it, whose one owned ring is logged to and
+ * then looked at in place, or copied where its end may be in the middle of a block. Input and
+ * timestamps are made up and the same each time.
  */
 #ifndef BENCH_BLOCKS_H
 #define BENCH_BLOCKS_H
 
 #include "bench/bench.h"
+#include "bench/mixed.h"
 #include "collector/file/format.h"
 
 #include <limits.h>
@@ -21,6 +23,8 @@ struct bench_blocks {
     struct shmlog_ring *ring;
     struct file_sites sites; /* there once a block was made */
     struct bench_walk walk;
+    struct bench_mixed mixed;
+    struct shmlog_slot *copy;
     uint64_t time, random;
     uint64_t made; /* records */
 };
@@ -32,5 +36,8 @@ void bench_blocks_close(struct bench_blocks *blocks);
  * good until the next but one call. */
 void bench_blocks_next(struct bench_blocks *blocks, uint64_t gap,
                        struct file_block_params *ret_params);
+/* The same of the mixed stream; good until the next call. */
+void bench_blocks_next_mixed(struct bench_blocks *blocks, uint64_t gap,
+                             struct file_block_params *ret_params);
 
 #endif

@@ -2030,13 +2030,8 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
         if (!thread->producer)
             thread->producer = shmlog_new_producer_(log, key, pid, tid);
         if (!log->local.cpus)
-<<<<<<< HEAD
             (void)shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log));
-        thread->key = key;
-=======
-            (void)shmlog_claim_ring_(log, thread);
         thread->key = key | (thread->owned ? SHMLOG_WAY_OWNED_ : SHMLOG_WAY_CORE_);
->>>>>>> w-hot
     }
     shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
 }

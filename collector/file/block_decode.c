@@ -23,7 +23,8 @@ bool file_block_info_valid(const struct file_block_info *info)
 
 int file_decode_column(struct decode *d, size_t count, unsigned width)
 {
-    return file_columns_get(&d->in, count, width, d->decoder->value, d->decoder->scratch);
+    return file_columns_get_related(&d->in, count, width, d->decoder->value, d->decoder->scratch,
+                                    &d->relatives);
 }
 
 static struct file_shape group_shape(const struct decode *d, const struct decode_group *group)
@@ -150,13 +151,17 @@ static int get_opaque_sizes(struct decode *d, struct decode_group *group)
 }
 
 /* Add the lengths of a string argument to the sizes of its records. */
-static int add_lengths(struct decode *d, const struct decode_group *group)
+static int add_lengths(struct decode *d, struct decode_group *group, unsigned argument)
 {
     const uint32_t *order = d->decoder->order + group->first;
-    int r = file_decode_column(d, group->count, 4);
+    struct decode_strings strings;
+    int r = file_decode_strings(d, group->count, &strings);
+
+    if (r == 0 && strings.entries)
+        group->dicts |= 1u << argument;
 
     for (size_t i = 0; r == 0 && i < group->count; i++) {
-        uint32_t size = string_size((uint32_t)d->decoder->value[i]);
+        uint32_t size = string_size(decode_string_word(&strings, d->decoder->value[i]));
 
         if (size > SHMLOG_RECORD_PAYLOAD - d->decoder->fill[order[i]])
             return -EBADMSG;
@@ -182,9 +187,9 @@ static int get_sizes(struct decode *d, struct decode_group *group, const struct 
     }
     group->sizes = d->in.at;
     group->sizes_end = d->in.end;
-    for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
+    for (unsigned f = 0, argument = 0; r == 0 && shape->strings && f < shape->fields; f++) {
         if (shape_is_string(&shape->field[f]))
-            r = add_lengths(d, group);
+            r = add_lengths(d, group, argument++);
     }
     for (size_t i = 0; r == 0 && i < group->count; i++) {
         uint32_t size = fill[order[i]];
@@ -272,6 +277,7 @@ int file_block_decode(struct file_block_decoder *decoder, const struct file_bloc
     if (r < 0)
         return r;
     d.payloads = ret_block->memory;
+    d.relatives.reference = decoder->reference;
     r = get_content(&d);
     if (r == 0)
         ret_block->records = info->records;

@@ -100,7 +100,7 @@ static int put_group_table(struct encode *e)
     return 0;
 }
 
-typedef int (*group_part)(struct encode *e, const struct encode_group *group,
+typedef int (*group_part)(struct encode *e, struct encode_group *group,
                           const struct file_shape *shape);
 
 /* `ret_columns`, `ret_soft`: where the columns end, and what is to be compressed. */

@@ -20,16 +20,20 @@
 #define COLUMN_DECIMAL 4u /* parameter: exponent; k / 10^exponent, nearest floating-point value */
 #define COLUMN_DECIMAL_MUL 5u /* k * nearest(1 / 10^exponent) */
 #define COLUMN_RAW 6u
-#define COLUMN_PACKED                                                          \
-    7u /* parameter: COLUMN_PACKED_*; the bits stand at the end of the content \
-        */
-#define COLUMN_CODECS 8u
+#define COLUMN_PACKED                                                                              \
+    7u                     /* parameter: COLUMN_PACKED_*; the bits stand at the end of the content \
+                            */
+#define COLUMN_STRINGS 8u  /* the lengths of a string argument only: strings and indices */
+#define COLUMN_KEYED 9u    /* differences from the last value with the same string */
+#define COLUMN_RELATED 10u /* differences from the integers of the floating-point column before */
+#define COLUMN_CODECS 11u
 
 #define COLUMN_PACKED_VALUES 0u
 #define COLUMN_PACKED_STEPS 1u
 #define COLUMN_PACKED_DICT 2u
 
 #define COLUMN_DICT_MAX 256u
+#define COLUMN_KEY_ARGUMENTS 16u /* string arguments of a group that KEYED can name */
 #define COLUMN_EXPONENT_MAX 15u
 
 /* Places in the content where the bytes change character: each starts a new zstd block, so that
@@ -48,10 +52,25 @@
 struct file_kernels;
 struct column_range;
 
+/* What columns of one group may be told from, while these are written. */
+struct column_group {
+    bool open;
+    unsigned relate;     /* COLUMN_RELATE_* that the next column may use */
+    const uint8_t *keys; /* of each record: the index of its string in the dictionary; or NULL */
+    uint32_t key_count;
+    unsigned key_argument;  /* which string argument of the group that is */
+    uint64_t *reference;    /* the integers of the last floating-point column */
+    size_t reference_count; /* 0: there was none */
+};
+#define COLUMN_RELATE_KEYED 1u
+#define COLUMN_RELATE_REFERENCE 2u
+
 struct file_columns {
     const struct file_kernels *kernels;
     uint64_t *work; /* floating-point columns: the integers, then the corrections */
     uint64_t *work2;
+    uint64_t *work3; /* differences from related values */
+    struct column_group group;
     uint8_t *codes; /* one for each value: the index in the dictionary, or what is packed */
     size_t room;    /* values in each */
     /* Bits of packed columns, the last column first, at the end of the room for them. */
@@ -61,7 +80,8 @@ struct file_columns {
     uint16_t slot_of[1024]; /* of the dictionary's hash: 1 + index */
     uint64_t dict[COLUMN_DICT_MAX];
     uint32_t dict_count;
-    uint32_t xlog2[257]; /* n * log2(n) in 1/256 */
+    uint32_t xlog2[257]; /* n * log2(n) in 1/256, */
+    uint16_t rise[256];  /* and from n to n + 1 */
     size_t cut[COLUMN_CUTS_MAX];
     size_t cuts;
 };
@@ -88,10 +108,29 @@ int file_columns_put_float(struct file_columns *columns, const uint64_t *v, size
 int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned parameter,
                         const uint64_t *v, size_t count, unsigned width, struct file_buffer *out);
 
+/* The columns from here on are of a group, until _end_group(). `keys`, with an index below
+ * `key_count` (at most COLUMN_DICT_MAX) for each record, stays the caller's; NULL: there are none.
+ */
+void file_columns_begin_group(struct file_columns *columns, const uint8_t *keys, uint32_t key_count,
+                              unsigned key_argument);
+void file_columns_end_group(struct file_columns *columns);
+
 /* Take a column of `count` values of `width` bytes (1..8) from `in`. `scratch` has room for `count`
  * values too. -EBADMSG. What is above the low `width` bytes of a value is left undefined. */
 int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
                      uint64_t *scratch);
+
+/* What columns of one group may be told from, while these are read. */
+struct column_relatives {
+    const uint8_t
+        *key[COLUMN_KEY_ARGUMENTS];      /* of each string argument with a dictionary: indices */
+    uint32_t keys[COLUMN_KEY_ARGUMENTS]; /* how many there are; 0: no dictionary */
+    uint64_t *reference;                 /* room for the integers of a floating-point column */
+    bool has_reference;
+};
+/* The same for a column of a group. */
+int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
+                             uint64_t *scratch, struct column_relatives *relatives);
 
 /* Append CONST. */
 int file_columns_put_const(uint64_t value, struct file_buffer *out);
@@ -99,6 +138,31 @@ int file_columns_put_const(uint64_t value, struct file_buffer *out);
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out);
+
+/* column_cost.c */
+
+void file_columns_cost_init(struct file_columns *columns);
+unsigned column_planes(uint64_t span);
+/* A base for values in [min, max] around `typical`, such that those near it share their upper
+ * planes. */
+uint64_t column_base(int64_t min, int64_t max, uint64_t typical);
+/* Estimated cost in bits of the planes of a column, or of its steps, after entropy coding. */
+uint64_t file_columns_planes_cost(const struct file_columns *columns, const uint64_t *v,
+                                  size_t count, bool step, uint64_t base, unsigned planes);
+
+/* column_relate.c: append the column as differences from related values, if that is cheaper than
+ * `cost` bits. 1 if it was appended, 0 if not. -ENOMEM. */
+int file_columns_put_related(struct file_columns *columns, const uint64_t *v, size_t count,
+                             uint64_t cost, struct file_buffer *out);
+
+/* column_unrelate.c: as file_columns_get(), after the first byte. `relatives` may be NULL. */
+int file_columns_get_keyed(struct bytes_in *in, unsigned argument, size_t count, uint64_t *ret_v,
+                           const struct column_relatives *relatives);
+int file_columns_get_reference(struct bytes_in *in, size_t count, uint64_t *ret_v,
+                               const struct column_relatives *relatives);
+
+/* column_decode.c: a column of codec CONST to DICT, RAW or PACKED. */
+int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v);
 
 /* column_dict.c */
 

@@ -85,58 +85,93 @@ static int get_raw(struct bytes_in *in, size_t count, unsigned width, uint64_t *
     return 0;
 }
 
-/* A column of integers: any codec but DECIMAL, which is made of two of these. */
-static int get_integers(struct bytes_in *in, uint8_t head, size_t count, unsigned width,
-                        uint64_t *v)
+int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v)
 {
-    unsigned parameter = head & 15;
+    const uint8_t head = bytes_u8(in);
+    const unsigned parameter = head & 15;
     int r = -EBADMSG;
 
     switch (head >> 4) {
     case COLUMN_CONST:
         if (parameter == 0)
-            r = get_plain(in, count, 0, v);
+            r = get_plain(in, count, 0, ret_v);
         break;
     case COLUMN_PLANES:
         if (parameter <= 8)
-            r = get_plain(in, count, parameter, v);
+            r = get_plain(in, count, parameter, ret_v);
         break;
     case COLUMN_DELTA:
         if (parameter <= 8)
-            r = get_delta(in, count, parameter, v);
+            r = get_delta(in, count, parameter, ret_v);
         break;
     case COLUMN_DICT:
         if (parameter <= 3)
-            r = get_dict(in, count, parameter, v);
+            r = get_dict(in, count, parameter, ret_v);
         break;
     case COLUMN_RAW:
         if (parameter == 0)
-            r = get_raw(in, count, width, v);
+            r = get_raw(in, count, width, ret_v);
         break;
     case COLUMN_PACKED:
-        r = file_columns_get_packed(in, parameter, count, v);
+        r = file_columns_get_packed(in, parameter, count, ret_v);
         break;
     }
     return in->bad ? -EBADMSG : r;
 }
 
-int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
-                     uint64_t *scratch)
+/* The codec of the column that comes next; none, at the end. */
+static unsigned next_codec(const struct bytes_in *in)
 {
-    uint8_t head = bytes_u8(in);
-    unsigned codec = head >> 4;
+    return in->at == in->end ? 0 : *in->at >> 4;
+}
+
+/* The integers of a floating-point column, into what columns after it may be told from. */
+static int get_scaled(struct bytes_in *in, size_t count, uint64_t *ret_k,
+                      struct column_relatives *relatives)
+{
     int r;
 
-    if (codec != COLUMN_DECIMAL && codec != COLUMN_DECIMAL_MUL)
-        return get_integers(in, head, count, width, ret_v);
+    if (next_codec(in) == COLUMN_KEYED)
+        r = file_columns_get_keyed(in, bytes_u8(in) & 15, count, ret_k, relatives);
+    else if (next_codec(in) != COLUMN_RELATED)
+        r = file_columns_get_integers(in, count, 8, ret_k);
+    else if (bytes_u8(in) & 15)
+        r = -EBADMSG;
+    else
+        r = file_columns_get_reference(in, count, ret_k, relatives);
+    if (r == 0 && relatives) {
+        memcpy(relatives->reference, ret_k, count * sizeof(*ret_k));
+        relatives->has_reference = true;
+    }
+    return r;
+}
+
+int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
+                             uint64_t *scratch, struct column_relatives *relatives)
+{
+    const unsigned codec = next_codec(in);
+    unsigned parameter;
+    int r;
+
+    if (codec != COLUMN_DECIMAL && codec != COLUMN_DECIMAL_MUL && codec != COLUMN_KEYED)
+        return file_columns_get_integers(in, count, width, ret_v);
+    parameter = bytes_u8(in) & 15;
+    if (codec == COLUMN_KEYED)
+        return file_columns_get_keyed(in, parameter, count, ret_v, relatives);
     if (width != 4 && width != 8)
         return -EBADMSG;
-    r = get_integers(in, bytes_u8(in), count, 8, scratch);
+    r = get_scaled(in, count, scratch, relatives);
     if (r == 0)
-        r = get_integers(in, bytes_u8(in), count, 8, ret_v);
+        r = file_columns_get_integers(in, count, 8, ret_v);
     if (r < 0)
         return r;
     for (size_t i = 0; i < count; i++)
-        ret_v[i] += file_column_decimal((int64_t)scratch[i], codec, head & 15, width);
+        ret_v[i] += file_column_decimal((int64_t)scratch[i], codec, parameter, width);
     return 0;
+}
+
+int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
+                     uint64_t *scratch)
+{
+    return file_columns_get_related(in, count, width, ret_v, scratch, NULL);
 }

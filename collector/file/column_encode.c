@@ -10,40 +10,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SAMPLE 256u
 #define PACK_MIN 64u /* values: fewer are not worth the bother */
-
-/* log2(n) in 1/256, by repeated squaring. */
-static uint32_t log2_256(uint32_t n)
-{
-    unsigned whole = 31u - (unsigned)__builtin_clz(n);
-    uint64_t x = (uint64_t)n << 30 >> whole; /* in [2^30, 2^31) */
-    uint32_t fraction = 0;
-
-    for (unsigned i = 0; i < 8; i++) {
-        x = x * x >> 30;
-        fraction <<= 1;
-        if (x >> 31) {
-            fraction |= 1;
-            x >>= 1;
-        }
-    }
-    return whole * 256 + fraction;
-}
 
 void file_columns_init(struct file_columns *columns)
 {
     *columns = (struct file_columns){.kernels = file_kernels(), .slack = COLUMN_SLACK_FAST};
-    for (uint32_t n = 1; n <= SAMPLE; n++)
-        columns->xlog2[n] = n * log2_256(n);
+    file_columns_cost_init(columns);
 }
 
 static void free_work(struct file_columns *columns)
 {
     free(columns->work);
     free(columns->work2);
+    free(columns->work3);
+    free(columns->group.reference);
     free(columns->codes);
-    columns->work = columns->work2 = NULL;
+    columns->work = columns->work2 = columns->work3 = columns->group.reference = NULL;
+    columns->group.reference_count = 0;
     columns->codes = NULL;
     columns->room = 0;
 }
@@ -69,8 +52,11 @@ int file_columns_reserve(struct file_columns *columns, size_t count)
     free_work(columns);
     columns->work = malloc(count * sizeof(*columns->work));
     columns->work2 = malloc(count * sizeof(*columns->work2));
+    columns->work3 = malloc(count * sizeof(*columns->work3));
+    columns->group.reference = malloc(count * sizeof(*columns->group.reference));
     columns->codes = malloc(count);
-    if (!columns->work || !columns->work2 || !columns->codes) {
+    if (!columns->work || !columns->work2 || !columns->work3 || !columns->group.reference ||
+        !columns->codes) {
         free_work(columns);
         return -ENOMEM;
     }
@@ -82,66 +68,6 @@ void file_columns_cut(struct file_columns *columns, const struct file_buffer *ou
 {
     if (columns->cuts < COLUMN_CUTS_MAX)
         columns->cut[columns->cuts++] = out->size;
-}
-
-static unsigned planes_for(uint64_t span)
-{
-    return span ? (71u - (unsigned)__builtin_clzll(span)) / 8 : 0;
-}
-
-/* A base for values in [min, max] around `typical`, such that those near it share their upper
- * planes: typical - base ends in 0x80. Falls back to min where that would take another plane. */
-static uint64_t choose_base(int64_t min, int64_t max, uint64_t typical)
-{
-    uint64_t span = (uint64_t)max - (uint64_t)min;
-    uint64_t base;
-
-    if (span < 256)
-        return (uint64_t)min;
-    base = (uint64_t)min - ((0x80 - (typical - (uint64_t)min)) & 0xff);
-    if ((uint64_t)max - base < span || planes_for((uint64_t)max - base) > planes_for(span))
-        return (uint64_t)min;
-    return base;
-}
-
-static uint64_t plane_value(const uint64_t *v, size_t i, bool step, uint64_t base)
-{
-    return (step ? v[i] - v[i - 1] : v[i]) - base;
-}
-
-/* Estimated cost in bits of the planes of a column after entropy coding. */
-static uint64_t planes_cost(const struct file_columns *columns, const uint64_t *v, size_t count,
-                            bool step, uint64_t base, unsigned planes)
-{
-    size_t first = step ? 1 : 0;
-    size_t values = count - first;
-    size_t sample = values < SAMPLE ? values : SAMPLE;
-    uint64_t cost = 0;
-
-    for (unsigned p = 0; p < planes; p++) {
-        uint16_t times[256] = {0};
-        uint32_t bits = columns->xlog2[sample];
-        unsigned distinct = 0;
-
-        for (size_t i = 0; i < sample; i++) {
-            size_t at = first + i * values / sample;
-
-            times[plane_value(v, at, step, base) >> (8 * p) & 0xff]++;
-        }
-        for (unsigned i = 0; i < 256; i++) {
-            bits -= columns->xlog2[times[i]];
-            distinct += times[i] != 0;
-        }
-        /* A sample knows too few values of a wide alphabet: Miller's correction. */
-        bits += (distinct - 1) * 185;
-        if (bits > sample * 2048)
-            bits = (uint32_t)sample * 2048;
-        /* Below one bit a value no Huffman code helps, only matches do, at a higher price. */
-        if (bits < sample * 256)
-            bits = bits < sample * 93 ? bits * 11 / 4 : (uint32_t)sample * 256;
-        cost += (uint64_t)bits * values / sample / 256;
-    }
-    return cost;
 }
 
 /* ---- Writing ---- */
@@ -225,14 +151,15 @@ static void estimate_planes(const struct file_columns *columns, const uint64_t *
 {
     const struct column_range *range = &race->range;
 
-    race->base = choose_base(range->min, range->max, v[count / 2]);
+    race->base = column_base(range->min, range->max, v[count / 2]);
     race->step_base =
-        choose_base(range->step_min, range->step_max,
+        column_base(range->step_min, range->step_max,
                     (uint64_t)((int64_t)(v[count - 1] - v[0]) / (int64_t)(count - 1)));
-    race->plain = planes_for((uint64_t)range->max - race->base);
-    race->delta = planes_for((uint64_t)range->step_max - race->step_base);
-    race->cost = planes_cost(columns, v, count, false, race->base, race->plain);
-    race->step_cost = planes_cost(columns, v, count, true, race->step_base, race->delta);
+    race->plain = column_planes((uint64_t)range->max - race->base);
+    race->delta = column_planes((uint64_t)range->step_max - race->step_base);
+    race->cost = file_columns_planes_cost(columns, v, count, false, race->base, race->plain);
+    race->step_cost =
+        file_columns_planes_cost(columns, v, count, true, race->step_base, race->delta);
     race->best = race->cost < race->step_cost ? race->cost : race->step_cost;
 }
 
@@ -291,6 +218,11 @@ int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, siz
     estimate_planes(columns, v, count, &race);
     choose_packing(&race.range, &race.packing);
     try_dict(columns, v, count, &race);
+    if (columns->group.relate) {
+        r = file_columns_put_related(columns, v, count, race.best, out);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
     if (count >= PACK_MIN && race.packing.bits * (uint64_t)count * 16 <= race.best * columns->slack)
         return file_columns_put_packed(columns, &race.packing, v, count, out);
     if (race.dict)
@@ -359,11 +291,11 @@ int file_columns_put_as(struct file_columns *columns, unsigned codec, unsigned p
         put_const(v, out);
         return 0;
     case COLUMN_PLANES:
-        put_plain(columns, v, count, (uint64_t)range.min, planes_for(span), out);
+        put_plain(columns, v, count, (uint64_t)range.min, column_planes(span), out);
         return 0;
     case COLUMN_DELTA:
         put_delta(columns, v, count, (uint64_t)range.step_min,
-                  planes_for((uint64_t)range.step_max - (uint64_t)range.step_min), out);
+                  column_planes((uint64_t)range.step_max - (uint64_t)range.step_min), out);
         return 0;
     case COLUMN_DICT:
         if (!file_columns_dict_build(columns, v, count, (uint64_t)range.min, span, COLUMN_DICT_MAX))

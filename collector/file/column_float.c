@@ -127,8 +127,10 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out)
 {
+    struct column_group *const group = &columns->group;
+    const unsigned relate = group->relate;
     int r = file_columns_reserve(columns, count);
-    uint64_t off;
+    uint64_t off, *k;
 
     if (exponent > COLUMN_EXPONENT_MAX || (width != 4 && width != 8))
         return -EINVAL;
@@ -140,10 +142,20 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
               ? columns->kernels->decimal(v, count, codec, exponent, columns->work, columns->work2)
               : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
+    if (group->reference_count)
+        group->relate |= COLUMN_RELATE_REFERENCE;
     r = file_columns_put(columns, columns->work, count, 8, out);
+    group->relate = 0;
     if (r == 0)
         r = off ? file_columns_put(columns, columns->work2, count, 8, out)
                 : file_columns_put_const(0, out);
+    group->relate = relate;
+    if (group->open) {
+        k = columns->work;
+        columns->work = group->reference;
+        group->reference = k;
+        group->reference_count = count;
+    }
     return r;
 }
 

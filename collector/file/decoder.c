@@ -27,6 +27,8 @@ void file_block_decoder_close(struct file_block_decoder *decoder)
     free(decoder->fill);
     free(decoder->value);
     free(decoder->scratch);
+    free(decoder->reference);
+    free(decoder->key);
     free(decoder->groups);
     free(decoder);
 }
@@ -55,9 +57,24 @@ int file_decoder_reserve(struct file_block_decoder *decoder, size_t records)
         return 0;
     if (!grow_u32(&decoder->group, records) || !grow_u32(&decoder->order, records) ||
         !grow_u32(&decoder->place, records) || !grow_u32(&decoder->fill, records) ||
-        !grow_u64(&decoder->value, records) || !grow_u64(&decoder->scratch, records))
+        !grow_u64(&decoder->value, records) || !grow_u64(&decoder->scratch, records) ||
+        !grow_u64(&decoder->reference, records))
         return -ENOMEM;
     decoder->room = records;
+    return 0;
+}
+
+/* What was there is not kept. */
+int file_decoder_reserve_keys(struct file_block_decoder *decoder, size_t keys)
+{
+    if (keys <= decoder->key_room)
+        return 0;
+    free(decoder->key);
+    decoder->key_room = 0;
+    decoder->key = malloc(keys);
+    if (!decoder->key)
+        return -ENOMEM;
+    decoder->key_room = keys;
     return 0;
 }
 

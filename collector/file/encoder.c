@@ -53,6 +53,9 @@ void file_encoder_close(struct file_encoder *encoder)
     free(encoder->start);
     free(encoder->group);
     free(encoder->order);
+    free(encoder->key);
+    free(encoder->index);
+    free(encoder->string_at);
     free(encoder->count_up);
     free(encoder->value);
     for (unsigned w = 0; w < KERNEL_SLOT_WORDS; w++)

@@ -6,28 +6,38 @@
 #include "collector/file/record.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
-uint32_t file_encode_meaningful(const struct file_site *site, const struct shmlog_slot *first,
-                                unsigned slots)
+uint32_t file_encode_needed(const struct encode_group *group, const struct shmlog_slot *first)
 {
-    uint64_t size = SHMLOG_PAYLOAD_ARGS + site->fixed_size;
-    uint32_t room = slots * SHMLOG_SLOT_PAYLOAD;
+    uint64_t size = group->fixed_end;
 
-    if (size > room)
-        return 0;
-    if (!site->strings)
-        return (uint32_t)size;
-    for (unsigned i = 0; i < site->args; i++) {
-        if (site->arg[i].type == SHMLOG_TYPE_STRING || site->arg[i].type == SHMLOG_TYPE_BYTES)
-            size += string_size(load32(payload_at(first, site->arg[i].offset)));
-    }
-    return size <= room ? (uint32_t)size : 0;
+    for (unsigned i = 0; i < group->strings; i++)
+        size += string_size(load32((const uint8_t *)first + group->length_at[i]));
+    return (uint32_t)((size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD);
+}
+
+/* Is a record of so many slots as its site says? Then the group understands it. */
+static inline bool fits(const struct encode_group *group, const struct shmlog_slot *first,
+                        unsigned slots)
+{
+    return slots >= group->fit && (!group->strings || file_encode_needed(group, first) <= slots);
 }
 
 static int grow_u32(uint32_t **array, size_t count)
 {
     uint32_t *grown = realloc(*array, count * sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    *array = grown;
+    return 0;
+}
+
+static int grow_u8(uint8_t **array, size_t count)
+{
+    uint8_t *grown = realloc(*array, count);
 
     if (!grown)
         return -ENOMEM;
@@ -55,7 +65,8 @@ int file_encode_reserve(struct file_encoder *encoder, size_t records)
         r = grow_u64(&encoder->word[w], records);
     if (r < 0 || grow_u64(&encoder->value, records) < 0 || grow_u32(&encoder->start, records) < 0 ||
         grow_u32(&encoder->group, records) < 0 || grow_u32(&encoder->order, records) < 0 ||
-        grow_u32(&encoder->count_up, records) < 0)
+        grow_u32(&encoder->count_up, records) < 0 || grow_u8(&encoder->key, records) < 0 ||
+        grow_u8(&encoder->index, records) < 0 || grow_u32(&encoder->string_at, records) < 0)
         return -ENOMEM;
     for (size_t i = encoder->room; i < records; i++)
         encoder->count_up[i] = (uint32_t)i;
@@ -94,12 +105,26 @@ static int reserve_site(struct file_encoder *encoder, uint32_t id)
 
 /* ---- Sorting into groups ---- */
 
-static uint32_t slots_for(uint32_t size)
+/* What a record of a site needs to be understood. */
+static struct encode_group describe(uint32_t id, const struct file_site *site)
 {
-    return (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+    struct encode_group group = {.site_id = id, .site = site};
+
+    if (!site)
+        return group;
+    group.fixed_end = SHMLOG_PAYLOAD_ARGS + site->fixed_size;
+    for (unsigned i = 0; site->strings && i < site->args; i++) {
+        if (site->arg[i].type == SHMLOG_TYPE_STRING || site->arg[i].type == SHMLOG_TYPE_BYTES)
+            group.length_at[group.strings++] =
+                (uint16_t)(site->arg[i].offset / SHMLOG_SLOT_PAYLOAD * sizeof(struct shmlog_slot) +
+                           offsetof(struct shmlog_slot, payload) +
+                           site->arg[i].offset % SHMLOG_SLOT_PAYLOAD);
+    }
+    group.fit = (group.fixed_end + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
+    return group;
 }
 
-static int add_group(struct file_encoder *encoder, uint32_t id, const struct file_site *site)
+static int add_group(struct file_encoder *encoder, const struct encode_group *group)
 {
     if (encoder->group_count == encoder->group_room) {
         size_t room = encoder->group_room ? 2 * encoder->group_room : 64;
@@ -110,12 +135,8 @@ static int add_group(struct file_encoder *encoder, uint32_t id, const struct fil
         encoder->groups = groups;
         encoder->group_room = room;
     }
-    encoder->groups[encoder->group_count++] = (struct encode_group){
-        .site_id = id,
-        .site = site,
-        .fit = site && !site->strings ? slots_for(SHMLOG_PAYLOAD_ARGS + site->fixed_size) : 0,
-    };
-    encoder->group_of[!site][id] = (uint32_t)encoder->group_count;
+    encoder->groups[encoder->group_count++] = *group;
+    encoder->group_of[!group->site][group->site_id] = (uint32_t)encoder->group_count;
     return 0;
 }
 
@@ -124,19 +145,20 @@ static int find_group(struct file_encoder *encoder, const struct file_block_para
                       const struct shmlog_slot *first, unsigned slots, uint32_t *ret_group)
 {
     uint32_t id = first->site & SHMLOG_SITE_ID_MASK;
-    const struct file_site *site = params->sites ? file_sites_get(params->sites, id) : NULL;
+    struct encode_group group =
+        describe(id, params->sites ? file_sites_get(params->sites, id) : NULL);
     int r = reserve_site(encoder, id);
 
     if (r < 0)
         return r;
-    if (site && !file_encode_meaningful(site, first, slots))
-        site = NULL;
-    if (!encoder->group_of[!site][id]) {
-        r = add_group(encoder, id, site);
+    if (group.site && !fits(&group, first, slots))
+        group = describe(id, NULL);
+    if (!encoder->group_of[!group.site][id]) {
+        r = add_group(encoder, &group);
         if (r < 0)
             return r;
     }
-    *ret_group = encoder->group_of[!site][id] - 1;
+    *ret_group = encoder->group_of[!group.site][id] - 1;
     return 0;
 }
 
@@ -146,14 +168,10 @@ static inline uint32_t known_group(const struct file_encoder *encoder,
 {
     const uint32_t id = first->site & SHMLOG_SITE_ID_MASK;
     const uint32_t index = id < encoder->sites_room ? encoder->group_of[0][id] - 1 : UINT32_MAX;
-    const struct encode_group *group;
 
     if (index == UINT32_MAX)
         return UINT32_MAX;
-    group = &encoder->groups[index];
-    if (group->fit ? slots < group->fit : !file_encode_meaningful(group->site, first, slots))
-        return UINT32_MAX;
-    return index;
+    return fits(&encoder->groups[index], first, slots) ? index : UINT32_MAX;
 }
 
 /* Sort the records by group, each group's in their order. */
@@ -202,7 +220,7 @@ static int find_alike(struct encode *e, const struct file_block_params *params)
     if (encoder->word[0][0] != ((uint64_t)site << 32 | (uint32_t)params->first_seq) ||
         !encoder->columns.kernels->is_sequence(encoder->word[0], e->records, 1, UINT64_MAX))
         return 0;
-    encoder->groups[group].count = (uint32_t)e->records;
+    encoder->groups[group].count = encoder->groups[group].slots = (uint32_t)e->records;
     encoder->groups[group].order = e->start = encoder->count_up;
     return 1;
 }
@@ -233,6 +251,7 @@ static int find_each(struct encode *e, const struct file_block_params *params)
         }
         encoder->group[i] = group;
         encoder->groups[group].count++;
+        encoder->groups[group].slots += slots;
         slot += slots;
     }
     if (slot != e->slot_count)

@@ -9,10 +9,8 @@
 
 #include <errno.h>
 
-/* Put the column in `value` into the payloads of a group. Bytes are or-ed in for texts, since
- * these may overlap with other fields and have only what is before their NUL. */
-static void scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
-                    unsigned width, bool text)
+void file_decode_scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
+                         unsigned width, bool text)
 {
     const uint32_t *order = d->decoder->order + group->first;
     const uint64_t *value = d->decoder->value;
@@ -34,24 +32,6 @@ static void scatter(const struct decode *d, const struct decode_group *group, ui
     }
 }
 
-static int get_lengths(struct decode *d, struct decode_group *group, const struct file_shape *shape)
-{
-    struct bytes_in in = d->in;
-    int r = 0;
-
-    d->in.at = group->sizes;
-    d->in.end = group->sizes_end;
-    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
-        if (!shape_is_string(&shape->field[f]))
-            continue;
-        r = file_decode_column(d, group->count, 4);
-        if (r == 0)
-            scatter(d, group, shape->field[f].offset, 4, false);
-    }
-    d->in = in;
-    return r;
-}
-
 static int get_text(struct decode *d, const struct decode_group *group,
                     const struct file_shape_field *field)
 {
@@ -62,14 +42,19 @@ static int get_text(struct decode *d, const struct decode_group *group,
 
         r = file_decode_column(d, group->count, width);
         if (r == 0)
-            scatter(d, group, field->offset + at, width, true);
+            file_decode_scatter(d, group, field->offset + at, width, true);
     }
     return r;
 }
 
 int file_decode_fields(struct decode *d, struct decode_group *group, const struct file_shape *shape)
 {
-    int r = shape->strings ? get_lengths(d, group, shape) : 0;
+    int r = 0;
+
+    d->relatives.has_reference = false;
+    memset(d->relatives.keys, 0, sizeof(d->relatives.keys));
+    if (shape->strings)
+        r = file_decode_put_strings(d, group, shape);
 
     for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
         const struct file_shape_field *field = &shape->field[f];
@@ -82,8 +67,9 @@ int file_decode_fields(struct decode *d, struct decode_group *group, const struc
         }
         r = file_decode_column(d, group->count, field->size);
         if (r == 0)
-            scatter(d, group, field->offset, field->size, false);
+            file_decode_scatter(d, group, field->offset, field->size, false);
     }
+    memset(d->relatives.keys, 0, sizeof(d->relatives.keys));
     return r;
 }
 
@@ -103,7 +89,7 @@ static int get_opaque_bytes(struct decode *d, const struct decode_group *group)
 }
 
 static int get_string(struct decode *d, const struct decode_group *group,
-                      const struct file_shape_field *field)
+                      const struct file_shape_field *field, bool dict)
 {
     const uint32_t *order = d->decoder->order + group->first;
 
@@ -112,12 +98,15 @@ static int get_string(struct decode *d, const struct decode_group *group,
         const uint8_t *from;
         uint32_t word;
 
-        /* Put there by get_lengths(): the sum of them was checked. */
+        /* Put there by file_decode_put_strings(), like the strings of dictionaries: the sum of
+         * them was checked. */
         memcpy(&word, payload + field->offset, sizeof(word));
-        from = bytes_take(&d->in, string_size(word));
-        if (!from)
-            return -EBADMSG;
-        memcpy(payload + d->decoder->fill[order[i]], from, string_size(word));
+        if (!dict) {
+            from = bytes_take(&d->in, string_size(word));
+            if (!from)
+                return -EBADMSG;
+            memcpy(payload + d->decoder->fill[order[i]], from, string_size(word));
+        }
         d->decoder->fill[order[i]] += string_size(word);
     }
     return 0;
@@ -142,13 +131,14 @@ static int get_long_text(struct decode *d, const struct decode_group *group,
 
 int file_decode_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape)
 {
+    unsigned argument = 0;
     int r = 0;
 
     if (shape->kind == SHAPE_OPAQUE)
         return get_opaque_bytes(d, group);
     for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
         if (shape_is_string(&shape->field[f]))
-            r = get_string(d, group, &shape->field[f]);
+            r = get_string(d, group, &shape->field[f], group->dicts >> argument++ & 1);
         else if (shape_is_long_text(&shape->field[f]))
             r = get_long_text(d, group, &shape->field[f]);
     }

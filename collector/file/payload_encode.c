@@ -86,31 +86,52 @@ static int put_opaque_sizes(struct encode *e, const struct encode_group *group)
     return file_encode_column(e, group->count, 2);
 }
 
-/* Slots beyond those that a record needs, then the length words of its strings. */
-int file_encode_sizes(struct encode *e, const struct encode_group *group,
-                      const struct file_shape *shape)
+/* The strings of a group: by a dictionary each, or the column of their length words. */
+static int put_strings(struct encode *e, struct encode_group *group, const struct file_shape *shape)
 {
-    const uint32_t *order = group->order;
+    unsigned argument = 0;
+    int r = 0;
+
+    file_encode_strings_start(e, group, shape->end);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        const uint32_t offset = shape->field[f].offset;
+
+        if (!shape_is_string(&shape->field[f]))
+            continue;
+        r = file_encode_string_dict(e, group, argument, offset);
+        if (r == 0)
+            r = put_integers(e, gather(e, group, offset, 4, false), group->count, 4);
+        else if (r > 0)
+            r = 0;
+        if (++argument < shape->strings)
+            file_encode_strings_step(e, group, offset);
+    }
+    return r;
+}
+
+/* Slots beyond those that a record needs, which is one at least. */
+static int put_extra_slots(struct encode *e, const struct encode_group *group)
+{
+    if (group->slots == group->count)
+        return file_columns_put_const(0, &e->encoder->content);
+    for (size_t i = 0; i < group->count; i++) {
+        const struct shmlog_slot *first = e->slots + group->order[i];
+
+        e->encoder->value[i] =
+            record_slots(first) - (group->strings ? file_encode_needed(group, first) : group->fit);
+    }
+    return file_encode_column(e, group->count, 1);
+}
+
+int file_encode_sizes(struct encode *e, struct encode_group *group, const struct file_shape *shape)
+{
     int r;
 
     if (shape->kind == SHAPE_OPAQUE)
         return put_opaque_sizes(e, group);
-    if (group->fit && e->slot_count == e->records)
-        return file_columns_put_const(1 - group->fit, &e->encoder->content);
-    for (size_t i = 0; i < group->count; i++) {
-        const struct shmlog_slot *first = e->slots + order[i];
-        unsigned slots = record_slots(first);
-        uint32_t size = group->fit ? group->fit * SHMLOG_SLOT_PAYLOAD
-                                   : file_encode_meaningful(group->site, first, slots);
-
-        e->encoder->value[i] = slots - (size + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
-    }
-    r = file_encode_column(e, group->count, 1);
-    for (unsigned f = 0; r == 0 && shape->strings && f < shape->fields; f++) {
-        if (shape_is_string(&shape->field[f]))
-            r = put_integers(e, gather(e, group, shape->field[f].offset, 4, false), group->count,
-                             4);
-    }
+    r = put_extra_slots(e, group);
+    if (r == 0 && shape->strings)
+        r = put_strings(e, group, shape);
     return r;
 }
 
@@ -157,31 +178,34 @@ static int put_text(struct encode *e, const struct encode_group *group,
     return 0;
 }
 
-int file_encode_fields(struct encode *e, const struct encode_group *group,
-                       const struct file_shape *shape)
+static int put_field(struct encode *e, const struct encode_group *group,
+                     const struct file_shape_field *field)
 {
-    for (unsigned f = 0; f < shape->fields; f++) {
-        const struct file_shape_field *field = &shape->field[f];
-        int r;
+    const uint64_t *value;
 
-        if (shape_is_string(field) || shape_is_long_text(field))
-            continue;
-        if (field->type == SHMLOG_TYPE_TEXT) {
-            r = put_text(e, group, field);
-        } else {
-            const uint64_t *value =
-                gather(e, group, field->offset, field->size, is_signed(field->type));
+    if (shape_is_string(field) || shape_is_long_text(field))
+        return 0;
+    if (field->type == SHMLOG_TYPE_TEXT)
+        return put_text(e, group, field);
+    value = gather(e, group, field->offset, field->size, is_signed(field->type));
+    if (shape_is_float(field))
+        return file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
+                                      &e->encoder->content);
+    return put_integers(e, value, group->count, field->size);
+}
 
-            if (shape_is_float(field))
-                r = file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
-                                           &e->encoder->content);
-            else
-                r = put_integers(e, value, group->count, field->size);
-        }
-        if (r < 0)
-            return r;
-    }
-    return 0;
+int file_encode_fields(struct encode *e, struct encode_group *group, const struct file_shape *shape)
+{
+    struct file_encoder *encoder = e->encoder;
+    const uint8_t *keys =
+        group->key_count > 1 ? encoder->key + (group->order - encoder->order) : NULL;
+    int r = 0;
+
+    file_columns_begin_group(&encoder->columns, keys, group->key_count, group->key_argument);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++)
+        r = put_field(e, group, &shape->field[f]);
+    file_columns_end_group(&encoder->columns);
+    return r;
 }
 
 /* ---- Bytes ---- */
@@ -204,29 +228,47 @@ static int put_opaque_bytes(struct encode *e, const struct encode_group *group)
     return 0;
 }
 
-/* Bytes of string number `which` of each record. */
+/* Bytes of the string where the encoder is, of each record. */
 static int put_string(struct encode *e, const struct encode_group *group,
-                      const struct file_shape *shape, unsigned which)
+                      const struct file_shape_field *field)
 {
     const uint32_t *order = group->order;
     struct file_buffer *out = &e->encoder->content;
 
     for (size_t i = 0; i < group->count; i++) {
         const struct shmlog_slot *first = e->slots + order[i];
-        uint32_t offset = shape->end;
-        uint32_t size = string_size(load32(payload_at(first, shape->field[which].offset)));
+        const uint32_t size = string_size(load32(payload_at(first, field->offset)));
         int r = file_buffer_reserve(out, size);
 
         if (r < 0)
             return r;
-        for (unsigned f = 0; f < which; f++) {
-            if (shape_is_string(&shape->field[f]))
-                offset += string_size(load32(payload_at(first, shape->field[f].offset)));
-        }
-        copy_payload(out->data + out->size, first, offset, size);
+        copy_payload(out->data + out->size, first, e->encoder->string_at[i], size);
         out->size += size;
     }
     return 0;
+}
+
+/* The bytes of the strings that are not in dictionaries. */
+static int put_string_bytes(struct encode *e, const struct encode_group *group,
+                            const struct file_shape *shape)
+{
+    unsigned argument = 0;
+    int r = 0;
+
+    if (group->dicts == (UINT32_C(1) << shape->strings) - 1)
+        return 0;
+    file_encode_strings_start(e, group, shape->end);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        const struct file_shape_field *field = &shape->field[f];
+
+        if (!shape_is_string(field))
+            continue;
+        if (!(group->dicts >> argument & 1))
+            r = put_string(e, group, field);
+        if (++argument < shape->strings)
+            file_encode_strings_step(e, group, field->offset);
+    }
+    return r;
 }
 
 static int put_long_text(struct encode *e, const struct encode_group *group,
@@ -251,20 +293,17 @@ static int put_long_text(struct encode *e, const struct encode_group *group,
     return 0;
 }
 
-int file_encode_bytes(struct encode *e, const struct encode_group *group,
-                      const struct file_shape *shape)
+int file_encode_bytes(struct encode *e, struct encode_group *group, const struct file_shape *shape)
 {
+    int r = 0;
+
     if (shape->kind == SHAPE_OPAQUE)
         return put_opaque_bytes(e, group);
-    for (unsigned f = 0; f < shape->fields; f++) {
-        int r = 0;
-
-        if (shape_is_string(&shape->field[f]))
-            r = put_string(e, group, shape, f);
-        else if (shape_is_long_text(&shape->field[f]))
+    if (shape->strings) /* arguments, which have no texts */
+        return put_string_bytes(e, group, shape);
+    for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
+        if (shape_is_long_text(&shape->field[f]))
             r = put_long_text(e, group, &shape->field[f]);
-        if (r < 0)
-            return r;
     }
-    return 0;
+    return r;
 }

@@ -45,7 +45,8 @@ void file_shape_of_site(const struct file_site *site, struct file_shape *ret_sha
     } else if (place_arguments(site, ret_shape)) {
         ret_shape->kind = SHAPE_ARGS;
         ret_shape->fields = site->args;
-        ret_shape->strings = site->strings;
+        for (unsigned i = 0; i < site->args; i++)
+            ret_shape->strings += shape_is_string(&ret_shape->field[i]);
     }
 }
 
@@ -84,7 +85,7 @@ static int get_arguments(struct bytes_in *in, struct file_shape *shape)
         if (!file_type_size(type))
             return -EBADMSG;
         place(&shape->field[i], type, &shape->end);
-        shape->strings |= shape_is_string(&shape->field[i]);
+        shape->strings += shape_is_string(&shape->field[i]);
     }
     return 0;
 }

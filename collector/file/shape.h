@@ -23,7 +23,7 @@ struct file_shape_field {
 
 struct file_shape {
     uint8_t kind;
-    bool strings;
+    unsigned strings; /* STRING and BYTES among the fields */
     unsigned fields;
     uint32_t end; /* payload offset of the end of the fixed part */
     struct file_shape_field field[FILE_SITE_ARGS_MAX];

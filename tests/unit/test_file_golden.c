@@ -391,6 +391,41 @@ static struct maker *make_packed(void)
     return m;
 }
 
+/* Strings by dictionaries, prices told from those of the same string and from each other. */
+static struct maker *make_strings(void)
+{
+    static const uint8_t types[] = {SHMLOG_TYPE_STRING, SHMLOG_TYPE_F64, SHMLOG_TYPE_F64,
+                                    SHMLOG_TYPE_I32, SHMLOG_TYPE_BYTES};
+    static const char *const text[] = {"AAPL", "MSFT", "", "BRK.B preferred"};
+    int64_t price[4] = {10000, 50000, 20000, 700000};
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    struct maker *m = maker_open();
+
+    rng_seed(3);
+    maker_site(m, 1, bytes, make_printf_site(bytes, SHMLOG_INFO, 5, types));
+    for (unsigned i = 0; i < 200; i++) {
+        struct original record = {.time = 3000000 + 50 * i, .site = 1, .producer = 65537};
+        const unsigned s = (unsigned)rng_below(4);
+        const uint32_t length = s == 2 ? SHMLOG_LENGTH_NULL : (uint32_t)strlen(text[s]);
+        const uint32_t size = s == 2 ? 0 : length, more = 1 + s % 2;
+        double px, px2;
+
+        price[s] += (int64_t)rng_below(7) - 3;
+        px = (double)price[s] / 100;
+        px2 = (double)(price[s] + 1 + (int64_t)rng_below(2)) / 100;
+        memcpy(record.payload + 12, &length, 4);
+        memcpy(record.payload + 16, &px, 8);
+        memcpy(record.payload + 24, &px2, 8);
+        memcpy(record.payload + 32, &(int32_t){(int32_t)(price[s] / 10)}, 4);
+        memcpy(record.payload + 36, &more, 4);
+        memcpy(record.payload + 40, text[s], size);
+        memcpy(record.payload + 40 + size, "xy", more);
+        maker_record(m, &record, 40 + size + more);
+    }
+    maker_block(m);
+    return m;
+}
+
 /* The file without `gone` bytes at `at`. */
 static void write_golden_without(const char *dir, const char *name, const struct file_buffer *out,
                                  size_t at, size_t gone)
@@ -443,6 +478,10 @@ static void make_set(const char *dir)
     maker_seal(m, false);
     write_golden(dir, "packed", m->out.data, m->out.size);
     maker_done(m);
+    m = make_strings();
+    maker_seal(m, false);
+    write_golden(dir, "strings", m->out.data, m->out.size);
+    maker_done(m);
 }
 
 /* ---- The test ---- */
@@ -476,7 +515,8 @@ Test(golden, reads_the_same_for_ever)
 {
     static const char *const names[] = {"orders",          "orders-cut",   "orders-flipped",
                                         "orders-stale",    "orders-short", "orders-torn",
-                                        "orders-headless", "types",        "packed"};
+                                        "orders-headless", "types",        "packed",
+                                        "strings"};
 
     if (getenv("SHMLOG_GOLDEN_MAKE")) {
         make_set(getenv("SHMLOG_GOLDEN_MAKE"));
