@@ -28,6 +28,7 @@ void file_block_decoder_close(struct file_block_decoder *decoder)
     free(decoder->value);
     free(decoder->scratch);
     free(decoder->groups);
+    file_alike_free(decoder->alike);
     free(decoder);
 }
 

@@ -19,6 +19,8 @@ struct decode_group {
     const uint8_t *sizes_end; /* and the end of what was left when they came */
 };
 
+struct file_alike;
+
 struct file_block_decoder {
     size_t room;
     uint32_t *group;
@@ -29,6 +31,7 @@ struct file_block_decoder {
     uint64_t *scratch;
     struct decode_group *groups;
     size_t group_count, group_room;
+    struct file_alike *alike; /* NULL: no such block came yet */
 };
 
 /* What decoding one block works on. */
@@ -54,6 +57,11 @@ int file_decode_column(struct decode *d, size_t count, unsigned width);
 int file_decode_fields(struct decode *d, struct decode_group *group,
                        const struct file_shape *shape);
 int file_decode_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape);
+
+/* alike_decode.c: all that comes after the group table, for a block whose records are all alike. 1:
+ * done, 0: it is not one of these, -EBADMSG, -ENOMEM. */
+int file_decode_alike(struct decode *d, const struct file_shape *shape);
+void file_alike_free(struct file_alike *alike);
 
 /* decoder.c */
 
