@@ -185,12 +185,12 @@ int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
 
         if (r < 0)
             return r;
-        if (source->waiting && (!earliest || source->record.time_ns < earliest->record.time_ns))
+        if (source->waiting && (!earliest || source->record->time_ns < earliest->record->time_ns))
             earliest = source;
     }
     if (!earliest)
         return 0;
     cursor->given = earliest;
-    *ret_record = earliest->record;
+    *ret_record = *earliest->record;
     return 1;
 }
