@@ -75,10 +75,10 @@ int merge_peek(struct merge *merge, struct stream **ret_stream)
         r = top->advance(top);
         if (r < 0)
             return r;
-        if (r > 0)
-            sift_down(merge, entry_of(top));
-        else if (--merge->count)
+        if (r == 0 && --merge->count)
             sift_down(merge, merge->heap[merge->count]);
+        else if (r > 0 && merge->count > 1)
+            sift_down(merge, entry_of(top));
     }
     merge->taken = false;
     return 0;

@@ -117,19 +117,25 @@ static int use_file(struct files *files, struct log_file *file)
     return r;
 }
 
-static int64_t to_ns(struct log_file *file, uint64_t ticks)
+/* For a moment that is not on the file's line: it becomes the one that this is on. */
+static __attribute__((noinline)) int64_t to_ns_anew(struct log_file *file, uint64_t ticks)
 {
     const struct shmlog_clock_pair *pairs;
     size_t count;
     int64_t ns;
 
-    if (shm_clock_on_line(&file->line, ticks, &ns))
-        return ns;
     pairs = file_reader_clock(file->reader, &count);
     if (shm_clock_line(pairs, count, file->file->identity.clock_hz, ticks, &file->line) &&
         shm_clock_on_line(&file->line, ticks, &ns))
         return ns;
     return shm_clock_to_ns(pairs, count, file->file->identity.clock_hz, ticks, NULL);
+}
+
+static inline int64_t to_ns(struct log_file *file, uint64_t ticks)
+{
+    int64_t ns;
+
+    return shm_clock_on_line(&file->line, ticks, &ns) ? ns : to_ns_anew(file, ticks);
 }
 
 static struct file_stream *stream_of(struct files *files, uint32_t ring)
