@@ -77,7 +77,7 @@ int merge_peek(struct merge *merge, struct stream **ret_stream)
             return r;
         if (r == 0 && --merge->count)
             sift_down(merge, merge->heap[merge->count]);
-        else if (r > 0 && merge->count > 1)
+        else if (r > 0) /* alone, too: others may be added */
             sift_down(merge, entry_of(top));
     }
     merge->taken = false;
