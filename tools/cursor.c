@@ -160,7 +160,7 @@ void cursor_close(struct cursor *cursor)
     free(cursor);
 }
 
-static int fill(struct source *source)
+static inline int fill(struct source *source)
 {
     int r;
 
@@ -172,25 +172,41 @@ static int fill(struct source *source)
     return r < 0 ? r : 0;
 }
 
-int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
+/* Of several segments, the source with the earliest record. */
+static int choose(struct cursor *cursor, struct source **ret_source)
 {
     struct source *earliest = NULL;
 
-    if (cursor->given)
-        cursor->given->waiting = false;
-    cursor->given = NULL;
     for (size_t i = 0; i < cursor->sources; i++) {
         struct source *source = cursor->source[i];
         int r = fill(source);
 
         if (r < 0)
             return r;
-        if (source->waiting && (!earliest || source->record.time_ns < earliest->record.time_ns))
+        if (source->waiting && (!earliest || source->record->time_ns < earliest->record->time_ns))
             earliest = source;
     }
-    if (!earliest)
-        return 0;
-    cursor->given = earliest;
-    *ret_record = earliest->record;
+    *ret_source = earliest;
+    return earliest != NULL;
+}
+
+int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
+{
+    struct source *source = cursor->source[0];
+    int r;
+
+    if (cursor->given)
+        cursor->given->waiting = false;
+    cursor->given = NULL;
+    if (cursor->sources == 1) {
+        r = fill(source);
+        r = r == 0 ? source->waiting : r;
+    } else {
+        r = choose(cursor, &source);
+    }
+    if (r <= 0)
+        return r;
+    cursor->given = source;
+    *ret_record = *source->record;
     return 1;
 }

@@ -184,7 +184,7 @@ static int take_part(struct join *join, const struct cursor_record *record, stru
 
 int join_next(struct join *join, struct line *line)
 {
-    struct cursor_record record;
+    struct cursor_record *const record = &line->record;
     int r;
 
     pending_free(join->given);
@@ -192,26 +192,26 @@ int join_next(struct join *join, struct line *line)
     while (!join->ended) {
         bool more;
 
-        r = join->next(join->arg, &record);
+        r = join->next(join->arg, record);
         if (r < 0)
             return r;
         if (r == 0) {
             join->ended = true;
             break;
         }
-        more = record.site && record.site->flags & SHMLOG_SITE_FLAG_MORE;
+        more = record->site && record->site->flags & SHMLOG_SITE_FLAG_MORE;
         if (more || join->pending) {
-            struct key key = key_of(&record);
+            struct key key = key_of(record);
             struct pending **at = find(join, &key);
 
             if (more || *at) {
-                r = take_part(join, &record, at, more, line);
+                r = take_part(join, record, at, more, line);
                 if (r != 0)
                     return r;
                 continue;
             }
         }
-        line_set(line, &record);
+        line_begin(line);
         return 1;
     }
     if (!join->pending)

@@ -7,13 +7,18 @@
 
 #include <errno.h>
 
-void line_set(struct line *line, const struct cursor_record *record)
+void line_begin(struct line *line)
 {
-    line->record = *record;
     line->parts = 1;
     line->unfinished = line->have_values = line->have_message = line->bad = line->cut = false;
     line->value_count = 0;
     text_clear(&line->message);
+}
+
+void line_set(struct line *line, const struct cursor_record *record)
+{
+    line->record = *record;
+    line_begin(line);
 }
 
 void line_done(struct line *line)

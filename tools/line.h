@@ -23,7 +23,9 @@ struct line {
     struct render_plans plans;
 };
 
-/* Make it a line of one record. */
+/* Its record was filled in: make it a line of that alone. */
+void line_begin(struct line *line);
+/* The same with a copy of a record. */
 void line_set(struct line *line, const struct cursor_record *record);
 void line_done(struct line *line);
 /* The record's values: record.site->args of them, 0 if the site is unknown, the payload bad, or the

@@ -21,47 +21,50 @@ void merge_done(struct merge *merge)
     *merge = (struct merge){0};
 }
 
-static bool before(const struct stream *a, const struct stream *b)
+/* Without a branch: which one it is cannot be guessed. */
+static inline bool before(const struct merge_entry *a, const struct merge_entry *b)
 {
-    if (a->ticks != b->ticks)
-        return a->ticks < b->ticks;
-    return a->ring < b->ring;
+    return (a->ticks < b->ticks) | ((a->ticks == b->ticks) & (a->ring < b->ring));
 }
 
-static void sift_down(struct merge *merge, size_t at)
+/* Put an entry where the first one was, and down to its place. */
+static void sift_down(struct merge *merge, struct merge_entry entry)
 {
-    struct stream *stream = merge->heap[at];
+    struct merge_entry *const heap = merge->heap;
+    size_t at = 0, child = 1;
 
-    for (;;) {
-        size_t child = 2 * at + 1;
-
-        if (child >= merge->count)
+    for (; child < merge->count; child = 2 * at + 1) {
+        if (child + 1 < merge->count)
+            child += before(&heap[child + 1], &heap[child]);
+        if (!before(&heap[child], &entry))
             break;
-        if (child + 1 < merge->count && before(merge->heap[child + 1], merge->heap[child]))
-            child++;
-        if (!before(merge->heap[child], stream))
-            break;
-        merge->heap[at] = merge->heap[child];
+        heap[at] = heap[child];
         at = child;
     }
-    merge->heap[at] = stream;
+    heap[at] = entry;
+}
+
+static struct merge_entry entry_of(struct stream *stream)
+{
+    return (struct merge_entry){stream->ticks, stream->ring, stream};
 }
 
 void merge_add(struct merge *merge, struct stream *stream)
 {
+    const struct merge_entry entry = entry_of(stream);
     size_t at = merge->count++;
 
-    while (at && before(stream, merge->heap[(at - 1) / 2])) {
+    while (at && before(&entry, &merge->heap[(at - 1) / 2])) {
         merge->heap[at] = merge->heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    merge->heap[at] = stream;
+    merge->heap[at] = entry;
 }
 
 int merge_peek(struct merge *merge, struct stream **ret_stream)
 {
     while (merge->count) {
-        struct stream *top = merge->heap[0];
+        struct stream *top = merge->heap[0].stream;
         int r;
 
         if (top->loaded && !merge->taken) {
@@ -72,12 +75,10 @@ int merge_peek(struct merge *merge, struct stream **ret_stream)
         r = top->advance(top);
         if (r < 0)
             return r;
-        if (r == 0) {
-            merge->count--;
-            merge->heap[0] = merge->heap[merge->count];
-        }
-        if (merge->count)
-            sift_down(merge, 0);
+        if (r == 0 && --merge->count)
+            sift_down(merge, merge->heap[merge->count]);
+        else if (r > 0) /* alone, too: others may be added */
+            sift_down(merge, entry_of(top));
     }
     merge->taken = false;
     return 0;

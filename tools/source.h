@@ -18,9 +18,17 @@ struct stream {
     int (*advance)(struct stream *stream);
 };
 
+/* A stream in the heap, and what it is compared by, so that comparing need not go to the streams.
+ */
+struct merge_entry {
+    uint64_t ticks;
+    uint32_t ring;
+    struct stream *stream;
+};
+
 /* A heap of streams by ticks, ring, sequence number. Owns the array, not the streams. */
 struct merge {
-    struct stream **heap;
+    struct merge_entry *heap;
     size_t count;
     bool taken; /* the record of heap[0] was passed on: advance it first */
 };
@@ -39,10 +47,11 @@ static inline void merge_take(struct merge *merge)
 
 /* One segment's records, merged. */
 struct source {
-    int (*next)(struct source *source, struct cursor_record *ret_record);
+    /* 1: the next record, good until the next call; 0: end; negative errno */
+    int (*next)(struct source *source, const struct cursor_record **ret_record);
     void (*close)(struct source *source);
     /* the cursor's */
-    struct cursor_record record;
+    const struct cursor_record *record;
     bool waiting; /* `record` is the next one and was not yet passed on */
     bool ended;
 };

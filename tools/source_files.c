@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define OPEN_FILES 64 /* beside those that streams are in the middle of */
+#define AHEAD 4u      /* records whose memory is fetched before they are needed */
 
 /* Decoded blocks of all rings at one time. What a collector writes stays far below it: 2,048 rings
  * at 20,000 records a second each. */
@@ -46,8 +47,8 @@ struct file_stream {
     struct file_block block;
     size_t at; /* record of the block to look at next */
     struct log_file *pinned;
+    bool resolved;     /* the record's site and producer are what the pinned file says */
     uint64_t next_seq; /* records before it were passed on */
-    uint32_t cpu;
 };
 
 struct files {
@@ -116,19 +117,25 @@ static int use_file(struct files *files, struct log_file *file)
     return r;
 }
 
-static int64_t to_ns(struct log_file *file, uint64_t ticks)
+/* For a moment that is not on the file's line: it becomes the one that this is on. */
+static __attribute__((noinline)) int64_t to_ns_anew(struct log_file *file, uint64_t ticks)
 {
     const struct shmlog_clock_pair *pairs;
     size_t count;
     int64_t ns;
 
-    if (shm_clock_on_line(&file->line, ticks, &ns))
-        return ns;
     pairs = file_reader_clock(file->reader, &count);
     if (shm_clock_line(pairs, count, file->file->identity.clock_hz, ticks, &file->line) &&
         shm_clock_on_line(&file->line, ticks, &ns))
         return ns;
     return shm_clock_to_ns(pairs, count, file->file->identity.clock_hz, ticks, NULL);
+}
+
+static inline int64_t to_ns(struct log_file *file, uint64_t ticks)
+{
+    int64_t ns;
+
+    return shm_clock_on_line(&file->line, ticks, &ns) ? ns : to_ns_anew(file, ticks);
 }
 
 static struct file_stream *stream_of(struct files *files, uint32_t ring)
@@ -148,7 +155,11 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
     }
     stream->stream.ring = ring;
     stream->files = files;
-    stream->cpu = ~UINT32_C(0);
+    stream->stream.record = (struct cursor_record){
+        .ring = ring,
+        .cpu = ~UINT32_C(0),
+        .segment = files->params.segment,
+    };
     files->stream[files->streams++] = stream;
     return stream;
 }
@@ -216,7 +227,7 @@ static void note_cpus(struct files *files, const struct log_file *file)
             continue;
         for (size_t j = 0; j < files->streams; j++)
             if (files->stream[j]->stream.ring == entry[i].ring)
-                files->stream[j]->cpu = entry[i].cpu;
+                files->stream[j]->stream.record.cpu = entry[i].cpu;
     }
 }
 
@@ -266,39 +277,52 @@ static void leave_block(struct file_stream *stream)
     if (stream->pinned)
         stream->pinned->pins--;
     stream->pinned = NULL;
+    stream->resolved = false;
     stream->at = 0;
     stream->block.records = 0;
+}
+
+/* Site and producer, unless they are those of the record before. */
+static void resolve(struct file_stream *stream, const struct file_record *from)
+{
+    struct cursor_record *record = &stream->stream.record;
+    const struct file_reader *reader = stream->pinned->reader;
+
+    if (stream->resolved && record->site_id == from->site && record->producer_id == from->producer)
+        return;
+    record->site_id = from->site;
+    record->site = file_sites_get(file_reader_sites(reader), from->site);
+    record->producer_id = from->producer;
+    record->producer = file_reader_producer(reader, from->producer);
+    stream->resolved = true;
 }
 
 /* The next record of the decoded block that is wanted: fills the stream's record. */
 static bool take_record(struct file_stream *stream)
 {
     const struct cursor_options *options = stream->files->params.options;
-    struct log_file *file = stream->pinned;
+    struct cursor_record *record = &stream->stream.record;
 
     while (stream->at < stream->block.records) {
-        const struct file_record *record = &stream->block.record[stream->at++];
+        const struct file_record *from = &stream->block.record[stream->at++];
 
-        if (record->seq < stream->next_seq)
+        /* Merging, it will be some time until this stream's turn comes again. */
+        if (stream->at + AHEAD < stream->block.records) {
+            __builtin_prefetch(from + 1 + AHEAD);
+            __builtin_prefetch(from[1].payload + AHEAD * SHMLOG_SLOT_PAYLOAD);
+        }
+        if (from->seq < stream->next_seq)
             continue;
-        stream->next_seq = record->seq + 1;
-        stream->stream.record = (struct cursor_record){
-            .time_ns = to_ns(file, record->time),
-            .ticks = record->time,
-            .seq = record->seq,
-            .ring = stream->stream.ring,
-            .cpu = stream->cpu,
-            .segment = stream->files->params.segment,
-            .site_id = record->site,
-            .producer_id = record->producer,
-            .site = file_sites_get(file_reader_sites(file->reader), record->site),
-            .payload = record->payload,
-            .payload_size = record->payload_size,
-        };
-        if (!source_wants(options, &stream->stream.record))
+        stream->next_seq = from->seq + 1;
+        resolve(stream, from);
+        record->time_ns = to_ns(stream->pinned, from->time);
+        record->ticks = from->time;
+        record->seq = from->seq;
+        record->payload = from->payload;
+        record->payload_size = from->payload_size;
+        if (!source_wants(options, record))
             continue;
-        stream->stream.record.producer = file_reader_producer(file->reader, record->producer);
-        stream->stream.ticks = record->time;
+        stream->stream.ticks = from->time;
         stream->stream.loaded = true;
         return true;
     }
@@ -390,7 +414,7 @@ static int file_stream_advance(struct stream *base)
     }
 }
 
-static int files_next(struct source *source, struct cursor_record *ret_record)
+static int files_next(struct source *source, const struct cursor_record **ret_record)
 {
     struct files *files = (struct files *)source;
     struct stream *stream;
@@ -399,7 +423,7 @@ static int files_next(struct source *source, struct cursor_record *ret_record)
     if (r <= 0)
         return r;
     merge_take(&files->merge);
-    *ret_record = stream->record;
+    *ret_record = &stream->record;
     return 1;
 }
 

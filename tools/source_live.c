@@ -299,7 +299,7 @@ static bool pause_until_next(struct live *live)
     return true;
 }
 
-static int live_next(struct source *source, struct cursor_record *ret_record)
+static int live_next(struct source *source, const struct cursor_record **ret_record)
 {
     struct live *live = (struct live *)source;
     struct stream *stream;
@@ -311,7 +311,7 @@ static int live_next(struct source *source, struct cursor_record *ret_record)
             return r;
         if (r > 0 && is_due(live, stream->ticks)) {
             merge_take(&live->merge);
-            *ret_record = stream->record;
+            *ret_record = &stream->record;
             return 1;
         }
         if (!live->params.options->follow || live->gone)

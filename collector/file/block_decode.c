@@ -234,12 +234,11 @@ static int get_part(struct decode *d, group_part part)
     return r;
 }
 
-static int get_content(struct decode *d)
+/* All that comes after the group table. */
+static int get_records(struct decode *d)
 {
-    int r = get_group_table(d);
+    int r = get_groups(d);
 
-    if (r == 0)
-        r = get_groups(d);
     if (r == 0)
         r = get_record_columns(d);
     if (r == 0)
@@ -253,6 +252,18 @@ static int get_content(struct decode *d)
     if (r == 0 && d->in.at != d->in.end)
         r = -EBADMSG;
     return r;
+}
+
+static int get_content(struct decode *d)
+{
+    struct file_shape shape;
+    int r = get_group_table(d);
+
+    if (r < 0)
+        return r;
+    shape = group_shape(d, &d->decoder->groups[0]);
+    r = file_decode_alike(d, &shape);
+    return r == 0 ? get_records(d) : r < 0 ? r : 0;
 }
 
 int file_block_decode(struct file_block_decoder *decoder, const struct file_block_info *info,

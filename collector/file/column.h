@@ -197,9 +197,6 @@ int file_columns_put_packed(struct file_columns *columns, const struct column_pa
 /* Append the bits of all packed columns: the end of the content. -ENOMEM. */
 int file_columns_put_tail(struct file_columns *columns, struct file_buffer *out);
 
-/* column_unpack.c: as file_columns_get(), after the first byte. */
-int file_columns_get_packed(struct bytes_in *in, unsigned mode, size_t count, uint64_t *ret_v);
-
 static inline unsigned column_bits(uint64_t span)
 {
     return span ? 64u - (unsigned)__builtin_clzll(span) : 0;

@@ -1,120 +1,118 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns back to values. The bytes are a file's, so hostile: nothing is read beyond `in`, and
- * whatever they say, exactly `count` values are written.
+ * Columns taken apart: codec, bases, dictionary, and where the codes are. The bytes are a file's,
+ * so hostile: nothing is noted that is beyond `in`.
  */
-#include "collector/file/column.h"
+#include "collector/file/column_reader.h"
 
 #include <errno.h>
 
-static void fill(uint64_t *v, size_t count, uint64_t value)
+/* The last `size` bytes, which are then no longer there; NULL (and bad) if there are not as many.
+ */
+static const uint8_t *take_last(struct bytes_in *in, uint64_t size)
 {
-    for (size_t i = 0; i < count; i++)
-        v[i] = value;
-}
-
-static int get_planes(struct bytes_in *in, size_t count, unsigned planes, uint64_t *v)
-{
-    for (unsigned p = 0; p < planes; p++) {
-        const uint8_t *from = bytes_take(in, count);
-
-        if (!from)
-            return -EBADMSG;
-        for (size_t i = 0; i < count; i++)
-            v[i] += (uint64_t)from[i] << (8 * p);
+    if (in->bad || size > (uint64_t)(in->end - in->at)) {
+        in->bad = true;
+        return NULL;
     }
-    return 0;
+    in->end -= size;
+    return in->end;
 }
 
-static int get_plain(struct bytes_in *in, size_t count, unsigned planes, uint64_t *v)
+/* Find the codes: at the front, or the end of what is left. */
+static void get_codes(struct bytes_in *in, unsigned bits, bool at_end, struct column_integers *c)
 {
-    fill(v, count, bytes_svarint(in));
-    return get_planes(in, count, planes, v);
+    uint64_t size;
+
+    c->planes = bits / 8;
+    c->bits = bits % 8;
+    size = (uint64_t)c->planes * c->codes + ((uint64_t)c->codes * c->bits + 7) / 8;
+    c->plane = at_end ? take_last(in, size) : bytes_take(in, size);
+    if (c->plane) {
+        c->packed = c->plane + (size_t)c->planes * c->codes;
+        c->packed_end = c->plane + size;
+    }
 }
 
-static int get_delta(struct bytes_in *in, size_t count, unsigned planes, uint64_t *v)
+static void get_values(struct bytes_in *in, unsigned bits, bool at_end, struct column_integers *c)
 {
-    uint64_t value = bytes_svarint(in);
-    uint64_t base = bytes_svarint(in);
-    int r;
-
-    if (!count)
-        return 0;
-    fill(v, count, base);
-    v[0] = value;
-    r = get_planes(in, count - 1, planes, v + 1);
-    for (size_t i = 1; i < count; i++)
-        v[i] += v[i - 1];
-    return r;
+    c->kind = COLUMN_OF_VALUES;
+    c->base = bytes_svarint(in);
+    get_codes(in, bits, at_end, c);
 }
 
-static int get_dict(struct bytes_in *in, size_t count, unsigned log2_bits, uint64_t *v)
+static void get_steps(struct bytes_in *in, unsigned bits, bool at_end, struct column_integers *c)
 {
-    uint64_t dict[COLUMN_DICT_MAX];
-    unsigned bits = 1u << log2_bits;
-    unsigned mask = (1u << bits) - 1;
-    unsigned entries = bytes_u8(in) + 1u;
-    const uint8_t *from;
+    c->kind = COLUMN_OF_STEPS;
+    c->value = bytes_svarint(in);
+    c->base = bytes_svarint(in);
+    c->codes = c->count ? c->count - 1 : 0;
+    get_codes(in, bits, at_end, c);
+}
 
-    for (unsigned i = 0; i < entries; i++)
-        dict[i] = bytes_svarint(in);
-    from = bytes_take(in, (count * bits + 7) / 8);
-    if (!from)
+static void get_dict(struct bytes_in *in, unsigned bits, bool at_end, struct column_integers *c)
+{
+    c->kind = COLUMN_OF_CODES;
+    c->entries = bytes_u8(in) + 1u;
+    for (unsigned i = 0; i < c->entries; i++)
+        c->dict[i] = bytes_svarint(in);
+    /* What a code beyond them finds, until it is known that there was one. */
+    memset(c->dict + c->entries, 0, (COLUMN_DICT_MAX - c->entries) * sizeof(c->dict[0]));
+    get_codes(in, bits, at_end, c);
+}
+
+static int get_packed(struct bytes_in *in, unsigned mode, struct column_integers *c)
+{
+    unsigned bits = bytes_u8(in);
+
+    if (bits > 64 || (mode == COLUMN_PACKED_DICT && bits > 8))
         return -EBADMSG;
-    for (size_t i = 0; i < count; i++) {
-        size_t bit = i * bits;
-        unsigned index = from[bit / 8] >> (bit % 8) & mask;
-
-        if (index >= entries)
-            return -EBADMSG;
-        v[i] = dict[index];
-    }
-    return 0;
-}
-
-static int get_raw(struct bytes_in *in, size_t count, unsigned width, uint64_t *v)
-{
-    const uint8_t *from = bytes_take(in, (uint64_t)count * width);
-
-    if (!from)
+    if (mode == COLUMN_PACKED_VALUES)
+        get_values(in, bits, true, c);
+    else if (mode == COLUMN_PACKED_STEPS)
+        get_steps(in, bits, true, c);
+    else if (mode == COLUMN_PACKED_DICT)
+        get_dict(in, bits, true, c);
+    else
         return -EBADMSG;
-    for (size_t i = 0; i < count; i++, from += width) {
-        v[i] = 0;
-        memcpy(&v[i], from, width);
-    }
     return 0;
 }
 
-int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v)
+/* A column of integers: any codec but DECIMAL, which is made of two of these. */
+static int get_integers(struct bytes_in *in, uint8_t head, size_t count, unsigned width,
+                        struct column_integers *c)
 {
-    const uint8_t head = bytes_u8(in);
-    const unsigned parameter = head & 15;
-    int r = -EBADMSG;
+    static const uint8_t most[COLUMN_CODECS] = {
+        [COLUMN_PLANES] = 8, [COLUMN_DELTA] = 8, [COLUMN_DICT] = 3, [COLUMN_PACKED] = 2};
+    const unsigned codec = head >> 4, parameter = head & 15;
+    int r = 0;
 
-    switch (head >> 4) {
+    if (codec >= COLUMN_CODECS || parameter > most[codec])
+        return -EBADMSG;
+    c->count = c->codes = count;
+    c->at = 0;
+    c->base = 0;
+    switch (codec) {
     case COLUMN_CONST:
-        if (parameter == 0)
-            r = get_plain(in, count, 0, ret_v);
-        break;
     case COLUMN_PLANES:
-        if (parameter <= 8)
-            r = get_plain(in, count, parameter, ret_v);
+        get_values(in, 8 * parameter, false, c);
         break;
     case COLUMN_DELTA:
-        if (parameter <= 8)
-            r = get_delta(in, count, parameter, ret_v);
+        get_steps(in, 8 * parameter, false, c);
         break;
     case COLUMN_DICT:
-        if (parameter <= 3)
-            r = get_dict(in, count, parameter, ret_v);
+        get_dict(in, 1u << parameter, false, c);
         break;
     case COLUMN_RAW:
-        if (parameter == 0)
-            r = get_raw(in, count, width, ret_v);
+        c->kind = COLUMN_OF_BYTES;
+        c->planes = c->bits = 0;
+        c->plane = bytes_take(in, (uint64_t)count * width);
         break;
     case COLUMN_PACKED:
-        r = file_columns_get_packed(in, parameter, count, ret_v);
+        r = get_packed(in, parameter, c);
         break;
+    default: /* DECIMAL within DECIMAL */
+        return -EBADMSG;
     }
     return in->bad ? -EBADMSG : r;
 }
@@ -123,6 +121,43 @@ int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width,
 static unsigned next_codec(const struct bytes_in *in)
 {
     return in->at == in->end ? 0 : *in->at >> 4;
+}
+
+int column_reader_open(struct column_reader *reader, struct bytes_in *in, size_t count,
+                       unsigned width)
+{
+    const uint8_t head = bytes_u8(in);
+    int r;
+
+    reader->kernels = unpack_kernels();
+    reader->width = width;
+    reader->codec = head >> 4;
+    reader->exponent = head & 15;
+    reader->decimal = reader->codec == COLUMN_DECIMAL || reader->codec == COLUMN_DECIMAL_MUL;
+    if (reader->codec == COLUMN_KEYED)
+        return -ENOTSUP;
+    if (!reader->decimal)
+        return get_integers(in, head, count, width, &reader->plain);
+    if (width != 4 && width != 8)
+        return -EBADMSG;
+    if (next_codec(in) == COLUMN_KEYED || next_codec(in) == COLUMN_RELATED)
+        return -ENOTSUP;
+    r = get_integers(in, bytes_u8(in), count, 8, &reader->scaled);
+    if (r == 0)
+        r = get_integers(in, bytes_u8(in), count, 8, &reader->plain);
+    return r;
+}
+
+int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v)
+{
+    struct column_reader reader;
+    int r;
+
+    reader.kernels = unpack_kernels();
+    reader.width = width;
+    reader.decimal = false;
+    r = get_integers(in, bytes_u8(in), count, width, &reader.plain);
+    return r < 0 ? r : column_reader_take(&reader, count, ret_v, NULL);
 }
 
 /* The integers of a floating-point column, into what columns after it may be told from. */
@@ -163,11 +198,9 @@ int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, 
     r = get_scaled(in, count, scratch, relatives);
     if (r == 0)
         r = file_columns_get_integers(in, count, 8, ret_v);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        ret_v[i] += file_column_decimal((int64_t)scratch[i], codec, parameter, width);
-    return 0;
+    if (r == 0)
+        column_add_decimals(unpack_kernels(), ret_v, scratch, count, codec, parameter, width);
+    return r;
 }
 
 int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,

@@ -1,100 +1,62 @@
 /* SPDX-License-Identifier: MIT
  *
- * Packed columns back to values. Their bits are taken from the end of what is left of the content.
- * Hostile bytes, as in column_decode.c.
+ * Columns back to values, piece by piece, once column_decode.c has found their bytes.
  */
-#include "collector/file/column.h"
+#include "collector/file/column_reader.h"
 
 #include <errno.h>
 
-/* The last `size` bytes, which are then no longer there; NULL (and bad) if there are not as many.
- */
-static const uint8_t *take_last(struct bytes_in *in, uint64_t size)
+/* base + code */
+static void take_codes(const struct unpack_kernels *kernels, const struct column_integers *c,
+                       size_t count, uint64_t *v)
 {
-    if (in->bad || size > (uint64_t)(in->end - in->at)) {
-        in->bad = true;
-        return NULL;
-    }
-    in->end -= size;
-    return in->end;
+    const size_t codes = c->codes - c->at < count ? c->codes - c->at : count;
+
+    kernels->fill(v, count, c->base);
+    for (unsigned p = 0; p < c->planes; p++)
+        kernels->add_plane(v, c->plane + p * c->codes + c->at, codes, 8 * p);
+    if (c->bits)
+        kernels->add_bits(v, c->packed + c->at * c->bits / 8, c->packed_end, codes, c->bits,
+                          8 * c->planes);
 }
 
-/* Add the codes to what is in `v`. */
-static int add_codes(struct bytes_in *in, size_t count, unsigned bits, uint64_t *v)
+static void take_bytes(const struct column_integers *c, size_t count, unsigned width, uint64_t *v)
 {
-    const unsigned whole = bits / 8, part = bits % 8;
-    const uint8_t *from = take_last(in, (uint64_t)whole * count + ((uint64_t)count * part + 7) / 8);
+    const uint8_t *from = c->plane + c->at * width;
 
-    if (!from)
-        return -EBADMSG;
-    for (unsigned p = 0; p < whole; p++, from += count) {
-        for (size_t i = 0; i < count; i++)
-            v[i] += (uint64_t)from[i] << (8 * p);
+    for (size_t i = 0; i < count; i++, from += width) {
+        v[i] = 0;
+        memcpy(&v[i], from, width);
     }
-    for (size_t i = 0, bit = 0; part && i < count; i++, bit += part) {
-        unsigned code = from[bit / 8] >> (bit % 8);
-
-        if (bit % 8 + part > 8)
-            code |= (unsigned)from[bit / 8 + 1] << (8 - bit % 8);
-        v[i] += (uint64_t)(code & ((1u << part) - 1)) << (8 * whole);
-    }
-    return 0;
 }
 
-static void fill(uint64_t *v, size_t count, uint64_t value)
+static int take(const struct unpack_kernels *kernels, struct column_integers *c, size_t count,
+                unsigned width, uint64_t *v)
 {
-    for (size_t i = 0; i < count; i++)
-        v[i] = value;
-}
+    int r = 0;
 
-static int get_steps(struct bytes_in *in, unsigned bits, size_t count, uint64_t *v)
-{
-    uint64_t value = bytes_svarint(in);
-    int r;
-
-    fill(v, count, bytes_svarint(in));
-    if (!count)
-        return 0;
-    v[0] = value;
-    r = add_codes(in, count - 1, bits, v + 1);
-    for (size_t i = 1; i < count; i++)
-        v[i] += v[i - 1];
+    if (c->kind == COLUMN_OF_BYTES)
+        take_bytes(c, count, width, v);
+    else
+        take_codes(kernels, c, count, v);
+    if (c->kind == COLUMN_OF_STEPS)
+        c->value = kernels->sum(v, count, c->value);
+    if (c->kind == COLUMN_OF_CODES && !kernels->look_up(v, count, c->dict, c->entries))
+        r = -EBADMSG;
+    c->at += count;
     return r;
 }
 
-static int get_dict(struct bytes_in *in, unsigned bits, size_t count, uint64_t *v)
+int column_reader_take(struct column_reader *reader, size_t count, uint64_t *ret_v,
+                       uint64_t *scratch)
 {
-    uint64_t dict[COLUMN_DICT_MAX];
-    unsigned entries = bytes_u8(in) + 1u;
-    int r;
+    int r = take(reader->kernels, &reader->plain, count, reader->width, ret_v);
 
-    for (unsigned i = 0; i < entries; i++)
-        dict[i] = bytes_svarint(in);
-    fill(v, count, 0);
-    r = bits <= 8 ? add_codes(in, count, bits, v) : -EBADMSG;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        if (v[i] >= entries)
-            return -EBADMSG;
-        v[i] = dict[v[i]];
-    }
+    if (r < 0 || !reader->decimal)
+        return r;
+    r = take(reader->kernels, &reader->scaled, count, 8, scratch);
+    if (r == 0)
+        column_add_decimals(reader->kernels, ret_v, scratch, count, reader->codec, reader->exponent,
+                            reader->width);
     return r;
-}
-
-int file_columns_get_packed(struct bytes_in *in, unsigned mode, size_t count, uint64_t *ret_v)
-{
-    unsigned bits = bytes_u8(in);
-
-    if (bits > 64)
-        return -EBADMSG;
-    switch (mode) {
-    case COLUMN_PACKED_VALUES:
-        fill(ret_v, count, bytes_svarint(in));
-        return add_codes(in, count, bits, ret_v);
-    case COLUMN_PACKED_STEPS:
-        return get_steps(in, bits, count, ret_v);
-    case COLUMN_PACKED_DICT:
-        return get_dict(in, bits, count, ret_v);
-    default:
-        return -EBADMSG;
-    }
 }

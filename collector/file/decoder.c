@@ -30,6 +30,7 @@ void file_block_decoder_close(struct file_block_decoder *decoder)
     free(decoder->reference);
     free(decoder->key);
     free(decoder->groups);
+    file_alike_free(decoder->alike);
     free(decoder);
 }
 

@@ -28,6 +28,8 @@ struct decode_group {
     uint32_t dicts;           /* bit a: string argument a has a dictionary */
 };
 
+struct file_alike;
+
 struct file_block_decoder {
     size_t room;
     uint32_t *group;
@@ -41,6 +43,7 @@ struct file_block_decoder {
     size_t key_room;
     struct decode_group *groups;
     size_t group_count, group_room;
+    struct file_alike *alike; /* NULL: no such block came yet */
 };
 
 /* What decoding one block works on. */
@@ -83,6 +86,11 @@ int file_decode_put_strings(struct decode *d, struct decode_group *group,
 int file_decode_fields(struct decode *d, struct decode_group *group,
                        const struct file_shape *shape);
 int file_decode_bytes(struct decode *d, struct decode_group *group, const struct file_shape *shape);
+
+/* alike_decode.c: all that comes after the group table, for a block whose records are all alike. 1:
+ * done, 0: it is not one of these, -EBADMSG, -ENOMEM. */
+int file_decode_alike(struct decode *d, const struct file_shape *shape);
+void file_alike_free(struct file_alike *alike);
 
 /* decoder.c */
 
