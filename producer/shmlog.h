@@ -897,11 +897,12 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, uint64_t site,
     "cmpq 136(%%rcx), %%r11\n\t"                                      \
     "jae 5f\n\t"                                                      \
     read_time_                                                        \
-    "movq %%r11, %%rdx\n\t"                                           \
+    "movq %c[mask](%[log]), %%rdx\n\t"                                \
+    "leaq -1(%%r11), " seq_ "\n\t"                                    \
+    "andq %%rdx, " seq_ "\n\t"                                        \
+    "andq %%r11, %%rdx\n\t"                                           \
+    "shlq $6, " seq_ "\n\t"                                           \
     "shlq $6, %%rdx\n\t"                                              \
-    "leaq -64(%%rdx), " seq_ "\n\t"                                   \
-    "andq %c[mask](%[log]), " seq_ "\n\t"                             \
-    "andq %c[mask](%[log]), %%rdx\n\t"                                \
     "movl 4096(%%rcx," seq_ "), " seq32_ "\n\t"                       \
     "leaq 4096(%%rcx,%%rdx), %%rdx\n\t"                               \
     "incl " seq32_ "\n\t"                                             \
@@ -948,7 +949,7 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, uint64_t site,
 #define SHMLOG_RSEQ_INPUTS_                                                                      \
     [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4),      \
         [w5] "re"(w->w5), [rseq] SHMLOG_LOCAL_(rseq_offset), [table] SHMLOG_LOCAL_(ring_of_cpu), \
-        [mask] SHMLOG_LOCAL_(ring_mask), [quarter] SHMLOG_LOCAL_(quarter_mask),                  \
+        [mask] SHMLOG_LOCAL_(slot_mask), [quarter] SHMLOG_LOCAL_(quarter_mask),                  \
         [cpus] SHMLOG_LOCAL_(cpus)
 #define SHMLOG_RSEQ_LAST_INPUTS_ [w6] "rme"(w->w6), [w7] "rme"(w->w7)
 #define SHMLOG_RSEQ_CLOBBERS_ "memory", "cc", "rax", "rcx", "rdx", "r10", "r11"
