@@ -2,33 +2,13 @@
  *
  * The inner loops with AVX2. What is left over at the end of a column goes the portable way.
  */
+#include "collector/file/avx2.h"
 #include "collector/file/column_avx2.h"
 
 #ifdef __x86_64__
 
 #define SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
-
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2")))
-
-typedef __m256i_u unaligned;
-
-AVX2 static inline __m256i load(const uint64_t *from)
-{
-    return _mm256_loadu_si256((const unaligned *)(const void *)from);
-}
-
-AVX2 static inline void store(uint64_t *to, __m256i v)
-{
-    _mm256_storeu_si256((unaligned *)(void *)to, v);
-}
-
-AVX2 static inline __m256i splat(uint64_t v)
-{
-    return _mm256_set1_epi64x((long long)v);
-}
 
 /* ---- Slots to words ---- */
 
@@ -121,7 +101,7 @@ AVX2 static int64_t smallest(__m256i v)
 {
     int64_t lane[4];
 
-    _mm256_storeu_si256((unaligned *)(void *)lane, v);
+    store(lane, v);
     for (unsigned i = 1; i < 4; i++)
         lane[0] = lane[i] < lane[0] ? lane[i] : lane[0];
     return lane[0];
@@ -131,7 +111,7 @@ AVX2 static int64_t largest(__m256i v)
 {
     int64_t lane[4];
 
-    _mm256_storeu_si256((unaligned *)(void *)lane, v);
+    store(lane, v);
     for (unsigned i = 1; i < 4; i++)
         lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
     return lane[0];

@@ -2,30 +2,10 @@
  *
  * The decoder's inner loops with AVX2. What is left over at the end goes the portable way.
  */
+#include "collector/file/avx2.h"
 #include "collector/file/unpack_kernel.h"
 
 #ifdef __x86_64__
-
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2")))
-
-typedef __m256i_u unaligned;
-
-AVX2 static inline __m256i load(const uint64_t *from)
-{
-    return _mm256_loadu_si256((const unaligned *)(const void *)from);
-}
-
-AVX2 static inline void store(void *to, __m256i v)
-{
-    _mm256_storeu_si256((unaligned *)to, v);
-}
-
-AVX2 static inline __m256i splat(uint64_t v)
-{
-    return _mm256_set1_epi64x((long long)v);
-}
 
 AVX2 static void fill(uint64_t *v, size_t count, uint64_t value)
 {
