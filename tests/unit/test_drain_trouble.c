@@ -10,7 +10,6 @@
 
 #define OWNED 3u /* the first ring after those of the kit's cores */
 #define RECORDS 5000u
-#define MANY 100000u /* calls that no run gets to: it would not end */
 
 TestSuite(drain_trouble, .init = kit_open, .fini = kit_close, .timeout = 300);
 
@@ -90,7 +89,7 @@ Test(drain_trouble, every_call)
     uint64_t n = 0;
 
     do {
-        cr_assert_lt(++n, MANY);
+        cr_assert_lt(++n, TROUBLE_MOST);
         kit_close();
         kit_open();
     } while (live(n));
@@ -133,7 +132,7 @@ Test(drain_trouble, opening)
         struct drain *drain;
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = open_parts(&journal, &drain);
         failed = trouble_disarm();

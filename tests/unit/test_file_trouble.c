@@ -7,21 +7,7 @@
 #include "tests/unit/trouble.h"
 #include "tools/cursor.h"
 
-#include <dirent.h>
 #include <errno.h>
-
-#define MANY 100000u /* calls that no run gets to: it would not end */
-
-static unsigned open_files(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 /* ---- Reading ---- */
 
@@ -88,17 +74,17 @@ static struct outcome read_all(bool by_list)
 
 static void try_reading(bool by_list)
 {
-    const unsigned files = open_files();
+    const unsigned files = trouble_open_files();
     struct outcome result;
     bool failed = true;
     uint64_t n;
 
     for (n = 1; failed; n++) {
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         result = read_all(by_list);
         failed = trouble_disarm();
-        cr_assert_eq(open_files(), files);
+        cr_assert_eq(trouble_open_files(), files);
         cr_assert_leq(result.records, RECORDS);
         if (result.error == 0 && failed) /* then it could do without, and says so or lost nothing */
             cr_assert(result.records == RECORDS || result.damaged, "call %llu, %s",
@@ -160,18 +146,18 @@ static int walk(unsigned *ret_records, unsigned *damaged)
 
 Test(trouble, cursor, .init = make_file, .fini = drop_file)
 {
-    const unsigned files = open_files();
+    const unsigned files = trouble_open_files();
     bool failed = true;
 
     for (uint64_t n = 1; failed; n++) {
         unsigned records, damaged = 0;
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = walk(&records, &damaged);
         failed = trouble_disarm();
-        cr_assert_eq(open_files(), files);
+        cr_assert_eq(trouble_open_files(), files);
         cr_assert(r < 0 || damaged || records == RECORDS, "call %llu, %s: %u records",
                   (unsigned long long)n, trouble_call(), records);
         cr_assert(failed || (r == 0 && records == RECORDS && !damaged));
@@ -225,7 +211,7 @@ Test(trouble, writing, .init = make_file, .fini = drop_file)
         struct file_buffer to = {0};
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = write_some(&to);
         failed = trouble_disarm();

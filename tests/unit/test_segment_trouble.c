@@ -7,22 +7,7 @@
 #include "tests/unit/segment_kit.h"
 #include "tests/unit/trouble.h"
 
-#include <dirent.h>
-
-#define MANY 100000u /* calls that no run gets to: it would not end */
-
 TestSuite(segment_trouble, .init = kit_open, .fini = kit_close, .timeout = 60);
-
-static unsigned open_files(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned count = 0;
-
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 static int create(struct shm_segment **ret_segment)
 {
@@ -42,14 +27,14 @@ static void check_whole(const struct shm_segment *segment)
 
 Test(segment_trouble, create)
 {
-    const unsigned files = open_files();
+    const unsigned files = trouble_open_files();
     bool failed = true;
 
     for (uint64_t n = 1; failed; n++) {
         struct shm_segment *segment;
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = create(&segment);
         failed = trouble_disarm();
@@ -60,13 +45,14 @@ Test(segment_trouble, create)
         check_whole(segment);
         shm_segment_close(segment);
         cr_assert_eq(shm_segment_destroy(kit_path), 0);
-        cr_assert_eq(open_files(), files, "call %llu, %s", (unsigned long long)n, trouble_call());
+        cr_assert_eq(trouble_open_files(), files, "call %llu, %s", (unsigned long long)n,
+                     trouble_call());
     }
 }
 
 Test(segment_trouble, adopt)
 {
-    const unsigned files = open_files();
+    const unsigned files = trouble_open_files();
     struct shm_segment *segment;
     bool failed = true;
 
@@ -76,7 +62,7 @@ Test(segment_trouble, adopt)
     for (uint64_t n = 1; failed; n++) {
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = create(&segment);
         failed = trouble_disarm();
@@ -86,7 +72,8 @@ Test(segment_trouble, adopt)
                           trouble_call());
             shm_segment_close(segment);
         }
-        cr_assert_eq(open_files(), files, "call %llu, %s", (unsigned long long)n, trouble_call());
+        cr_assert_eq(trouble_open_files(), files, "call %llu, %s", (unsigned long long)n,
+                     trouble_call());
     }
     cr_assert_eq(create(&segment), 0);
     cr_assert_not(segment->created);
@@ -96,7 +83,7 @@ Test(segment_trouble, adopt)
 
 Test(segment_trouble, open_and_destroy)
 {
-    const unsigned files = open_files();
+    const unsigned files = trouble_open_files();
     struct shm_segment *segment;
     bool failed = true;
 
@@ -105,24 +92,25 @@ Test(segment_trouble, open_and_destroy)
     for (uint64_t n = 1; failed; n++) {
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = shm_segment_open(kit_path, n % 2, &segment);
         failed = trouble_disarm();
         cr_assert(failed || r == 0, "%d", r);
         if (r == 0)
             shm_segment_close(segment);
-        cr_assert_eq(open_files(), files, "call %llu, %s", (unsigned long long)n, trouble_call());
+        cr_assert_eq(trouble_open_files(), files, "call %llu, %s", (unsigned long long)n,
+                     trouble_call());
     }
     for (uint64_t n = 1, gone = 0; !gone; n++) {
         int r;
 
-        cr_assert_lt(n, MANY);
+        cr_assert_lt(n, TROUBLE_MOST);
         trouble_arm(n);
         r = shm_segment_destroy(kit_path);
         failed = trouble_disarm();
         gone = access(kit_path, F_OK) != 0;
         cr_assert(gone || (failed && r < 0), "%d", r);
-        cr_assert_eq(open_files(), files);
+        cr_assert_eq(trouble_open_files(), files);
     }
 }

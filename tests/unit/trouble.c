@@ -34,6 +34,17 @@ const char *trouble_call(void)
     return failed ? failed : "none";
 }
 
+unsigned trouble_open_files(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned count = 0;
+
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
 static bool now(const char *call, int error)
 {
     if (!countdown || --countdown)

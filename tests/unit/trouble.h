@@ -12,11 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TROUBLE_MOST 100000u /* calls that no run gets to: it would not end */
+
 /* The n-th call from now fails; 0: none. */
 void trouble_arm(uint64_t n);
 /* End of the part that is tried: true if a call failed since trouble_arm(). */
 bool trouble_disarm(void);
 /* Name of the call that failed. */
 const char *trouble_call(void);
+/* Files that the process has open: as many before as after. */
+unsigned trouble_open_files(void);
 
 #endif
