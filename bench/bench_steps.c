@@ -152,20 +152,7 @@ static void decode_block(struct blocks *b)
     struct file_block_info info;
 
     memcpy(&frame, b->out.data, sizeof(frame));
-    info = (struct file_block_info){
-        .ring = frame.ring,
-        .first_seq = frame.first_seq,
-        .first_pos = frame.first_pos,
-        .records = frame.records,
-        .slots = frame.slots,
-        .time_min = frame.time_min,
-        .time_max = frame.time_max,
-        .levels = frame.levels,
-        .sites = frame.sites,
-        .stored_size = frame.stored_size,
-        .raw_size = frame.raw_size,
-        .codec = frame.codec,
-    };
+    file_block_info_of(&frame, &info);
     if (info.raw_size > b->raw_size) {
         free(b->raw);
         b->raw_size = info.raw_size;

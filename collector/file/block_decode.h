@@ -5,6 +5,7 @@
 #ifndef COLLECTOR_FILE_BLOCK_DECODE_H
 #define COLLECTOR_FILE_BLOCK_DECODE_H
 
+#include "collector/file/format.h"
 #include "collector/file/reader.h"
 
 struct file_block_decoder; /* scratch that only grows */
@@ -16,6 +17,8 @@ void file_block_decoder_close(struct file_block_decoder *decoder);
 int file_block_decode(struct file_block_decoder *decoder, const struct file_block_info *info,
                       const uint8_t *content, size_t size, struct file_block *ret_block);
 
+/* What a block's header says, not yet checked. */
+void file_block_info_of(const struct frame_block *frame, struct file_block_info *ret_info);
 /* Do the numbers of a block header fit together and the hard limits? */
 bool file_block_info_valid(const struct file_block_info *info);
 

@@ -75,7 +75,6 @@ int file_scan_frame(struct file_source *source, uint64_t offset, const uint8_t *
 int file_scan_step(struct file_reader *reader, struct file_walk *walk,
                    struct file_piece *ret_piece);
 
-void file_block_info_of(const struct frame_block *frame, struct file_block_info *ret_info);
 void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct file_gap *ret_gap);
 
 /* search.c */

@@ -47,24 +47,6 @@ int file_scan_frame(struct file_source *source, uint64_t offset, const uint8_t *
     return 0;
 }
 
-void file_block_info_of(const struct frame_block *frame, struct file_block_info *ret_info)
-{
-    *ret_info = (struct file_block_info){
-        .ring = frame->ring,
-        .first_seq = frame->first_seq,
-        .first_pos = frame->first_pos,
-        .records = frame->records,
-        .slots = frame->slots,
-        .time_min = frame->time_min,
-        .time_max = frame->time_max,
-        .levels = frame->levels,
-        .sites = frame->sites,
-        .stored_size = frame->stored_size,
-        .raw_size = frame->raw_size,
-        .codec = frame->codec,
-    };
-}
-
 bool file_gap_valid(const struct frame_gap *frame)
 {
     return (frame->ring < SHMLOG_RINGS_MAX || frame->ring == UINT32_MAX) &&

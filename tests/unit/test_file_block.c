@@ -54,16 +54,7 @@ static void decode(size_t begin, struct file_block *ret_block)
     uint8_t *raw;
 
     memcpy(&frame, out.data + begin, sizeof(frame));
-    info = (struct file_block_info){
-        .first_seq = frame.first_seq,
-        .records = frame.records,
-        .slots = frame.slots,
-        .time_min = frame.time_min,
-        .time_max = frame.time_max,
-        .stored_size = frame.stored_size,
-        .raw_size = frame.raw_size,
-        .codec = frame.codec,
-    };
+    file_block_info_of(&frame, &info);
     cr_assert(file_block_info_valid(&info));
     cr_assert(file_frame_sound(out.data + begin, sizeof(frame)));
     cr_assert_eq(begin + sizeof(frame) + frame.stored_size, out.size);

@@ -171,16 +171,7 @@ static void decode(const struct file_buffer *out, struct file_block *ret_block)
     uint8_t *raw;
 
     memcpy(&frame, out->data, sizeof(frame));
-    info = (struct file_block_info){
-        .first_seq = frame.first_seq,
-        .records = frame.records,
-        .slots = frame.slots,
-        .time_min = frame.time_min,
-        .time_max = frame.time_max,
-        .stored_size = frame.stored_size,
-        .raw_size = frame.raw_size,
-        .codec = frame.codec,
-    };
+    file_block_info_of(&frame, &info);
     raw = malloc(frame.raw_size);
     decompress(out->data + sizeof(frame), frame.stored_size, raw, frame.raw_size);
     cr_assert_eq(file_block_decoder_open(&decoder), 0);

@@ -120,16 +120,7 @@ static uint8_t *encode(size_t slot_count, size_t records, struct file_block_info
 
     cr_assert_eq(file_put_block(encoder, &params, &out, NULL), 0);
     memcpy(&frame, out.data, sizeof(frame));
-    *ret_info = (struct file_block_info){
-        .first_seq = frame.first_seq,
-        .records = frame.records,
-        .slots = frame.slots,
-        .time_min = frame.time_min,
-        .time_max = frame.time_max,
-        .stored_size = frame.stored_size,
-        .raw_size = frame.raw_size,
-        .codec = frame.codec,
-    };
+    file_block_info_of(&frame, ret_info);
     raw = malloc(frame.raw_size);
     cr_assert_eq(ZSTD_decompress(raw, frame.raw_size, out.data + sizeof(frame), frame.stored_size),
                  frame.raw_size);
