@@ -36,7 +36,7 @@ static void refuse(void *arg, const char *path, int error)
     if (!refusal->count++)
         snprintf(refusal->message, refusal->message_size, "%s: %s", path, fileset_strerror(error));
     if (refusal->options->on_damage)
-        refusal->options->on_damage(refusal->options->arg, path, 0, error, fileset_strerror(error));
+        refusal->options->on_damage(refusal->options->arg, path, 0, error, NULL);
 }
 
 static int add_source(struct cursor *cursor, struct source *source)

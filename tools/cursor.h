@@ -37,6 +37,7 @@ struct cursor_options {
         until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
     uint32_t min_level;
     bool follow; /* segment: wait for more; cursor_next returns 0 only when the segment is gone */
+    /* `reason` says more than the error does, or is NULL. */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
     void (*on_gap)(void *arg, const struct file_gap *gap);
     /* Before each pause of `follow`; true ends it as if the segment were gone. May be NULL. */

@@ -242,7 +242,7 @@ static int note_file(struct files *files, struct log_file *file)
     if (r == -ENOMEM)
         return r;
     if (r < 0) {
-        damaged(files, file, 0, r, fileset_strerror(r));
+        damaged(files, file, 0, r, NULL);
         return 0;
     }
     for (size_t i = 0; i < count; i++) {
@@ -376,7 +376,7 @@ static int decode_next(struct file_stream *stream)
     leave_block(stream);
     if (r == -ENOMEM)
         return r;
-    damaged(files, file, note->piece.offset, r, fileset_strerror(r));
+    damaged(files, file, note->piece.offset, r, NULL);
     return 0;
 }
 
