@@ -41,8 +41,7 @@ bool file_block_info_valid(const struct file_block_info *info)
 
 int file_decode_column(struct decode *d, size_t count, unsigned width)
 {
-    return file_columns_get_related(&d->in, count, width, d->decoder->value, d->decoder->scratch,
-                                    &d->relatives);
+    return file_columns_get(&d->in, count, width, d->decoder->value, d->decoder->scratch);
 }
 
 static struct file_shape group_shape(const struct decode *d, const struct decode_group *group)

@@ -50,7 +50,9 @@ static int take(const struct unpack_kernels *kernels, struct column_integers *c,
 int column_reader_take(struct column_reader *reader, size_t count, uint64_t *ret_v,
                        uint64_t *scratch)
 {
-    int r = take(reader->kernels, &reader->plain, count, reader->width, ret_v);
+    /* corrections are numbers of 8 bytes, whatever the width of the values is */
+    int r =
+        take(reader->kernels, &reader->plain, count, reader->decimal ? 8 : reader->width, ret_v);
 
     if (r < 0 || !reader->decimal)
         return r;

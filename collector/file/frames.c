@@ -236,7 +236,7 @@ int file_piece_frame(const uint8_t *pieces, size_t size, struct frame_head *ret_
         return -EBADMSG;
     memcpy(&head, pieces, sizeof(head));
     frame = file_frame_size(&head);
-    if (!frame || frame > size || !file_frame_sound(pieces, frame))
+    if (!frame || frame > size || head.version != FILE_VERSION || !file_frame_sound(pieces, frame))
         return -EBADMSG;
     if (head.kind == FILE_KIND_BLOCK) {
         struct frame_block block;

@@ -32,6 +32,13 @@ void file_decode_scatter(const struct decode *d, const struct decode_group *grou
     }
 }
 
+/* The next column of a group's values, which may be told from others of the group. */
+static int get_column(struct decode *d, size_t count, unsigned width)
+{
+    return file_columns_get_related(&d->in, count, width, d->decoder->value, d->decoder->scratch,
+                                    &d->relatives);
+}
+
 static int get_text(struct decode *d, const struct decode_group *group,
                     const struct file_shape_field *field)
 {
@@ -40,7 +47,7 @@ static int get_text(struct decode *d, const struct decode_group *group,
     for (uint32_t at = 0; r == 0 && at < field->size; at += 8) {
         unsigned width = field->size - at < 8 ? field->size - at : 8;
 
-        r = file_decode_column(d, group->count, width);
+        r = get_column(d, group->count, width);
         if (r == 0)
             file_decode_scatter(d, group, field->offset + at, width, true);
     }
@@ -55,7 +62,6 @@ int file_decode_fields(struct decode *d, struct decode_group *group, const struc
     memset(d->relatives.keys, 0, sizeof(d->relatives.keys));
     if (shape->strings)
         r = file_decode_put_strings(d, group, shape);
-
     for (unsigned f = 0; r == 0 && f < shape->fields; f++) {
         const struct file_shape_field *field = &shape->field[f];
 
@@ -65,11 +71,10 @@ int file_decode_fields(struct decode *d, struct decode_group *group, const struc
             r = get_text(d, group, field);
             continue;
         }
-        r = file_decode_column(d, group->count, field->size);
+        r = get_column(d, group->count, field->size);
         if (r == 0)
             file_decode_scatter(d, group, field->offset, field->size, false);
     }
-    memset(d->relatives.keys, 0, sizeof(d->relatives.keys));
     return r;
 }
 

@@ -43,8 +43,8 @@ int file_decode_strings(struct decode *d, size_t count, struct decode_strings *r
     return r;
 }
 
-/* Number `argument` of the group, from `value`.
- * what `fill` says. */
+/* The strings that the indices in `value` name, to where `fill` says; `value` becomes their length
+ * words. */
 static void put_dict_strings(struct decode *d, const struct decode_group *group,
                              const struct decode_strings *strings, uint8_t *ret_index)
 {

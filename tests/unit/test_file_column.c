@@ -3,7 +3,7 @@
  * Columns: every encoding gives back what went in, bit for bit, and no bytes make the decoder read
  * or write outside.
  */
-#include "collector/file/column.h"
+#include "collector/file/column_reader.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>
@@ -272,6 +272,27 @@ Test(column, packed_bytes)
     cr_assert_eq(file_columns_get(&in, 3, 4, got, scratch), -EBADMSG);
     in = (struct bytes_in){wide, wide + sizeof(wide), false};
     cr_assert_eq(file_columns_get(&in, 1, 8, got, scratch), -EBADMSG);
+}
+
+/* Corrections of floats are numbers of 8 bytes, also where they stand as they are, and also where a
+ * column is read in pieces. */
+Test(column, raw_corrections_of_floats)
+{
+    uint8_t bytes[4 + 64] = {COLUMN_DECIMAL << 4 | 2, COLUMN_CONST << 4, 0, COLUMN_RAW << 4};
+    struct bytes_in in = {bytes, bytes + sizeof(bytes), false};
+    struct column_reader reader;
+
+    for (uint64_t i = 0; i < 8; i++)
+        memcpy(bytes + 4 + 8 * i, &(uint64_t){i + 1}, 8);
+    cr_assert_eq(file_columns_get(&in, 8, 4, got, scratch), 0);
+    for (uint64_t i = 0; i < 8; i++)
+        cr_assert_eq((uint32_t)got[i], i + 1);
+    in = (struct bytes_in){bytes, bytes + sizeof(bytes), false};
+    memset(got, 0xa5, sizeof(got));
+    cr_assert_eq(column_reader_open(&reader, &in, 8, 4), 0);
+    cr_assert_eq(column_reader_take(&reader, 8, got, scratch), 0);
+    for (uint64_t i = 0; i < 8; i++)
+        cr_assert_eq((uint32_t)got[i], i + 1);
 }
 
 /* Columns whose bits come from the end, among others whose bytes do not. */
