@@ -274,23 +274,27 @@ static uint64_t lost_with_ring(const struct drain *d, uint32_t index)
     newest = shm_ring_head_seq(d->p.segment, index, line->next_seq, &head);
     if (head == line->next_pos)
         return 0;
+    if (!d->ring[index].reader.follows && head - line->next_pos > d->capacity)
+        return 1; /* no writer gets that far: whoever cut the file wrote this */
     return newest - line->next_seq < head - line->next_pos ? newest - line->next_seq + 1 : 1;
 }
 
-static int settle(struct drain *d, uint32_t index);
-
 /* The ring's file was cut short, and no sound record follows: the rest is a gap, and the ring is
- * left out from now on. */
+ * left out from now on. Losses queued for further on go before it: the cursor will not get there.
+ */
 static int lose_ring(struct drain *d, uint32_t index)
 {
     struct drained_ring *const ring = &d->ring[index];
     const struct file_ledger_entry *line;
     uint64_t lost;
-    int r;
+    int r = 0;
 
-    r = settle(d, index);
-    if (r < 0 || ring->gaps)
-        return r;
+    for (unsigned turn = 0; r == 0 && turn < 2; turn++) { /* twice, as settle() does */
+        note_losses(ring, ring->reader.pos);
+        r = put_gaps(d, index, UINT64_MAX, 0);
+    }
+    if (r < 0)
+        return r == -EAGAIN ? 0 : r;
     line = outbox_ledger(d->p.outbox, index);
     lost = lost_with_ring(d, index);
     if (lost)

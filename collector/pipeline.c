@@ -160,10 +160,11 @@ static int finish(struct pipeline *p)
 {
     struct idle idle = {.choice = IDLE_SLEEP};
     uint64_t stalled_ns = 0;
-    bool drained = false, sealed = false;
+    bool drained = false;
 
     drain_begin_stop(p->drain);
-    while (!sealed || !writeback_idle(p->writeback)) {
+    /* A file that is left after an error is followed by another one: sealed is what is not open. */
+    while (!drained || journal_is_open(p->journal) || !writeback_idle(p->writeback)) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
         const int work = pipeline_write(p, now);
         int r;
@@ -186,9 +187,8 @@ static int finish(struct pipeline *p)
         } else if (!drained) {
             r = drain_stop(p->drain);
             drained = r == 0;
-        } else if (!sealed) {
+        } else if (journal_is_open(p->journal)) {
             r = journal_seal(p->journal);
-            sealed = r == 0;
             r = r == -EAGAIN ? 0 : r;
         } else {
             r = 0;

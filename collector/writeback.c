@@ -213,8 +213,9 @@ static uint64_t acknowledged(struct writeback *w, const struct piece *piece)
 }
 
 /* A bad seal that cannot be written is left out: its file is read up to where it is sound. */
-static void give_up(struct writeback *w, struct piece *piece, int error)
+static void give_up(struct writeback *w, uint64_t index, int error)
 {
+    struct piece *const piece = piece_at(w, index);
     char path[PATH_MAX] = "?";
 
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
@@ -225,6 +226,8 @@ static void give_up(struct writeback *w, struct piece *piece, int error)
     piece->state = WRITTEN;
     piece->kind = OUTBOX_ENTRY_DATA; /* nothing is left to be done for it */
     piece->synced = true;
+    if (w->stalled_on == index)
+        w->stalled_on++; /* it says nothing about the disk: the next one does */
 }
 
 static bool is_hopeless(const struct piece *piece, int error)
@@ -281,7 +284,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (fd == -EAGAIN)
             break;
         if (fd < 0 && is_hopeless(piece, fd)) {
-            give_up(w, piece, fd);
+            give_up(w, w->next, fd);
             continue;
         }
         r = fd < 0 ? fd
@@ -325,7 +328,7 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
         if (piece->state == WRITTEN && w->stall == STALL_WRITE && w->stalled_on == token)
             recovered(w);
     } else if (result < 0 && is_hopeless(piece, result)) {
-        give_up(w, piece, result);
+        give_up(w, token, result);
     } else {
         piece->state = QUEUED;
         if (result != -EINTR && result != -EAGAIN && result != -ECANCELED)
@@ -333,6 +336,17 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
     }
     if (piece->state == QUEUED && token < w->next)
         w->next = token;
+}
+
+/* What of a piece is, or may be, in a file that does not have it for sure is written once more. */
+static void distrust(struct writeback *w, uint64_t index)
+{
+    struct piece *const piece = piece_at(w, index);
+
+    if (piece->state == WRITTEN)
+        write_again(w, index);
+    else
+        piece->again = piece->state == WRITING || piece->done;
 }
 
 /* A sync covers what was written before it began. When it fails, the kernel may have dropped any
@@ -353,11 +367,9 @@ static void synced(struct writeback *w, int result, uint64_t now_ns)
         if (result == 0)
             piece->synced = true;
         else if (is_hopeless(piece, result))
-            give_up(w, piece, result);
-        else if (piece->state == WRITTEN)
-            write_again(w, i);
+            give_up(w, i, result);
         else
-            piece->again = piece->state == WRITING || piece->done;
+            distrust(w, i);
     }
     if (result < 0 && !hopeless)
         stall(w, STALL_SYNC, result, w->first, now_ns);
@@ -452,6 +464,9 @@ static void look_for_lost(struct writeback *w, uint64_t now_ns)
         (unsigned long long)number);
     w->p.stats[SHM_STAT_write_errors]++;
     writeback_files_retire(&w->files, number);
+    for (uint64_t i = w->first; w->p.durable && i < w->last; i++)
+        if (piece_at(w, i)->file_number == number && !piece_at(w, i)->synced)
+            distrust(w, i); /* a sync of another file would say nothing about it */
 }
 
 int writeback_work(struct writeback *w, uint64_t now_ns)

@@ -618,3 +618,31 @@ Test(drain, losses_survive)
     cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 3 + CAPACITY / 2);
     tally_close(t);
 }
+
+/* A ring whose file was cut while it was full: what was dropped then is in the ledger, though the
+ * cursor never gets to where it was dropped, and nothing waits for that. */
+Test(drain, cut_while_full)
+{
+    struct shm_ring *cut;
+    struct tally *t;
+
+    start(SHMLOG_ON_FULL_DROP);
+    put(0, CAPACITY + 7);
+    cut = &agents.segment->rings[OWNED];
+    memset(cut->slots + CAPACITY / 2, 0, CAPACITY / 2 * sizeof(*cut->slots));
+    cut->lost = 1;
+    for (unsigned i = 0; i < 10; i++) {
+        cr_assert_geq(agents_drain(&agents), 0);
+        agents_write(&agents);
+    }
+    agents_stop(&agents);
+    t = tally_open(agents.out);
+    cr_assert_eq(t->ring[OWNED].written, CAPACITY / 2);
+    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 7);
+    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_DAMAGED], 1,
+                 "the newest slot is gone: how many "
+                 "there were, nobody knows");
+    tally_close(t);
+    shmlog_close(log_handle);
+    agents_die(&agents);
+}

@@ -609,6 +609,27 @@ Test(writeback, damaged_outbox)
     outbox_release(outbox, outbox_head(outbox));
 }
 
+/* Given up while it was what told whether the disk is back: the next one tells then. */
+Test(writeback, bad_seal_given_up_while_waiting)
+{
+    put(1, 1000);
+    work_all();
+    commit(1, 100, OUTBOX_ENTRY_BAD_SEAL);
+    put(2, 1000);
+    fake.write_error = -ENOSPC;
+    work();
+    cr_assert(writeback_stalled(writeback));
+    fake.write_error = -EIO;
+    for (unsigned i = 0; i < 1000 && !strstr(last_said, "stays as it is"); i++)
+        work();
+    cr_assert_not_null(strstr(last_said, "stays as it is"));
+    fake.write_error = 0;
+    work_all();
+    cr_assert(!writeback_stalled(writeback));
+    cr_assert_not_null(strstr(last_said, "writing again"));
+    check_file(2, true);
+}
+
 /* ---- Durable ---- */
 
 static void begin_durably(void)
@@ -639,6 +660,20 @@ Test(writeback_durable, frees_when_synced)
     check_file(1, false);
     check_file(2, true);
     cr_assert_eq(stats[SHM_STAT_syncs], fake.syncs);
+}
+
+/* Removed when it was written and not yet synced: a sync of what stands there now says nothing
+ * about it. */
+Test(writeback_durable, removed_before_the_sync)
+{
+    put(1, 1000);
+    fake.hold = true;
+    work();
+    cr_assert_eq(unlink(path_of(1, true)), 0);
+    now += 1001 * MS; /* time to look again */
+    fake.hold = false;
+    work_all();
+    check_file(1, true);
 }
 
 /* A sync that fails for want of space: nothing of the file can be relied on that was not synced
