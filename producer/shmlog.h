@@ -515,18 +515,20 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
  *     return in the child, if the thread owns a ring.
  *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
  *     thread's further records are counted as lost (per-core rings do not mind).
- *   - The state of threads takes 128 bytes of static thread-local storage in a program, and as much
- *     in each shared object that cannot share the program's (loaded with dlopen(), program not
- *     linked with -rdynamic). glibc has room for a dozen (more: glibc.rtld.optional_static_tls).
+ *   - The state of threads takes some 130 bytes of static thread-local storage for each source file
+ *     that includes this. In a shared object loaded with dlopen() glibc has room for a dozen (more:
+ *     glibc.rtld.optional_static_tls).
  *   - A call site that goes back and forth between segments is looked up anew each time.
  *   - The segment's files are mapped, and whoever may write to them may cut them short; touching
- * what is gone raises SIGBUS. shmlog_open() therefore handles that signal: for addresses of its own
- *     it takes the ring (or, for the control file, the segment) out of use, and records are counted
- *     as lost instead; all others go to the handler that was there before. The handler is put in
- *     place by the first shmlog_open() of a program or shared object and taken back by its last
- *     shmlog_close(), unless another one was put over it by then: an object that is unloaded has to
- *     close before, and not to be under somebody else's handler. SIGBUS is unblocked in threads
- * that log. A handler of another signal that logs must not block SIGBUS. See SHMLOG_OPEN_NO_SIGBUS.
+ *     what is gone raises SIGBUS. shmlog_open() therefore handles that signal: for its own
+ *     addresses it takes the ring (or, for the control file, the segment) out of use, and records
+ *     are counted as lost instead; all others go to the handler that was there before. The handler
+ *     is put in place by the first shmlog_open() of a program or shared object and taken back by
+ *     its last shmlog_close(), unless another one was put over it by then: an object that is
+ *     unloaded has to close before, and not to be under somebody else's handler. Left under one,
+ *     it is not put over that one again: there it guards only if that one passes SIGBUSes on.
+ *     SIGBUS is unblocked in threads that log. A handler of another signal that logs must not
+ *     block SIGBUS. See SHMLOG_OPEN_NO_SIGBUS.
  */
 #if !defined(SHMLOG_LAYOUT_ONLY) && !defined(SHMLOG_H)
 #define SHMLOG_H
@@ -762,14 +764,15 @@ struct shmlog_bus_state_ {
     uint32_t guarded;                        /* how many */
     uint32_t lock;                           /* pid of the process that installs or removes */
     uint32_t running;                        /* handlers that are looking at log[] */
-    struct shmlog_sigaction_ before;         /* what to do with other SIGBUSes */
+    uint32_t under; /* was left under somebody else's handler, which may pass SIGBUSes on to it */
+    struct shmlog_sigaction_ before; /* what to do with other SIGBUSes */
 };
 /* Layout version of the last segment that this thread was refused for it, for shmlog_strerror(). */
 extern SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_;
 SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_ = 0;
 extern SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_;
-SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {
-    {NULL, NULL, NULL, NULL}, 0, 0, 0, {NULL, {0}, 0, NULL}};
+SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {{NULL, NULL, NULL, NULL}, 0, 0, 0, 0,
+                                                       {NULL, {0}, 0, NULL}};
 extern SHMLOG_SHARED_ uint32_t shmlog_entries_;
 SHMLOG_SHARED_ uint32_t shmlog_entries_ = 0; /* those taken of shmlog_threads_[], as bits */
 
@@ -792,6 +795,13 @@ SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
 struct shmlog_value_;
 /* Anything but the straight way: a full ring, an aborted sequence, many slots. 1 done, 0
  * lost and counted. */
+/* A record without a ring is lost, and counted. */
+SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots,
                                          int timed);
@@ -1780,7 +1790,7 @@ SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long 
 #define SHMLOG_AT_FDCWD_ (-100L)
 #define SHMLOG_AT_SYMLINK_NOFOLLOW_ 0x100L
 #define SHMLOG_O_CLOEXEC_ 02000000L
-#if defined(__aarch64__) || defined(__arm__)
+#if defined(__aarch64__) || defined(__arm__) || defined(__powerpc__)
 #define SHMLOG_O_NOFOLLOW_ 0100000L
 #else
 #define SHMLOG_O_NOFOLLOW_ 0400000L
@@ -2086,10 +2096,14 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
 SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
 SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
+    struct shmlog_producer *const table =
+        (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
     const uint64_t mask =
         shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
 
     if (thread->owned && shmlog_ring_gone_(thread->owned)) {
+        if (thread->producer)
+            shmlog_store32_release_(&table[(thread->producer & 0xffffu) - 1].ring, 0);
         thread->key = (thread->key & ~(uint64_t)SHMLOG_WAY_OWNED_) |
                       (log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_);
         __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
@@ -2437,10 +2451,8 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
         return 0;
     }
     if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE && !damaged) {
-        shmlog_store_relaxed_(&ring->limit, UINT64_MAX);
-        return 1;
-    }
-    if (!shmlog_has_room_(log, ring, slots, &tail)) {
+        tail = UINT64_MAX - (log->local.slot_mask + 1); /* no limit */
+    } else if (!shmlog_has_room_(log, ring, slots, &tail)) {
         if (log->local.on_full != SHMLOG_ON_FULL_WAIT || damaged) {
             shmlog_count_full_(log, ring, SHMLOG_LOST_FULL);
             return 0;
@@ -2452,14 +2464,9 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     }
     /* Another thread may store an older tail's limit over this one: too low, never too high. */
     shmlog_store_relaxed_(&ring->limit, tail + log->local.slot_mask + 1);
+    /* Was the file cut before that store, what is there instead got the limit: take it back. */
+    __atomic_fetch_and(&ring->limit, shmlog_ring_gone_(ring) ? 0 : UINT64_MAX, __ATOMIC_RELAXED);
     return 1;
-}
-
-/* A record without a ring is lost, and counted. */
-SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
-{
-    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
-    return 0;
 }
 
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
@@ -2648,15 +2655,17 @@ SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t numbe
 SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice);
 SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice)
 {
-    static __thread char text[128];
+    static char shared[128]; /* thread-local storage is scarce */
+    char text[sizeof(shared)] = "";
 
-    text[0] = 0;
     (void)shmlog_path_add_(text, sizeof(text), "the segment has layout version ");
     (void)shmlog_path_add_number_(text, sizeof(text), shmlog_refused_version_, 1);
     (void)shmlog_path_add_(text, sizeof(text), ", this program version ");
     (void)shmlog_path_add_number_(text, sizeof(text), SHMLOG_LAYOUT_VERSION, 1);
     (void)shmlog_path_add_(text, sizeof(text), advice);
-    return text;
+    for (size_t i = 0; i < sizeof(text); i++) /* threads that write the same at once do no harm */
+        __atomic_store_n(&shared[i], text[i], __ATOMIC_RELAXED);
+    return shared;
 }
 
 SHMLOG_COLD_ const char *shmlog_strerror(int error)
@@ -2946,6 +2955,7 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     struct stat st;
     uint64_t map_size;
     uint32_t cpu;
+    int sound;
     long fd, at;
 
     fd = shmlog_open_ring_(log, directory, index, &st);
@@ -2966,9 +2976,9 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     /* known to the SIGBUS handler before it is touched */
     log->local.ring_map[index] = map_size;
     __atomic_store_n(&log->local.ring[index], ring, __ATOMIC_RELEASE);
+    sound = shmlog_check_ring_(log, ring, index, map_size);
     cpu = shmlog_load32_relaxed_(&ring->cpu);
-    if (!shmlog_check_ring_(log, ring, index, map_size) ||
-        (index < g->cpu_rings && cpu >= SHMLOG_CPUS_MAX)) {
+    if (!sound || (index < g->cpu_rings && cpu >= SHMLOG_CPUS_MAX)) {
         __atomic_store_n(&log->local.ring[index], &log->local.none, __ATOMIC_RELEASE);
         shmlog_sys_(SYS_munmap, at, (long)map_size, 0, 0, 0, 0);
         return -SHMLOG_ERR_GEOMETRY;
@@ -3126,8 +3136,10 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
 
     shmlog_lock_bus_();
     __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], log, __ATOMIC_SEQ_CST);
+    /* Over one that passes on to ours, the two would go on for ever. */
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
-        there.handler != shmlog_on_bus_) {
+        there.handler != shmlog_on_bus_ && !(shmlog_bus_.under && (uintptr_t)there.handler > 1)) {
+        shmlog_bus_.under = 0;
         shmlog_bus_.before = there;
         ours = there; /* its mask, for it may be called from ours */
         ours.handler = shmlog_on_bus_;
@@ -3147,9 +3159,12 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
         return;
     shmlog_lock_bus_();
     __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], NULL, __ATOMIC_SEQ_CST);
-    if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
-        there.handler == shmlog_on_bus_)
-        shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
+    if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0) {
+        if (there.handler == shmlog_on_bus_)
+            shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
+        else
+            shmlog_bus_.under = 1;
+    }
     __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
     /* A handler for another address may be looking at it. It takes microseconds; a child forked
      * meanwhile has a count that nobody takes back. */
@@ -3188,7 +3203,8 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     struct stat st;
 
     memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
-    local->site_key = uuid | 1u;
+    local->site_key =
+        (uuid | 1u) == 1 ? 3 : uuid | 1u; /* 0 is "not registered", 1 less "no room" */
     local->slot_mask = local->geometry.ring_slots - 1;
     local->ring_mask = local->geometry.ring_slots * SHMLOG_SLOT_SIZE - 1;
     local->quarter_mask = (local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1;
