@@ -515,8 +515,8 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
  *     return in the child, if the thread owns a ring.
  *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
  *     thread's further records are counted as lost (per-core rings do not mind).
- *   - The state of threads takes some 130 bytes of static thread-local storage for each source file
- *     that includes this. In a shared object loaded with dlopen() glibc has room for a dozen (more:
+ *   - The state of threads takes some 170 bytes of static thread-local storage for each source file
+ *     that includes this. In a shared object loaded with dlopen() glibc has room for nine (more:
  *     glibc.rtld.optional_static_tls).
  *   - A call site that goes back and forth between segments is looked up anew each time.
  *   - The segment's files are mapped, and whoever may write to them may cut them short; touching
@@ -639,9 +639,16 @@ struct shmlog_thread_ {
     struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence
                                   would scribble on the thread's control block: &none, if no ring
                                   is free */
-    uint32_t producer;         /* 0: the table was full */
     uint64_t lost;             /* records of this thread that were not committed */
+    uint32_t producer;         /* 0: the table was full */
+    /* The ring of the core that it was seen on last. A sequence compares cores instead of looking
+     * up its ring, so that the ring's address waits for one load rather than three. */
+    uint32_t cpu;
+    struct shmlog_ring *ring;
 };
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, ring) ==
+                          offsetof(struct shmlog_thread_, producer) + 8,
+                      "producer, cpu and ring in one store");
 
 /* A call site: what is constant, and the site's word in the segment that it was registered in last
  * (0: in none). */
@@ -744,10 +751,10 @@ SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
     shmlog_threads_[SHMLOG_TLS_ENTRIES_];
 SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
-    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{SHMLOG_KEY_NONE_, NULL, 0, 0},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0}};
+    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
+                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
 /* Of each program or shared object its own, as is the code that works on it. */
@@ -795,19 +802,12 @@ SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
 struct shmlog_value_;
 /* Anything but the straight way: a full ring, an aborted sequence, many slots. 1 done, 0
  * lost and counted. */
-/* A record without a ring is lost, and counted. */
-SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
-{
-    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
-    return 0;
-}
-
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots,
                                          int timed);
-SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2, uint64_t w3,
-                                       uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7,
-                                       int timed, uint64_t time);
+SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2,
+                                          uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6,
+                                          uint64_t w7, int timed, uint64_t time);
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, uint32_t id,
@@ -855,6 +855,11 @@ struct shmlog_words_ {
     uint64_t w2, w3, w4, w5, w6, w7;
 };
 
+/* With the caller's timestamps, a line is fetched for writing so many bytes ahead of each slot: the
+ * reader has had it since the writer's last round. Beside reading the TSC there is time to get it
+ * back. Behind the last slot it is a hint for nothing. */
+#define SHMLOG_AHEAD_ "1024"
+
 #if SHMLOG_RSEQ_
 #ifdef SHMLOG_TEST_NO_RSEQ_CS /* the tests' control: unprotected, it must lose records */
 #define SHMLOG_RSEQ_ARM_(descriptor_, rseq_) ""
@@ -886,68 +891,73 @@ struct shmlog_words_ {
  * kernel would read a descriptor that is gone.
  *
  * `end` is the slot offset behind the last argument: mostly the last two words are 0. The words are
- * wherever the compiler has them; it must find registers for 7 inputs beside those named here, also
- * at -O0 and with a frame pointer. 1 done; 0 not so straight, nothing happened. */
-SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, uint64_t site,
-                                    const struct shmlog_words_ *w, uint32_t end, int timed,
-                                    uint64_t time)
+ * wherever the compiler has them; it must find registers for 8 inputs beside those named here, also
+ * at -O0 and with a frame pointer. Where reading the TSC waits for all that came before, and what
+ * comes after waits for it, loads that wait for each other cost most: two before it, one after. 1
+ * done; 0 not so straight, nothing happened. */
+SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thread_ *thread,
+                                    uint64_t site, const struct shmlog_words_ *w, uint32_t end,
+                                    int timed, uint64_t time)
 {
 /* clang-format off */
-#define SHMLOG_RSEQ_ONE_(read_time_, time_, seq_, seq32_, last_)      \
-    SHMLOG_RSEQ_DESCRIPTOR_                                           \
-    "movq %c[rseq](%[log]), %%r10\n\t"                                \
-    "leaq 3b(%%rip), %%rax\n\t"                                       \
-    SHMLOG_RSEQ_ARM_("%%rax", "%%r10")                                \
-    "1:\n\t"                                                          \
-    "movl %%fs:4(%%r10), %%eax\n\t"                                   \
-    "cmpl %c[cpus](%[log]), %%eax\n\t"                                \
-    "jae 5f\n\t"                                                      \
-    "movq %c[table](%[log],%%rax,8), %%rcx\n\t"                       \
-    "movq 128(%%rcx), %%r11\n\t"                                      \
-    "cmpq 136(%%rcx), %%r11\n\t"                                      \
-    "jae 5f\n\t"                                                      \
-    read_time_                                                        \
-    "movq %c[mask](%[log]), %%rdx\n\t"                                \
-    "leaq -1(%%r11), " seq_ "\n\t"                                    \
-    "andq %%rdx, " seq_ "\n\t"                                        \
-    "andq %%r11, %%rdx\n\t"                                           \
-    "shlq $6, " seq_ "\n\t"                                           \
-    "shlq $6, %%rdx\n\t"                                              \
-    "movl 4096(%%rcx," seq_ "), " seq32_ "\n\t"                       \
-    "leaq 4096(%%rcx,%%rdx), %%rdx\n\t"                               \
-    "incl " seq32_ "\n\t"                                             \
-    "orq %[site], " seq_ "\n\t"                                       \
-    "movq " seq_ ", (%%rdx)\n\t"                                      \
-    "movq " time_ ", 8(%%rdx)\n\t"                                    \
-    "movq %[w2], 16(%%rdx)\n\t"                                       \
-    "movq %[w3], 24(%%rdx)\n\t"                                       \
-    "movq %[w4], 32(%%rdx)\n\t"                                       \
-    "movq %[w5], 40(%%rdx)\n\t"                                       \
-    last_                                                             \
-    "incq %%r11\n\t"                                                  \
-    "movq %%r11, 128(%%rcx)\n"                                        \
-    "2:\n\t"                                                          \
-    "movq $0, %%fs:8(%%r10)\n\t"                                      \
-    "testq %%r11, %c[quarter](%[log])\n\t"                            \
-    "je 8f\n"                                                         \
-    "9:\n\t"                                                          \
-    SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_                   \
-    "4:\n\t"                                                          \
-    "jmp %l[other]\n"                                                 \
-    "5:\n\t"                                                          \
-    "movq $0, %%fs:8(%%r10)\n\t"                                      \
-    "jmp %l[other]\n"                                                 \
-    "8:\n\t"                                                          \
-    "movq %%r11, 256(%%rcx)\n\t"                                      \
-    "jmp 9b\n\t"                                                      \
+#define SHMLOG_RSEQ_ONE_(read_time_, time_, seq_, seq32_, ahead_, last_) \
+    SHMLOG_RSEQ_DESCRIPTOR_                                              \
+    "movq %c[rseq](%[log]), %%r10\n\t"                                   \
+    "leaq 3b(%%rip), %%rax\n\t"                                          \
+    SHMLOG_RSEQ_ARM_("%%rax", "%%r10")                                   \
+    "1:\n\t"                                                             \
+    "movq %[ring], %%rcx\n\t"                                            \
+    "movl %%fs:4(%%r10), %%eax\n\t"                                      \
+    "cmpl %[cpu], %%eax\n\t"                                             \
+    "jne 5f\n\t"                                                         \
+    "movq 128(%%rcx), %%r11\n\t"                                         \
+    "cmpq 136(%%rcx), %%r11\n\t"                                         \
+    "jae 5f\n\t"                                                         \
+    "leaq -1(%%r11), " seq_ "\n\t"                                       \
+    "andq %c[mask](%[log]), " seq_ "\n\t"                                \
+    "shlq $6, " seq_ "\n\t"                                              \
+    read_time_                                                           \
+    "movq %c[mask](%[log]), %%rdx\n\t"                                   \
+    "andq %%r11, %%rdx\n\t"                                              \
+    "shlq $6, %%rdx\n\t"                                                 \
+    "movl 4096(%%rcx," seq_ "), " seq32_ "\n\t"                          \
+    "leaq 4096(%%rcx,%%rdx), %%rdx\n\t"                                  \
+    ahead_                                                               \
+    "incl " seq32_ "\n\t"                                                \
+    "orq %[site], " seq_ "\n\t"                                          \
+    "movq " seq_ ", (%%rdx)\n\t"                                         \
+    "movq " time_ ", 8(%%rdx)\n\t"                                       \
+    "movq %[w2], 16(%%rdx)\n\t"                                          \
+    "movq %[w3], 24(%%rdx)\n\t"                                          \
+    "movq %[w4], 32(%%rdx)\n\t"                                          \
+    "movq %[w5], 40(%%rdx)\n\t"                                          \
+    last_                                                                \
+    "incq %%r11\n\t"                                                     \
+    "movq %%r11, 128(%%rcx)\n"                                           \
+    "2:\n\t"                                                             \
+    "movq $0, %%fs:8(%%r10)\n\t"                                         \
+    "testq %%r11, %c[quarter](%[log])\n\t"                               \
+    "je 8f\n"                                                            \
+    "9:\n\t"                                                             \
+    SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_                      \
+    "4:\n\t"                                                             \
+    "jmp %l[other]\n"                                                    \
+    "5:\n\t"                                                             \
+    "movq $0, %%fs:8(%%r10)\n\t"                                         \
+    "jmp %l[other]\n"                                                    \
+    "8:\n\t"                                                             \
+    "movq %%r11, 256(%%rcx)\n\t"                                         \
+    "jmp 9b\n\t"                                                         \
     ".popsection\n\t"
 /* clang-format on */
 #define SHMLOG_RSEQ_ONE_NOW_(last_)          \
     SHMLOG_RSEQ_ONE_("rdtsc\n\t"             \
                      "shlq $32, %%rdx\n\t"   \
                      "orq %%rdx, %%rax\n\t", \
-                     "%%rax", "%%r9", "%%r9d", last_)
-#define SHMLOG_RSEQ_ONE_AT_(last_) SHMLOG_RSEQ_ONE_("", "%[time]", "%%rax", "%%eax", last_)
+                     "%%rax", "%%r9", "%%r9d", "", last_)
+#define SHMLOG_RSEQ_ONE_AT_(last_)                                                              \
+    SHMLOG_RSEQ_ONE_("", "%[time]", "%%rax", "%%eax", "prefetchw " SHMLOG_AHEAD_ "(%%rdx)\n\t", \
+                     last_)
 #define SHMLOG_RSEQ_SHORT_   \
     "movq $0, 48(%%rdx)\n\t" \
     "movq $0, 56(%%rdx)\n\t"
@@ -956,11 +966,11 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, uint64_t site,
     "movq %%rax, 48(%%rdx)\n\t" \
     "movq %[w7], %%rax\n\t"     \
     "movq %%rax, 56(%%rdx)\n\t"
-#define SHMLOG_RSEQ_INPUTS_                                                                      \
-    [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4),      \
-        [w5] "re"(w->w5), [rseq] SHMLOG_LOCAL_(rseq_offset), [table] SHMLOG_LOCAL_(ring_of_cpu), \
-        [mask] SHMLOG_LOCAL_(slot_mask), [quarter] SHMLOG_LOCAL_(quarter_mask),                  \
-        [cpus] SHMLOG_LOCAL_(cpus)
+#define SHMLOG_RSEQ_INPUTS_                                                                 \
+    [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4), \
+        [w5] "re"(w->w5), [ring] "m"(thread->ring), [cpu] "m"(thread->cpu),                 \
+        [rseq] SHMLOG_LOCAL_(rseq_offset), [mask] SHMLOG_LOCAL_(slot_mask),                 \
+        [quarter] SHMLOG_LOCAL_(quarter_mask)
 #define SHMLOG_RSEQ_LAST_INPUTS_ [w6] "rme"(w->w6), [w7] "rme"(w->w7)
 #define SHMLOG_RSEQ_CLOBBERS_ "memory", "cc", "rax", "rcx", "rdx", "r10", "r11"
 
@@ -1225,6 +1235,10 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
     at = head * SHMLOG_SLOT_SIZE;
     memcpy(&seq, slots + ((at - SHMLOG_SLOT_SIZE) & mask), sizeof(seq));
     slot = (uint64_t *)(void *)(slots + (at & mask));
+#if defined(__x86_64__)
+    if (timed)
+        __asm__ volatile("prefetchw " SHMLOG_AHEAD_ "(%0)" : : "r"(slot));
+#endif
     shmlog_order_slots_(log);
     /* eight single stores, which compilers must not gather into wide ones: that costs more */
     shmlog_store_relaxed_(&slot[0], site | (seq + 1));
@@ -1242,26 +1256,36 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
     return 1;
 }
 
-/* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
- * in the lower; `end`: slot offset behind the last argument. */
-SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
-                                       uint32_t end, int timed, uint64_t time)
+/* One slot the straight way that the thread goes, if `thread` is its state for the attachment. 1
+ * done; 0 not so straight, nothing happened. */
+SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_thread_ *thread,
+                                   struct shmlog_words_ *w, uint64_t site, uint32_t end, int timed,
+                                   uint64_t time)
 {
-    const struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
-    const uint64_t way = shmlog_way_(log, thread), w2 = w->w2;
+    const uint64_t way = shmlog_way_(log, thread);
 
     w->w2 |= thread->producer;
 #if SHMLOG_RSEQ_
-    if (SHMLOG_LIKELY_(way == SHMLOG_WAY_CORE_)) {
-        if (SHMLOG_LIKELY_(shmlog_rseq_one_(log, site, w, end, timed, time)))
-            return;
-    } else
+    if (SHMLOG_LIKELY_(way == SHMLOG_WAY_CORE_))
+        return shmlog_rseq_one_(log, thread, site, w, end, timed, time);
 #endif
-        if (SHMLOG_LIKELY_(way == SHMLOG_WAY_OWNED_) &&
-            SHMLOG_LIKELY_(shmlog_owned_one_(log, thread->owned, site, w, timed, time)))
-        return;
     (void)end;
-    shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
+    return SHMLOG_LIKELY_(way == SHMLOG_WAY_OWNED_) &&
+           SHMLOG_LIKELY_(shmlog_owned_one_(log, thread->owned, site, w, timed, time));
+}
+
+/* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
+ * in the lower; `end`: slot offset behind the last argument.
+ *
+ * Inline only for the process's first attachment: the address of its state is a constant, and where
+ * reading the TSC waits for all that came before, each load on the way to the slot costs. */
+SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
+                                       uint32_t end, int timed, uint64_t time)
+{
+    const uint64_t w2 = w->w2;
+
+    if (!shmlog_try_one_(log, &shmlog_threads_[0], w, site, end, timed, time))
+        shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
 }
 
 /* ---- Arguments ---- */
@@ -2036,6 +2060,7 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
         const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
 
         thread->lost = 0;
+        thread->ring = &log->local.none;
         thread->owned = log->local.cpus ? NULL : &log->local.none;
         thread->producer = shmlog_find_producer_(log, key, tid, &thread->owned);
         if (!thread->producer)
@@ -2469,6 +2494,13 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
+/* A record without a ring is lost, and counted. */
+SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_RING], 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots, int timed)
 {
@@ -2510,15 +2542,42 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
     return shmlog_owned_(log, owned, image, slots, timed);
 }
 
-/* One slot that did not go the straight way. */
-SHMLOG_COLD_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2, uint64_t w3,
-                                       uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7,
-                                       int timed, uint64_t time)
+#if SHMLOG_RSEQ_
+/* Note the core that the thread is on, and its ring, for the next one-slot sequences. */
+SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ *thread)
+{
+    typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
+    uint32_t cpu;
+    pair both;
+
+    __asm__ volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(log->local.rseq_offset));
+    if (cpu >= log->local.cpus)
+        return;
+    both[0] = thread->producer | (uint64_t)cpu << 32;
+    both[1] = (uintptr_t)__atomic_load_n(&log->local.ring_of_cpu[cpu], __ATOMIC_RELAXED);
+    /* a handler that comes in between two stores would find one core's ring with another's number
+     */
+    __asm__ volatile("movups %1, %0" : "=m"(*(pair *)(void *)&thread->producer) : "x"(both));
+}
+#endif
+
+/* One slot that did not go the straight way, or into an attachment that is not the first. */
+SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2,
+                                          uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6,
+                                          uint64_t w7, int timed, uint64_t time)
 {
     struct shmlog_thread_ *const thread = shmlog_thread_state_(log);
     const uint64_t words[8] = {site, time, w2 | thread->producer, w3, w4, w5, w6, w7};
+    struct shmlog_words_ w = {w2, w3, w4, w5, w6, w7};
     struct shmlog_slot image;
 
+    if (thread != &shmlog_threads_[0] &&
+        shmlog_try_one_(log, thread, &w, site, SHMLOG_SLOT_SIZE, timed, time))
+        return;
+#if SHMLOG_RSEQ_
+    if (shmlog_way_(log, thread) == SHMLOG_WAY_CORE_)
+        shmlog_note_core_(log, thread);
+#endif
     memcpy(&image, words, sizeof(image));
     if (!shmlog_commit_slots_(log, thread, &image, 1, timed))
         thread->lost++;

@@ -205,9 +205,11 @@ static struct shmlog_ring *my_ring(const struct life *l)
 
 static void get_ready(const struct life *l)
 {
+    struct shmlog *first;
     pthread_t thread;
 
-    if (shmlog_open(&the_log, l->segment, NULL) < 0 || (l->own && shmlog_own_ring(the_log) < 0))
+    if ((l->second && shmlog_open(&first, l->segment, NULL) < 0) ||
+        shmlog_open(&the_log, l->segment, NULL) < 0 || (l->own && shmlog_own_ring(the_log) < 0))
         _exit(2);
     log_filler(l->page->before + 1);
     if (!l->cold)
@@ -250,9 +252,9 @@ int live(void *arg)
                         shmlog_lose_ring_(the_log, the_log->local.geometry.cpu_rings) < 0))
             _exit(6);
         if (l->no_ring)
-            the_log->local.ring_of_cpu[l->cpu] = &the_log->local.none;
+            the_log->local.ring_of_cpu[l->cpu] = thread->ring = &the_log->local.none;
         if (l->no_cpu)
-            the_log->local.cpus = (uint32_t)l->cpu;
+            the_log->local.cpus = (uint32_t)l->cpu, thread->ring = &the_log->local.none;
         if (l->odd_size)
             small_record.record_size = sizeof(struct raw_small) + 8;
         if (l->busy)

@@ -66,6 +66,7 @@ struct life {
     struct page *page;
     const char *segment;
     enum call call;
+    bool second;       /* it was attached before: logs by the thread's second state */
     bool own;          /* claims a ring first */
     bool cold;         /* nothing is registered but the thread; the call is the site's first */
     bool fresh_thread; /* the thread is not registered: as in a forked child */

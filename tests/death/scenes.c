@@ -10,6 +10,8 @@
 #define WRAP .position = RING_SLOTS - 2
 #define BRIEF .position = 10, .brief = true
 #define BRIEF_FULL FULL, .brief = true
+#define SECOND .life = {.second = true}
+#define SECOND_OWN .spare_rings = 1, .life = {.second = true, .own = true}
 #define OWN .spare_rings = 1, .life = {.own = true}
 
 /* clang-format off */
@@ -84,7 +86,25 @@ const struct scene scenes[] = {
     {"claiming a ring", CALL_OWN, .position = 10, .spare_rings = 2, .first = true},
     {"open", CALL_OPEN, .new_sites = true, .first = true},
 
+    /* An attachment that is not the process's first */
+    {"second attachment", CALL_ONE, .position = 10, SECOND},
+    {"second attachment, own time", CALL_ONE_AT, WRAP, SECOND},
+    {"second attachment, aborted", CALL_ONE, .position = 10, .trigger = TRIGGER_ABORT, SECOND},
+    {"second attachment, own time, aborted", CALL_ONE_AT, .position = 10, .trigger = TRIGGER_ABORT, SECOND},
+    {"second attachment, full, drop", CALL_ONE, FULL, .end = END_DROPPED, SECOND},
+    {"second attachment, own time, full, drop", CALL_ONE_AT, FULL, .end = END_DROPPED, SECOND},
+    {"second attachment, owned", CALL_ONE, .position = 10, SECOND_OWN},
+    {"second attachment, owned, own time", CALL_ONE_AT, WRAP, SECOND_OWN},
+
     /* What is left of the instructions */
+    {"second attachment, last slot", CALL_ONE, .position = RING_SLOTS - 1, .brief = true, SECOND},
+    {"second attachment, own time, last slot", CALL_ONE_AT, .position = RING_SLOTS - 1, .brief = true, SECOND},
+    {"second attachment, owned, last slot", CALL_ONE, .position = RING_SLOTS - 1, .brief = true, SECOND_OWN},
+    {"second attachment, owned, full", CALL_ONE, BRIEF_FULL, .end = END_DROPPED, SECOND_OWN},
+    {"second attachment, owned, busy", CALL_ONE, BRIEF, .end = END_DROPPED, .spare_rings = 1,
+        .life = {.second = true, .own = true, .busy = true}},
+    {"second attachment, owned, no TSC", CALL_ONE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,
+        .life = {.second = true, .own = true}},
     {"one slot, no sites left", CALL_ONE, BRIEF, .shortage = SHORT_SITES, .end = END_DROPPED, .life = {.cold = true}},
     {"one slot, no entries left", CALL_ONE, BRIEF, .shortage = SHORT_ENTRIES, .life = {.fresh_thread = true}},
     {"one slot, no log", CALL_ONE, BRIEF, .end = END_NOTHING, .life = {.no_log = true}},

@@ -29,7 +29,8 @@ static size_t add_triggers(uint64_t *to)
     case TRIGGER_ABORTS:
         for (size_t i = 0; i < stage.places.sequences; i++) {
             const struct sequence *const s = &stage.places.sequence[i];
-            const bool first = strncmp(s->symbol, "call_", 5) == 0;
+            const bool first = strncmp(s->symbol, "call_", 5) == 0 ||
+                               strcmp(s->symbol, "shmlog_commit_words_") == 0;
 
             if (stage.scene->trigger == TRIGGER_ABORTS &&
                 (first || strcmp(s->symbol, "shmlog_commit_slots_") == 0))

@@ -9,6 +9,10 @@
  *
  * Each writer counts up in every context (the loop, the handler); a reader on another core follows
  * the numbers.
+ *
+ *     rseq_commits            as said
+ *     rseq_commits migrate    the writers go from core to core, too, every few records: each core's
+ *                             ring has some of the numbers, all of them together each number once
  */
 #include "tests/producer/segment_kit.h"
 
@@ -22,6 +26,8 @@
 
 #define WRITERS 2u
 #define CONTEXTS 2u /* loop, handler */
+#define CORES 2u    /* that the writers go back and forth between */
+#define STAY 50u    /* records on one core */
 #define EXIT_LOST 3
 
 struct shared {
@@ -34,6 +40,8 @@ static struct shared *shared;
 struct writer {
     unsigned index;
     uint64_t commits;
+    bool migrates;
+    int core[CORES];
 };
 
 static struct shmlog *writer_log;
@@ -76,6 +84,15 @@ static void start_timer(void)
         KIT_FAIL("timer: %s", strerror(errno));
 }
 
+static void stay_on(int cpu)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+}
+
 static int write_numbers(void *arg)
 {
     const struct writer *writer = arg;
@@ -87,6 +104,8 @@ static int write_numbers(void *arg)
         sched_yield();
     start_timer();
     for (uint64_t n = 1; n <= writer->commits; n++) {
+        if (writer->migrates && n % STAY == 0)
+            stay_on(writer->core[n / STAY % CORES]);
         log_number(0, n);
         shared->committed[writer_index][0] = n;
     }
@@ -97,7 +116,9 @@ static int write_numbers(void *arg)
 }
 
 struct check {
-    uint64_t last[WRITERS][CONTEXTS];
+    bool migrates;
+    uint64_t last[CORES][WRITERS][CONTEXTS]; /* one for each ring, if they migrate */
+    uint64_t sum[WRITERS][CONTEXTS];
     uint64_t bad; /* records that make no sense, or are not the next of their context */
 };
 
@@ -108,13 +129,32 @@ static void check_record(void *arg, uint32_t ring, const struct shmlog_slot *slo
     const uint32_t index = segment_kit_u32(slots, AT_WRITER);
     const uint64_t number = segment_kit_u64(slots, AT_NUMBER);
 
-    (void)ring;
-    if (context >= CONTEXTS || index >= WRITERS ||
-        segment_kit_u64(slots, AT_CHECK) != ~number * 3 ||
-        number != check->last[index][context] + 1)
+    uint64_t *last;
+
+    if (context >= CONTEXTS || index >= WRITERS || ring >= CORES ||
+        segment_kit_u64(slots, AT_CHECK) != ~number * 3) {
         check->bad++;
-    if (context < CONTEXTS && index < WRITERS)
-        check->last[index][context] = number;
+        return;
+    }
+    last = &check->last[check->migrates ? ring : 0][index][context];
+    if (check->migrates ? number <= *last : number != *last + 1)
+        check->bad++;
+    *last = number;
+    check->sum[index][context] += number;
+}
+
+/* Each number came once: by their sums, since none came twice to one ring. */
+static bool sums_are_right(const struct check *check)
+{
+    bool right = true;
+
+    for (unsigned i = 0; i < WRITERS; i++)
+        for (unsigned k = 0; k < CONTEXTS; k++) {
+            const uint64_t n = shared->committed[i][k];
+
+            right &= check->sum[i][k] == n * (n + 1) / 2;
+        }
+    return right;
 }
 
 static uint64_t committed(void)
@@ -160,36 +200,40 @@ static void need_rseq(void)
     kit_skip("no rseq on this machine");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    const uint64_t commits = kit_number("SHMLOG_TEST_COMMITS", 100000000);
+    const bool migrates = argc == 2 && strcmp(argv[1], "migrate") == 0;
+    const uint64_t commits = kit_number("SHMLOG_TEST_COMMITS", 100000000) / (migrates ? 10 : 1);
     const int cpu = kit_cpu(kit_cpus() - 1);
     const struct segment_kit_params params = {.on_full = SHMLOG_ON_FULL_WAIT,
                                               .ring_bytes = 4 << 20,
-                                              .only_cpu = cpu + 1};
+                                              .only_cpu = migrates ? 0 : cpu + 1};
     struct writer writer[WRITERS];
     struct kit_process process[WRITERS];
     struct segment_kit segment;
-    struct check check = {0};
-    cpu_set_t all, one;
+    struct check check = {.migrates = migrates};
+    cpu_set_t all;
     uint64_t start;
 
     kit_begin("rseq_commits");
     need_rseq();
+    if (migrates && kit_cpus() < CORES)
+        kit_skip("one core only");
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     KIT_CHECK(shared != MAP_FAILED);
     segment_kit_open(&segment, "rseq", &params);
 
     sched_getaffinity(0, sizeof(all), &all);
-    CPU_ZERO(&one);
-    CPU_SET((unsigned)cpu, &one);
-    sched_setaffinity(0, sizeof(one), &one); /* for the writers to inherit */
     start = kit_now_ns();
     for (unsigned i = 0; i < WRITERS; i++) {
-        writer[i] = (struct writer){.index = i, .commits = commits / WRITERS};
-        kit_spawn_function(&process[i], "writer", write_numbers, &writer[i]);
+        writer[i] = (struct writer){.index = i, .commits = commits / WRITERS, .migrates = migrates};
+        for (unsigned k = 0; k < CORES && migrates; k++)
+            writer[i].core[k] = kit_cpu(k);
     }
-    if (CPU_COUNT(&all) > 1)
+    stay_on(cpu); /* for the writers to inherit */
+    for (unsigned i = 0; i < WRITERS; i++)
+        kit_spawn_function(&process[i], "writer", write_numbers, &writer[i]);
+    if (CPU_COUNT(&all) > 1 && !migrates)
         CPU_CLR((unsigned)cpu, &all);
     sched_setaffinity(0, sizeof(all), &all);
     read_all(&segment, process, &check);
@@ -199,7 +243,7 @@ int main(void)
            committed(), shared->committed[0][1] + shared->committed[1][1], segment.records,
            check.bad, segment.lost, segment_kit_counted(&segment),
            (double)(kit_now_ns() - start) / 1e9);
-    if (segment.records != committed() || check.bad || segment.lost ||
+    if (segment.records != committed() || !sums_are_right(&check) || check.bad || segment.lost ||
         segment_kit_counted(&segment)) {
         fprintf(stderr, "commits were lost or damaged\n");
         return EXIT_LOST;
