@@ -117,6 +117,33 @@ AVX2 static int64_t largest(__m256i v)
     return lane[0];
 }
 
+AVX2 static int64_t smallest32(__m256i v)
+{
+    int32_t lane[8];
+
+    store(lane, v);
+    for (unsigned i = 1; i < 8; i++)
+        lane[0] = lane[i] < lane[0] ? lane[i] : lane[0];
+    return lane[0];
+}
+
+AVX2 static int64_t largest32(__m256i v)
+{
+    int32_t lane[8];
+
+    store(lane, v);
+    for (unsigned i = 1; i < 8; i++)
+        lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
+    return lane[0];
+}
+
+/* The lower half of each of eight numbers, not in order. */
+AVX2 static inline __m256i low_halves(__m256i a, __m256i b)
+{
+    return _mm256_castps_si256(
+        _mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), 0x88));
+}
+
 struct ranges4 {
     __m256i min, max, step_min, step_max;
 };
@@ -131,15 +158,63 @@ AVX2 static inline __attribute__((always_inline)) void widen(struct ranges4 *r, 
     r->step_max = larger(r->step_max, step);
 }
 
+/* Eight values, by what they differ from the first one of all, and the steps to them. */
+struct narrow_ranges8 {
+    __m256i min, max, step_min, step_max, high;
+};
+
+AVX2 static inline __attribute__((always_inline)) void
+narrow_widen(struct narrow_ranges8 *r, const uint64_t *v, __m256i first, __m256i half)
+{
+    const __m256i a = load(v), b = load(v + 4);
+    const __m256i a_off = _mm256_sub_epi64(a, first), b_off = _mm256_sub_epi64(b, first);
+    const __m256i off = low_halves(a_off, b_off);
+    const __m256i step =
+        low_halves(_mm256_sub_epi64(a, load(v - 1)), _mm256_sub_epi64(b, load(v + 3)));
+
+    r->min = _mm256_min_epi32(r->min, off);
+    r->max = _mm256_max_epi32(r->max, off);
+    r->step_min = _mm256_min_epi32(r->step_min, step);
+    r->step_max = _mm256_max_epi32(r->step_max, step);
+    r->high = _mm256_or_si256(r->high, _mm256_or_si256(_mm256_add_epi64(a_off, half),
+                                                       _mm256_add_epi64(b_off, half)));
+}
+
+/* The range of more than 8 values that differ from the first one by 31 bits, and so from each other
+ * by 32: most columns' do, and those have minima and maxima in one step. False: they do not. */
+AVX2 static bool narrow_range(const uint64_t *v, size_t count, struct column_range *ret_range)
+{
+    const __m256i first = splat(v[0]), half = splat(UINT64_C(1) << 30);
+    const uint64_t *const last = v + count - 8;
+    struct narrow_ranges8 r;
+
+    r.min = r.max = r.high = _mm256_setzero_si256();
+    r.step_min = _mm256_set1_epi32(INT32_MAX);
+    r.step_max = _mm256_set1_epi32(INT32_MIN);
+    for (const uint64_t *from = v + 1; from < last; from += 8)
+        narrow_widen(&r, from, first, half);
+    narrow_widen(&r, last, first, half); /* some of them a second time */
+    ret_range->min = (int64_t)(v[0] + (uint64_t)smallest32(r.min));
+    ret_range->max = (int64_t)(v[0] + (uint64_t)largest32(r.max));
+    ret_range->step_min = smallest32(r.step_min);
+    ret_range->step_max = largest32(r.step_max);
+    /* around the end of the numbers, the order by difference is another one */
+    return _mm256_testz_si256(r.high, splat(~UINT64_C(0x7fffffff))) &&
+           ret_range->min <= (int64_t)v[0] && (int64_t)v[0] <= ret_range->max;
+}
+
 /* Four values, and the differences before them, at a time; the last four may take some a second
  * time. */
 AVX2 static struct column_range range(const uint64_t *v, size_t count)
 {
+    struct column_range narrow;
     struct ranges4 r;
     size_t i = 4;
 
     if (count < 5)
         return file_kernels_portable.range(v, count);
+    if (count > 8 && narrow_range(v, count, &narrow))
+        return narrow;
     r.min = r.max = load(v);
     r.step_min = r.step_max = _mm256_sub_epi64(load(v + 1), r.min);
     for (; i + 8 <= count; i += 8) {

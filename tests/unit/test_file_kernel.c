@@ -27,9 +27,14 @@ static const struct file_kernels *set(unsigned k)
 static void random_values(size_t count)
 {
     const unsigned shift = (unsigned)rng_below(64);
+    const uint64_t base = random_bits(SHMLOG_TYPE_U64), width = UINT64_C(1) << rng_below(36);
+    const bool close = rng_below(2);
 
     for (size_t i = 0; i < count; i++)
-        values[i] = rng_below(20) ? rng() >> shift : random_bits(SHMLOG_TYPE_F64);
+        if (close)
+            values[i] = base + rng_below(width) - width / 2;
+        else
+            values[i] = rng_below(20) ? rng() >> shift : random_bits(SHMLOG_TYPE_F64);
 }
 
 /* Everything that both sets wrote, room beyond the count included. */
