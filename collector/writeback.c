@@ -439,6 +439,7 @@ static int release(struct writeback *w, uint64_t now_ns)
                 break;
         }
         outbox_release(w->p.outbox, piece->end);
+        writeback_files_acknowledge(&w->files, piece->file_number, piece->offset + piece->size);
         shmlog_store_relaxed_(&w->p.stats[SHM_STAT_acknowledged],
                               w->p.stats[SHM_STAT_acknowledged] + piece->records);
         w->first++;
@@ -449,7 +450,7 @@ static int release(struct writeback *w, uint64_t now_ns)
     return released;
 }
 
-/* Files that were removed or replaced take writes all the same: look from time to time. */
+/* Files that were removed, replaced or cut take writes all the same: look from time to time. */
 static void look_for_lost(struct writeback *w, uint64_t now_ns)
 {
     uint64_t number;
@@ -460,7 +461,7 @@ static void look_for_lost(struct writeback *w, uint64_t now_ns)
     number = writeback_files_lost(&w->files);
     if (!number)
         return;
-    say(w, "%s: file %llu was removed or replaced; going on in a new one", w->p.directory,
+    say(w, "%s: file %llu was removed, replaced or cut; going on in a new one", w->p.directory,
         (unsigned long long)number);
     w->p.stats[SHM_STAT_write_errors]++;
     writeback_files_retire(&w->files, number);

@@ -122,6 +122,8 @@ int writeback_files_get(struct writeback_files *files, const struct piece *piece
     struct names names;
     int fd, r;
 
+    if (piece->file_number == files->replaced)
+        return WRITEBACK_GONE; /* its name is somebody else's */
     for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
         const struct open_file *const file = &files->file[i];
 
@@ -145,8 +147,10 @@ int writeback_files_get(struct writeback_files *files, const struct piece *piece
         close(fd);
         return r;
     }
-    *free_file =
-        (struct open_file){.number = piece->file_number, .created_ns = piece->created_ns, .fd = fd};
+    *free_file = (struct open_file){.number = piece->file_number,
+                                    .created_ns = piece->created_ns,
+                                    .size = acknowledged,
+                                    .fd = fd};
     return fd;
 }
 
@@ -195,21 +199,40 @@ int writeback_files_remove(const struct writeback_files *files, const struct pie
     return unlink(names.part) < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
 }
 
-static bool is_lost(const struct writeback_files *files, const struct open_file *file)
+void writeback_files_acknowledge(struct writeback_files *files, uint64_t number, uint64_t size)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
+        if (files->file[i].number == number)
+            files->file[i].size = size;
+}
+
+/* What a look at a file found. An error other than that there is nothing says nothing. */
+enum look { LOOK_SOUND, LOOK_CUT, LOOK_REMOVED, LOOK_REPLACED };
+
+static enum look look_at(const struct writeback_files *files, const struct open_file *file)
 {
     struct stat named, open;
     struct names names;
 
-    return make_names(files, file->number, file->created_ns, &names) == 0 &&
-           fstat(file->fd, &open) == 0 &&
-           ((stat(names.part, &named) < 0 && stat(names.sealed, &named) < 0) ||
-            named.st_ino != open.st_ino || named.st_dev != open.st_dev);
+    if (make_names(files, file->number, file->created_ns, &names) < 0 || fstat(file->fd, &open) < 0)
+        return LOOK_SOUND;
+    if (lstat(names.part, &named) < 0 && (errno != ENOENT || lstat(names.sealed, &named) < 0))
+        return errno == ENOENT ? LOOK_REMOVED : LOOK_SOUND;
+    if (named.st_ino != open.st_ino || named.st_dev != open.st_dev)
+        return LOOK_REPLACED;
+    return (uint64_t)open.st_size < file->size ? LOOK_CUT : LOOK_SOUND;
 }
 
-uint64_t writeback_files_lost(const struct writeback_files *files)
+uint64_t writeback_files_lost(struct writeback_files *files)
 {
-    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
-        if (files->file[i].fd >= 0 && !files->file[i].retired && is_lost(files, &files->file[i]))
-            return files->file[i].number;
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        const struct open_file *const file = &files->file[i];
+        const enum look look = file->fd >= 0 && !file->retired ? look_at(files, file) : LOOK_SOUND;
+
+        if (look == LOOK_REPLACED)
+            files->replaced = file->number;
+        if (look != LOOK_SOUND)
+            return file->number;
+    }
     return 0;
 }

@@ -24,14 +24,16 @@ struct piece {
 
 struct open_file {
     uint64_t number, created_ns;
-    int fd;       /* -1: free */
-    bool retired; /* not to be used again; closed when nothing is under way, since a request may
-                     still name the descriptor */
+    uint64_t size; /* that it has to have: what is acknowledged of it */
+    int fd;        /* -1: free */
+    bool retired;  /* not to be used again; closed when nothing is under way, since a request may
+                      still name the descriptor */
 };
 
 struct writeback_files {
     const char *directory, *segment;
     bool durable;
+    uint64_t replaced; /* the file whose name another one was found under last; 0 none */
     struct open_file file[WRITEBACK_FILES];
 };
 
@@ -57,7 +59,10 @@ int writeback_files_rename(const struct writeback_files *files, const struct pie
 /* Remove what was written of a file of which nothing counts yet. */
 int writeback_files_remove(const struct writeback_files *files, const struct piece *piece);
 
-/* Is an open file not what its name stands for any more? Its number, or 0. */
-uint64_t writeback_files_lost(const struct writeback_files *files);
+/* The first `size` bytes of the file are not in the outbox any more. */
+void writeback_files_acknowledge(struct writeback_files *files, uint64_t number, uint64_t size);
+
+/* Is an open file cut short, or not what its name stands for any more? Its number, or 0. */
+uint64_t writeback_files_lost(struct writeback_files *files);
 
 #endif

@@ -482,7 +482,7 @@ Test(writeback, file_removed)
     cr_assert_eq(unlink(path_of(1, true)), 0);
     work_for(1001);
     cr_assert_eq(said, 1);
-    cr_assert_not_null(strstr(last_said, "removed or replaced"));
+    cr_assert_not_null(strstr(last_said, "removed, replaced or cut"));
     put(1, 1000);
     work_for(100);
     cr_assert(writeback_needs_new_file(writeback, now));
@@ -496,6 +496,43 @@ Test(writeback, file_replaced)
     work_all();
     cr_assert_eq(unlink(path_of(1, true)), 0);
     cr_assert_geq(close(open(path_of(1, true), O_WRONLY | O_CREAT, 0600)), 0);
+    work_for(1001);
+    cr_assert_eq(said, 1);
+    put(1, 1000);
+    work_for(100);
+    cr_assert(writeback_needs_new_file(writeback, now));
+}
+
+/* Replaced by somebody's file that is longer: not a byte goes there. */
+Test(writeback, file_replaced_by_a_longer_one)
+{
+    struct stat before, after;
+
+    put(1, 1000);
+    work_all();
+    cr_assert_eq(unlink(path_of(1, true)), 0);
+    cr_assert_geq(close(open(path_of(1, true), O_WRONLY | O_CREAT, 0600)), 0);
+    cr_assert_eq(truncate(path_of(1, true), 5000), 0);
+    cr_assert_eq(stat(path_of(1, true), &before), 0);
+    work_for(1001);
+    cr_assert_eq(said, 1);
+    put(1, 1000);
+    work_for(100);
+    cr_assert(writeback_needs_new_file(writeback, now));
+    cr_assert_eq(stat(path_of(1, true), &after), 0);
+    cr_assert_eq(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+    cr_assert_eq(after.st_size, before.st_size);
+}
+
+/* Cut by somebody: what was acknowledged is not there any more, so nothing is put behind it. */
+Test(writeback, file_cut)
+{
+    put(1, 1000);
+    put(1, 1000);
+    work_all();
+    work_for(1001);
+    cr_assert_eq(said, 0);
+    cr_assert_eq(truncate(path_of(1, true), 1999), 0);
     work_for(1001);
     cr_assert_eq(said, 1);
     put(1, 1000);
