@@ -244,29 +244,41 @@ void journal_clock(struct journal *j, const struct shmlog_clock_pair *pair)
     j->pending[j->pending_count++] = *pair;
 }
 
-/* Put a site into the file, if it is one: damaged records may carry any number, also one that will
- * be a site's later. */
-static int put_site(struct journal *j, uint32_t id)
+int journal_site(struct journal *j, uint32_t id, const struct file_site **ret_site)
 {
     const struct file_site *site = file_sites_get(&j->sites, id);
     uint8_t bytes[SHMLOG_SITE_MAX];
     size_t size;
     int r = 0;
 
-    if (id >= j->p.segment->geometry.sites_max ||
-        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64))
-        return 0;
-    if (!site) { /* only once: what was sound then may be scribbled over by now */
-        if (shm_site_copy(j->p.segment, id, bytes, &size) < 0)
-            return 0;
+    if (!site && id < j->p.segment->geometry.sites_max &&
+        shm_site_copy(j->p.segment, id, bytes, &size) == 0) {
         r = file_sites_put(&j->sites, id, bytes, size);
         site = file_sites_get(&j->sites, id);
     }
-    if (r == 0)
-        r = file_put_site(j->encoder, j->file.uuid, id, site->bytes, site->size, &j->buffer);
+    if (r < 0 && r != -EBADMSG)
+        return r;
+    *ret_site = r < 0 ? NULL : site;
+    return 0;
+}
+
+/* Put a site into the file, if it is one: damaged records may carry any number, also one that will
+ * be a site's later. */
+static int put_site(struct journal *j, uint32_t id)
+{
+    const struct file_site *site;
+    int r;
+
+    if (id >= j->p.segment->geometry.sites_max ||
+        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64))
+        return 0;
+    r = journal_site(j, id, &site);
+    if (r < 0 || !site)
+        return r;
+    r = file_put_site(j->encoder, j->file.uuid, id, site->bytes, site->size, &j->buffer);
     if (r == 0)
         j->site_in_file[id / 64] |= UINT64_C(1) << id % 64;
-    return r == -EBADMSG ? 0 : r;
+    return r;
 }
 
 static int put_producer(struct journal *j, uint32_t id)

@@ -263,12 +263,11 @@ static int put_dictionary(struct move *m)
     int r = file_index_repeat(j->index, m->file.uuid, &j->buffer);
 
     for (uint32_t id = 1; r == 0 && id < segment->geometry.sites_max; id++) {
-        uint8_t bytes[SHMLOG_SITE_MAX];
-        size_t size;
+        const struct file_site *site;
 
-        if (shm_site_copy(segment, id, bytes, &size) < 0)
-            continue;
-        r = file_put_site(j->encoder, m->file.uuid, id, bytes, size, &j->buffer);
+        r = journal_site(j, id, &site);
+        if (r == 0 && site)
+            r = file_put_site(j->encoder, m->file.uuid, id, site->bytes, site->size, &j->buffer);
         if (r == 0 && j->buffer.size > DICTIONARY_MAX)
             r = put(m, 0);
     }

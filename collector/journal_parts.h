@@ -36,6 +36,10 @@ uint64_t journal_realtime_ns(void);
  * line. Good until the next call. */
 struct file_ledger_entry *journal_ledger(struct journal *journal);
 
+/* A site, as it was when it was first asked for: what was sound then may be scribbled over by now.
+ * NULL: there is none. */
+int journal_site(struct journal *journal, uint32_t id, const struct file_site **ret_site);
+
 /* Take note that the file has no entries of the dictionary. */
 void journal_forget_dictionary(struct journal *journal);
 

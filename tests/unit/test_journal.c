@@ -7,6 +7,7 @@
 
 #include "shm/clock.h"
 #include "shm/stats.h"
+#include "shm/tables.h"
 #include "tests/unit/agents_kit.h"
 
 TestSuite(journal, .init = kit_open, .fini = kit_close, .timeout = 60);
@@ -44,10 +45,11 @@ static void reopen(const struct journal_params *params)
     cr_assert_eq(journal_open(&p, &agents.journal), 0);
 }
 
-/* A block of one record each with a site of its own, of no ring that anybody reads. */
-static int put_block(uint64_t number)
+/* A block of one record, of no ring that anybody reads. */
+static int put_block_of(uint64_t number, uint32_t site)
 {
-    struct shmlog_slot slot = {.seq = (uint32_t)number, .site = 1u << SHMLOG_SITE_SLOTS_SHIFT};
+    struct shmlog_slot slot = {.seq = (uint32_t)number,
+                               .site = site | 1u << SHMLOG_SITE_SLOTS_SHIFT};
     const struct journal_batch batch = {.ring = 0,
                                         .first_pos = number - 1,
                                         .first_seq = number,
@@ -60,6 +62,11 @@ static int put_block(uint64_t number)
     line.next_pos = number;
     line.written++;
     return journal_block(agents.journal, &batch, &line);
+}
+
+static int put_block(uint64_t number)
+{
+    return put_block_of(number, 0);
 }
 
 static const char *path_of_file(bool part)
@@ -425,6 +432,48 @@ Test(journal, moves)
     cr_assert_eq(journal_seal(agents.journal), 0);
     agents_write(&agents);
     check_moved(7, 5, 5);
+    agents_die(&agents);
+}
+
+static bool file_has(const char *path, const char *text)
+{
+    static char bytes[1 << 20];
+    FILE *const f = fopen(path, "re");
+    size_t size;
+
+    cr_assert_not_null(f, "%s", path);
+    size = fread(bytes, 1, sizeof(bytes), f);
+    fclose(f);
+    return memmem(bytes, size, text, strlen(text)) != NULL;
+}
+
+/* The new file has a site as it was when its first record came, whatever the segment says now. */
+Test(journal, moves_with_sites_as_they_were)
+{
+    uint8_t bytes[SHMLOG_SITE_MAX], *site;
+    struct shmlog *log;
+    uint32_t id = 1;
+    uint64_t *word;
+    size_t size;
+
+    start();
+    cr_assert_eq(shmlog_open(&log, kit_path, NULL), 0);
+    shmlog_info(log, "sound %d", 1);
+    while (shm_site_copy(agents.segment, id, bytes, &size) < 0)
+        cr_assert_lt(++id, agents.segment->geometry.sites_max);
+    cr_assert_eq(put_block_of(1, id), 0);
+    agents_write(&agents);
+    /* somebody who knows how makes another one of it */
+    word = &shm_site_words(agents.segment)[id];
+    site = shm_arena(agents.segment) + (*word & UINT32_MAX) * 8;
+    memcpy(memmem(site, size, "sound %d", 8), "wrong %d", 8);
+    *word = (uint64_t)shmlog_site_hash_(site, size) << 32 | (*word & UINT32_MAX);
+    cr_assert_eq(shm_site_copy(agents.segment, id, bytes, &size), 0);
+    move();
+    agents_write(&agents);
+    cr_assert(file_has(path_of_file(true), "sound %d"));
+    cr_assert(!file_has(path_of_file(true), "wrong %d"));
+    shmlog_close(log);
     agents_die(&agents);
 }
 
