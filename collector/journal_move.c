@@ -401,14 +401,14 @@ static int replace(struct move *m, const struct front *front)
             return r;
         r = fill(m, front);
         if (r < 0)
-            outbox_close(m->next);
+            outbox_drop_next(m->next, j->p.segment->path);
         size *= 2;
     } while (r == -ENOSPC);
     if (r < 0)
         return r;
     r = outbox_replace(j->p.outbox, m->next, j->p.segment->path);
     if (r < 0)
-        outbox_close(m->next);
+        outbox_drop_next(m->next, j->p.segment->path);
     return r;
 }
 

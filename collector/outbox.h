@@ -69,11 +69,12 @@ void outbox_close(struct outbox *outbox);
 bool outbox_is_lost(const struct outbox *outbox);
 
 /* Another outbox for the same segment, empty, with the ledger, the file and the directory of this
- * one, in a file `outbox.next`. It comes to nothing (outbox_close()) or, once filled, takes the
- * place of this one at a stroke: `outbox` is then what `next` was, and `next` is no more; on error
- * both are as before. Memory of the old one must not be in use any more. */
+ * one, in a file `outbox.next`. It comes to nothing, or, once filled, takes the place of this one
+ * at a stroke: `outbox` is then what `next` was, and `next` is no more; on error `outbox` is as
+ * before, and `next` is to be dropped. Memory of the old one must not be in use any more. */
 int outbox_create_next(const struct outbox *outbox, const char *segment_path, uint64_t size,
                        struct outbox **ret_next);
+void outbox_drop_next(struct outbox *next, const char *segment_path);
 int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segment_path);
 
 /* True if the outbox in the directory holds no entry and no file that is still to be sealed, or if

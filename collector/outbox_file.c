@@ -242,6 +242,15 @@ int outbox_create_next(const struct outbox *outbox, const char *segment_path, ui
     return 0;
 }
 
+void outbox_drop_next(struct outbox *next, const char *segment_path)
+{
+    char path[PATH_MAX];
+
+    outbox_close(next);
+    if (file_path(segment_path, SHM_OUTBOX_NEXT_FILE, path, sizeof(path)) == 0)
+        (void)unlink(path);
+}
+
 int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segment_path)
 {
     char from[PATH_MAX], to[PATH_MAX];

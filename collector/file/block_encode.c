@@ -13,10 +13,9 @@
 
 #define CONTENT_FIXED 64 /* room for the group count */
 
-int file_encode_column(struct encode *e, size_t count, unsigned width)
+int file_encode_column(struct encode *e, size_t count)
 {
-    return file_columns_put(&e->encoder->columns, e->encoder->value, count, width,
-                            &e->encoder->content);
+    return file_columns_put(&e->encoder->columns, e->encoder->value, count, &e->encoder->content);
 }
 
 /* Smallest and largest of a column, as unsigned numbers. */
@@ -43,7 +42,7 @@ static int put_groups(struct encode *e)
         return file_columns_put_const(0, &e->encoder->content);
     for (size_t i = 0; i < e->records; i++)
         e->encoder->value[i] = e->encoder->group[i];
-    return file_encode_column(e, e->records, 4);
+    return file_encode_column(e, e->records);
 }
 
 static int put_producers(struct encode *e)
@@ -55,7 +54,7 @@ static int put_producers(struct encode *e)
     if (kernels->is_sequence(words, e->records, 0, UINT32_MAX))
         return file_columns_put_const((uint32_t)words[0], &encoder->content);
     kernels->extract(encoder->value, words, e->records, 0, 32, false);
-    return file_encode_column(e, e->records, 4);
+    return file_encode_column(e, e->records);
 }
 
 static int put_record_columns(struct encode *e, uint64_t *ret_min, uint64_t *ret_max)

@@ -20,9 +20,7 @@
 #define COLUMN_DECIMAL 4u /* parameter: exponent; k / 10^exponent, nearest floating-point value */
 #define COLUMN_DECIMAL_MUL 5u /* k * nearest(1 / 10^exponent) */
 #define COLUMN_RAW 6u
-#define COLUMN_PACKED                                                                              \
-    7u                     /* parameter: COLUMN_PACKED_*; the bits stand at the end of the content \
-                            */
+#define COLUMN_PACKED 7u   /* parameter: COLUMN_PACKED_*; the bits are at the content's end */
 #define COLUMN_STRINGS 8u  /* the lengths of a string argument only: strings and indices */
 #define COLUMN_KEYED 9u    /* differences from the last value with the same string */
 #define COLUMN_RELATED 10u /* differences from the integers of the floating-point column before */
@@ -58,9 +56,9 @@ struct column_group {
     unsigned relate;     /* COLUMN_RELATE_* that the next column may use */
     const uint8_t *keys; /* of each record: the index of its string in the dictionary; or NULL */
     uint32_t key_count;
-    unsigned key_argument;  /* which string argument of the group that is */
-    uint64_t *reference;    /* the integers of the last floating-point column */
-    size_t reference_count; /* 0: there was none */
+    unsigned key_argument; /* which string argument of the group that is */
+    uint64_t *reference;   /* the integers of the last floating-point column, */
+    bool has_reference;    /* if there was one */
 };
 #define COLUMN_RELATE_KEYED 1u
 #define COLUMN_RELATE_REFERENCE 2u
@@ -94,8 +92,8 @@ void file_columns_begin(struct file_columns *columns);
 int file_columns_reserve(struct file_columns *columns, size_t count);
 void file_columns_cut(struct file_columns *columns, const struct file_buffer *out);
 
-/* Append a column of integers, of `width` bytes each (1..8). */
-int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
+/* Append a column of integers. */
+int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count,
                      struct file_buffer *out);
 /* The same for at least one value, of which the range is known. */
 int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, size_t count,

@@ -26,7 +26,7 @@ static void free_work(struct file_columns *columns)
     free(columns->group.reference);
     free(columns->codes);
     columns->work = columns->work2 = columns->work3 = columns->group.reference = NULL;
-    columns->group.reference_count = 0;
+    columns->group.has_reference = false;
     columns->codes = NULL;
     columns->room = 0;
 }
@@ -244,13 +244,12 @@ static bool has_one_step(const struct file_columns *columns, const uint64_t *v, 
            columns->kernels->is_sequence(v, count, *ret_step, UINT64_MAX);
 }
 
-int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count, unsigned width,
+int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count,
                      struct file_buffer *out)
 {
     struct column_range range;
     uint64_t step;
 
-    (void)width;
     if (!count)
         return file_columns_put_const(0, out);
     if (has_one_step(columns, v, count, &step)) {

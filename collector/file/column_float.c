@@ -142,19 +142,19 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
               ? columns->kernels->decimal(v, count, codec, exponent, columns->work, columns->work2)
               : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
-    if (group->reference_count)
+    if (group->has_reference)
         group->relate |= COLUMN_RELATE_REFERENCE;
-    r = file_columns_put(columns, columns->work, count, 8, out);
+    r = file_columns_put(columns, columns->work, count, out);
     group->relate = 0;
     if (r == 0)
-        r = off ? file_columns_put(columns, columns->work2, count, 8, out)
+        r = off ? file_columns_put(columns, columns->work2, count, out)
                 : file_columns_put_const(0, out);
     group->relate = relate;
     if (group->open) {
         k = columns->work;
         columns->work = group->reference;
         group->reference = k;
-        group->reference_count = count;
+        group->has_reference = true;
     }
     return r;
 }
@@ -174,6 +174,6 @@ int file_columns_put_float(struct file_columns *columns, const uint64_t *v, size
     struct choice choice;
 
     if (count < 4 || all_equal(v, count) || !choose(v, count, width, &choice))
-        return file_columns_put(columns, v, count, width, out);
+        return file_columns_put(columns, v, count, out);
     return file_columns_put_decimal(columns, choice.codec, choice.exponent, v, count, width, out);
 }

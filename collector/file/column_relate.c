@@ -15,14 +15,14 @@ void file_columns_begin_group(struct file_columns *columns, const uint8_t *keys,
     columns->group.keys = keys;
     columns->group.key_count = key_count;
     columns->group.key_argument = key_argument;
-    columns->group.reference_count = 0;
+    columns->group.has_reference = false;
 }
 
 void file_columns_end_group(struct file_columns *columns)
 {
     columns->group.open = false;
     columns->group.relate = 0;
-    columns->group.reference_count = 0;
+    columns->group.has_reference = false;
 }
 
 /* `ret_first`: the first value of each key. Differences of first values are 0. */

@@ -86,7 +86,7 @@ void file_encode_forget_groups(struct file_encoder *encoder);
 uint32_t file_encode_needed(const struct encode_group *group, const struct shmlog_slot *first);
 
 /* block_encode.c: append the encoder's `value` as a column. */
-int file_encode_column(struct encode *e, size_t count, unsigned width);
+int file_encode_column(struct encode *e, size_t count);
 
 /* payload_encode.c: of a group, how large its records are; the columns of its values; the bytes of
  * its strings. -ENOMEM. */

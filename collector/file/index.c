@@ -191,7 +191,7 @@ static int put_table(struct file_encoder *encoder, const struct file_index *inde
             value[count] = 0;
             memcpy(&value[count++], (const uint8_t *)entry + column->offset, column->width);
         }
-        r = file_columns_put(&encoder->columns, value, count, column->width, &encoder->content);
+        r = file_columns_put(&encoder->columns, value, count, &encoder->content);
         if (r < 0)
             return r;
     }

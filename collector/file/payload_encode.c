@@ -56,9 +56,9 @@ static const uint64_t *gather(struct encode *e, const struct encode_group *group
     return encoder->value;
 }
 
-static int put_integers(struct encode *e, const uint64_t *value, size_t count, unsigned width)
+static int put_integers(struct encode *e, const uint64_t *value, size_t count)
 {
-    return file_columns_put(&e->encoder->columns, value, count, width, &e->encoder->content);
+    return file_columns_put(&e->encoder->columns, value, count, &e->encoder->content);
 }
 
 /* Payload bytes of an opaque record from the arguments on, without the zeros at its end. */
@@ -78,12 +78,12 @@ static int put_opaque_sizes(struct encode *e, const struct encode_group *group)
 
     for (size_t i = 0; i < group->count; i++)
         e->encoder->value[i] = record_slots(e->slots + order[i]);
-    r = file_encode_column(e, group->count, 1);
+    r = file_encode_column(e, group->count);
     if (r < 0)
         return r;
     for (size_t i = 0; i < group->count; i++)
         e->encoder->value[i] = opaque_size(e->slots + order[i]);
-    return file_encode_column(e, group->count, 2);
+    return file_encode_column(e, group->count);
 }
 
 /* The strings of a group: by a dictionary each, or the column of their length words. */
@@ -100,7 +100,7 @@ static int put_strings(struct encode *e, struct encode_group *group, const struc
             continue;
         r = file_encode_string_dict(e, group, argument, offset);
         if (r == 0)
-            r = put_integers(e, gather(e, group, offset, 4, false), group->count, 4);
+            r = put_integers(e, gather(e, group, offset, 4, false), group->count);
         else if (r > 0)
             r = 0;
         if (++argument < shape->strings)
@@ -120,7 +120,7 @@ static int put_extra_slots(struct encode *e, const struct encode_group *group)
         e->encoder->value[i] =
             record_slots(first) - (group->strings ? file_encode_needed(group, first) : group->fit);
     }
-    return file_encode_column(e, group->count, 1);
+    return file_encode_column(e, group->count);
 }
 
 int file_encode_sizes(struct encode *e, struct encode_group *group, const struct file_shape *shape)
@@ -159,7 +159,6 @@ static int put_text(struct encode *e, const struct encode_group *group,
     const uint32_t *order = group->order;
 
     for (uint32_t at = 0; at < field->size; at += 8) {
-        unsigned width = field->size - at < 8 ? field->size - at : 8;
         int r;
 
         for (size_t i = 0; i < group->count; i++) {
@@ -171,7 +170,7 @@ static int put_text(struct encode *e, const struct encode_group *group,
             low = cut_text(load64(bytes), &ended);
             e->encoder->value[i] = at ? cut_text(load64(bytes + 8), &ended) : low;
         }
-        r = file_encode_column(e, group->count, width);
+        r = file_encode_column(e, group->count);
         if (r < 0)
             return r;
     }
@@ -191,7 +190,7 @@ static int put_field(struct encode *e, const struct encode_group *group,
     if (shape_is_float(field))
         return file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
                                       &e->encoder->content);
-    return put_integers(e, value, group->count, field->size);
+    return put_integers(e, value, group->count);
 }
 
 int file_encode_fields(struct encode *e, struct encode_group *group, const struct file_shape *shape)

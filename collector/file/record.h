@@ -26,14 +26,6 @@ static inline uint32_t load32(const uint8_t *at)
     return v;
 }
 
-static inline uint16_t load16(const uint8_t *at)
-{
-    uint16_t v;
-
-    memcpy(&v, at, sizeof(v));
-    return v;
-}
-
 static inline unsigned record_slots(const struct shmlog_slot *first)
 {
     return first->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;

@@ -112,7 +112,7 @@ static int put_dict(struct encode *e, const struct string_dict *dict, const uint
     out->size = (size_t)(to - out->data);
     for (size_t i = 0; i < count; i++)
         e->encoder->value[i] = index[i];
-    return file_encode_column(e, count, 1);
+    return file_encode_column(e, count);
 }
 
 void file_encode_strings_start(struct encode *e, const struct encode_group *group, uint32_t end)

@@ -47,7 +47,7 @@ static long round_trip(unsigned codec, unsigned parameter, size_t count, unsigne
 
     file_columns_init(&columns);
     if (codec == COLUMN_CODECS)
-        r = file_columns_put(&columns, values, count, width, &out);
+        r = file_columns_put(&columns, values, count, &out);
     else
         r = file_columns_put_as(&columns, codec, parameter, values, count, width, &out);
     if (r == 0)

@@ -159,7 +159,7 @@ static void make_column(struct made_column *column, size_t count, unsigned width
         column->front.size = 0;
         r = (width == 4 || width == 8) && way % 2
                 ? file_columns_put_float(&columns, values, count, width, &column->front)
-                : file_columns_put(&columns, values, count, width, &column->front);
+                : file_columns_put(&columns, values, count, &column->front);
     }
     cr_assert_eq(r, 0);
     cr_assert_eq(file_columns_put_tail(&columns, &column->back), 0);

@@ -402,3 +402,25 @@ Test(outbox, scribbles_do_not_crash)
     cr_assert(opened > 10 && refused > 10, "%u opened, %u refused", opened, refused);
     free(clean.bytes);
 }
+
+/* One that is to take this one's place: dropped, it leaves nothing; and it does take it. */
+Test(outbox, next)
+{
+    struct outbox *outbox = create(), *next = NULL;
+    const uint64_t size = 2 * SIZE;
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/outbox.next", kit_folder);
+    commit(outbox, 1, 100);
+    cr_assert_eq(outbox_create_next(outbox, kit_folder, size, &next), 0);
+    cr_assert_eq(access(path, F_OK), 0);
+    outbox_drop_next(next, kit_folder);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_neq(outbox_head(outbox), outbox_tail(outbox));
+    cr_assert_eq(outbox_create_next(outbox, kit_folder, size, &next), 0);
+    cr_assert_eq(outbox_replace(outbox, next, kit_folder), 0);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_eq(outbox_size(outbox), size);
+    cr_assert_eq(outbox_head(outbox), outbox_tail(outbox));
+    outbox_close(reopen(outbox));
+}
