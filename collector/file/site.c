@@ -133,12 +133,34 @@ int file_site_parse(const uint8_t *bytes, size_t size, struct file_site *ret_sit
     return r < 0 ? r : parse_strings(ret_site);
 }
 
+/* An unsigned number of 1, 2, 4 or 8 bytes: each by one load, since one that gathers bytes waits
+ * for all of them. */
+static uint64_t read_number(const uint8_t *at, unsigned size)
+{
+    uint64_t u64;
+    uint32_t u32;
+    uint16_t u16;
+
+    switch (size) {
+    case 1:
+        return *at;
+    case 2:
+        memcpy(&u16, at, sizeof(u16));
+        return u16;
+    case 4:
+        memcpy(&u32, at, sizeof(u32));
+        return u32;
+    default:
+        memcpy(&u64, at, sizeof(u64));
+        return u64;
+    }
+}
+
 static void read_scalar(unsigned type, const uint8_t *at, struct file_value *value)
 {
-    uint64_t bits = 0;
-    unsigned size = type_size[type];
+    const unsigned size = type_size[type];
+    const uint64_t bits = read_number(at, size);
 
-    memcpy(&bits, at, size);
     value->u = bits;
     if (type == SHMLOG_TYPE_F32) {
         float f;
