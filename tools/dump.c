@@ -43,6 +43,7 @@ struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
     struct printer *printer; /* NULL: nothing is printed yet */
+    int failed;              /* the first error of writing what was waiting */
 };
 
 static int flush(void)
@@ -52,9 +53,15 @@ static int flush(void)
     return errno ? -errno : -EIO;
 }
 
-static int flush_rows(const struct run *run)
+/* What cannot be written is gone from the rows, and a later write may work again: the run remembers
+ * that it happened. */
+static int flush_rows(struct run *run)
 {
-    return run->printer ? print_flush(run->printer) : flush();
+    const int r = run->printer ? print_flush(run->printer) : flush();
+
+    if (r < 0 && run->failed == 0)
+        run->failed = r;
+    return r;
 }
 
 static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)
@@ -169,6 +176,8 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
         r = count_open(&options->count_by.field[0], &count);
     if (r == 0)
         r = print_records(options, join, &printer, count);
+    if (r == 0)
+        r = run->failed;
     count_close(count);
     join_close(join);
     run->printer = NULL;
