@@ -23,8 +23,8 @@ struct account {
     uint64_t lost[SHMLOG_LOST_CAUSES];
     uint64_t before; /* of `written`: in files that are no longer there */
     /* times of records, in ticks: the newest so far, how many are older than one before them, by
-     * how much at most */
-    uint64_t newest_time, backwards, backwards_by;
+     * how much at most; and the first record whose time was not looked at yet */
+    uint64_t newest_time, backwards, backwards_by, next_timed;
     uint64_t missing; /* records that should be in the files and are not */
     /* A piece is missing in a file that has no good seal. That is in order if the next file starts
      * no later than there; what follows in this one is not counted. */

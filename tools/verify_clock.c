@@ -32,9 +32,14 @@ void verify_clock(struct verify *verify, const struct file_reader *reader)
         verify->clock_seen = pairs[count - 1].ticks;
 }
 
-void verify_times(struct account *account, const struct file_block *block)
+void verify_times(struct account *account, uint64_t first_seq, const struct file_block *block)
 {
-    for (size_t i = 0; i < block->records; i++) {
+    const uint64_t next = account->next_timed, end = first_seq + block->records;
+
+    if (end <= next)
+        return;
+    account->next_timed = end;
+    for (size_t i = first_seq < next ? next - first_seq : 0; i < block->records; i++) {
         const uint64_t time = block->record[i].time;
 
         if (time < account->newest_time) {

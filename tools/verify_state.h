@@ -37,9 +37,10 @@ int verify_read_files(struct verify *verify, size_t first, size_t end,
                       struct verify_last *ret_last);
 
 /* Of time (verify_clock.c): the clock pairs of a file that was read, the times of a block's
- * records, and what is to be said of the latter. */
+ * records, and what is to be said of the latter. A record that a further file repeats is looked at
+ * once: its second time would be older than those of the records after it. */
 void verify_clock(struct verify *verify, const struct file_reader *reader);
-void verify_times(struct account *account, const struct file_block *block);
+void verify_times(struct account *account, uint64_t first_seq, const struct file_block *block);
 void verify_print_times(struct verify *verify, const struct file_identity *identity);
 
 void verify_problem(struct verify *verify, const char *format, ...)
