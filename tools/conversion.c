@@ -3,7 +3,6 @@
  * Conversions; see conversion.h.
  */
 #include "tools/conversion.h"
-#include "tools/decimal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +14,14 @@ const struct file_value *conversion_take(struct arguments *arguments, int positi
     return index < arguments->count ? &arguments->value[index] : NULL;
 }
 
-static bool is_signed(const struct file_value *value)
+static bool is_integer(uint8_t type)
 {
-    switch (value->type) {
-    case SHMLOG_TYPE_CHAR:
-    case SHMLOG_TYPE_I8:
-    case SHMLOG_TYPE_I16:
-    case SHMLOG_TYPE_I32:
-    case SHMLOG_TYPE_I64:
-        return true;
-    default:
-        return false;
-    }
+    return type >= SHMLOG_TYPE_BOOL && type <= SHMLOG_TYPE_U64;
 }
 
-static bool is_integer(const struct file_value *value)
+static bool is_float(uint8_t type)
 {
-    return value->type >= SHMLOG_TYPE_BOOL && value->type <= SHMLOG_TYPE_U64;
-}
-
-static bool is_float(const struct file_value *value)
-{
-    return value->type == SHMLOG_TYPE_F32 || value->type == SHMLOG_TYPE_F64;
+    return type == SHMLOG_TYPE_F32 || type == SHMLOG_TYPE_F64;
 }
 
 static bool is_string(const struct file_value *value)
@@ -45,10 +30,9 @@ static bool is_string(const struct file_value *value)
            value->type == SHMLOG_TYPE_TEXT;
 }
 
-static bool is_wide(const struct file_value *value)
+static bool is_wide(uint8_t type)
 {
-    return value->type == SHMLOG_TYPE_I64 || value->type == SHMLOG_TYPE_U64 ||
-           value->type == SHMLOG_TYPE_POINTER;
+    return type == SHMLOG_TYPE_I64 || type == SHMLOG_TYPE_U64 || type == SHMLOG_TYPE_POINTER;
 }
 
 /* Digits as a number, cut to RENDER_WIDTH_MAX. */
@@ -82,9 +66,9 @@ static int star(const char **at, struct arguments *arguments)
 
     ++*at;
     value = conversion_take(arguments, parse_position(at));
-    if (!value || !is_integer(value))
+    if (!value || !is_integer(value->type))
         return 0;
-    number = is_wide(value) ? value->i : (int32_t)value->i;
+    number = is_wide(value->type) ? value->i : (int32_t)value->i;
     if (number > RENDER_WIDTH_MAX)
         return RENDER_WIDTH_MAX;
     return number < -RENDER_WIDTH_MAX ? -RENDER_WIDTH_MAX : (int)number;
@@ -149,9 +133,49 @@ static void make_spec(const struct conversion *conversion, const char *type, cha
     snprintf(spec + at, 48 - (size_t)at, "%s", type);
 }
 
-static bool is_plain(const struct conversion *conversion)
+/* How many bits at an integer's top the conversion does not look at. */
+static unsigned cut_bits(const struct conversion *conversion, uint8_t type)
 {
-    return !conversion->flags[0] && conversion->width < 0;
+    switch (conversion->length) {
+    case LENGTH_CHAR:
+        return 56;
+    case LENGTH_SHORT:
+        return 48;
+    case LENGTH_LONG:
+        return 0;
+    case LENGTH_NONE:
+        break;
+    }
+    return is_wide(type) ? 0 : 32;
+}
+
+struct conversion_way conversion_way(const struct conversion *conversion, uint8_t type)
+{
+    const struct conversion_way other = {.way = WAY_PRINTF};
+    const bool number = is_integer(type) || type == SHMLOG_TYPE_POINTER;
+    const int precision = conversion->precision;
+
+    if (conversion->flags[0] || conversion->width >= 0)
+        return other;
+    switch (conversion->letter) {
+    case 'd':
+    case 'i':
+    case 'u':
+        if (!number || precision >= 0)
+            return other;
+        return (struct conversion_way){conversion->letter == 'u' ? WAY_UNSIGNED : WAY_SIGNED,
+                                       (uint8_t)cut_bits(conversion, type)};
+    case 'f':
+        if (!is_float(type) || precision > (int)DECIMAL_PLACES_MAX)
+            return other;
+        return (struct conversion_way){WAY_FIXED, precision < 0 ? 6 : (uint8_t)precision};
+    case 'c':
+        if (!is_integer(type) || precision >= 0 || conversion->length != LENGTH_NONE)
+            return other;
+        return (struct conversion_way){.way = WAY_BYTE};
+    default:
+        return other;
+    }
 }
 
 #pragma GCC diagnostic push
@@ -160,47 +184,21 @@ static void put_integer(const struct conversion *conversion, const struct file_v
                         struct text *out)
 {
     const char type[] = {'l', 'l', conversion->letter, 0};
-    bool plain = is_plain(conversion) && conversion->precision < 0;
-    uint64_t number = value->u;
-    unsigned bits = is_wide(value) ? 64 : 32;
+    const bool is_signed = conversion->letter == 'd' || conversion->letter == 'i';
+    const unsigned cut = cut_bits(conversion, value->type);
     char spec[48];
 
-    if (is_signed(value) && !is_wide(value))
-        number = (uint64_t)(int64_t)(int32_t)value->i;
-    if (conversion->length == LENGTH_CHAR)
-        bits = 8;
-    else if (conversion->length == LENGTH_SHORT)
-        bits = 16;
-    else if (conversion->length == LENGTH_LONG)
-        bits = 64;
-    if (conversion->letter == 'd' || conversion->letter == 'i') {
-        if (bits < 64)
-            number = (uint64_t)((int64_t)(number << (64 - bits)) >> (64 - bits));
-        if (plain) {
-            text_i64(out, (int64_t)number);
-            return;
-        }
-    } else {
-        if (bits < 64)
-            number &= (UINT64_C(1) << bits) - 1;
-        if (plain && conversion->letter == 'u') {
-            text_u64(out, number);
-            return;
-        }
-    }
     make_spec(conversion, type, spec);
-    text_printf(out, spec, (unsigned long long)number);
+    text_printf(out, spec,
+                is_signed ? (unsigned long long)conversion_signed(value->u, cut)
+                          : (unsigned long long)conversion_unsigned(value->u, cut));
 }
 
 static void put_float(const struct conversion *conversion, double number, struct text *out)
 {
     const char type[] = {conversion->letter, 0};
-    unsigned places = conversion->precision < 0 ? 6 : (unsigned)conversion->precision;
     char spec[48];
 
-    if (conversion->letter == 'f' && is_plain(conversion) && places <= DECIMAL_PLACES_MAX &&
-        decimal_put(out, number, places))
-        return;
     make_spec(conversion, type, spec);
     text_printf(out, spec, number);
 }
@@ -266,7 +264,7 @@ static bool put_fitting(const struct conversion *conversion, const struct file_v
     case 'o':
     case 'x':
     case 'X':
-        if (!is_integer(value) && value->type != SHMLOG_TYPE_POINTER)
+        if (!is_integer(value->type) && value->type != SHMLOG_TYPE_POINTER)
             return false;
         put_integer(conversion, value, out);
         return true;
@@ -278,13 +276,13 @@ static bool put_fitting(const struct conversion *conversion, const struct file_v
     case 'G':
     case 'a':
     case 'A':
-        if (!is_float(value))
+        if (!is_float(value->type))
             return false;
         put_float(conversion, value->f, out);
         return true;
     case 'c':
     case 'C':
-        if (!is_integer(value))
+        if (!is_integer(value->type))
             return false;
         put_char(conversion, value, out);
         return true;
@@ -295,7 +293,7 @@ static bool put_fitting(const struct conversion *conversion, const struct file_v
         put_string(conversion, value, out);
         return true;
     case 'p':
-        if (value->type != SHMLOG_TYPE_POINTER && !is_integer(value))
+        if (value->type != SHMLOG_TYPE_POINTER && !is_integer(value->type))
             return false;
         put_pointer(conversion, value->u, out);
         return true;
@@ -309,8 +307,8 @@ bool conversion_is_known(char letter)
     return letter && strchr("diouxXeEfFgGaAcCsSpn", letter);
 }
 
-void conversion_put(const struct conversion *conversion, const struct file_value *value,
-                    struct text *out)
+void conversion_put_printf(const struct conversion *conversion, const struct file_value *value,
+                           struct text *out)
 {
     if (!value)
         text_puts(out, "<missing>");

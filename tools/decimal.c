@@ -6,10 +6,6 @@
  */
 #include "tools/decimal.h"
 
-static const uint32_t power[DECIMAL_PLACES_MAX + 1] = {
-    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
-};
-
 bool decimal_put(struct text *out, double value, unsigned places)
 {
     uint64_t bits, mantissa, number;
@@ -27,7 +23,7 @@ bool decimal_put(struct text *out, double value, unsigned places)
     if (biased > 1075 || biased < 1075 - 120)
         return false;
     down = 1075 - biased;
-    scaled = (unsigned __int128)mantissa * power[places];
+    scaled = (unsigned __int128)mantissa * text_power[places];
     if (down) {
         const unsigned __int128 rest = scaled & (((unsigned __int128)1 << down) - 1);
         const unsigned __int128 half = (unsigned __int128)1 << (down - 1);
@@ -45,8 +41,8 @@ bool decimal_put(struct text *out, double value, unsigned places)
         text_u64(out, number);
         return true;
     }
-    text_u64(out, number / power[places]);
+    text_u64(out, number / text_power[places]);
     text_putc(out, '.');
-    text_put_digits(out, places, number % power[places]);
+    text_put_digits(out, places, number % text_power[places]);
     return true;
 }

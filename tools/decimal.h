@@ -10,8 +10,9 @@
 
 #define DECIMAL_PLACES_MAX 9u
 
-/* `value` with `places` decimals (<= DECIMAL_PLACES_MAX). False, with nothing put, if it is not
- * finite, or has more than 19 digits, or so many binary places that 128 bits do not hold it. */
+/* `value` with `places` decimals (<= DECIMAL_PLACES_MAX). False, with nothing put, unless it is 0
+ * or between 2^-68 and 2^53, sign apart, and its digits without the point are a number below 2^63.
+ */
 bool decimal_put(struct text *out, double value, unsigned places);
 
 #endif

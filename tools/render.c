@@ -4,29 +4,16 @@
  */
 #include "tools/render.h"
 #include "tools/conversion.h"
-#include "tools/decimal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What most conversions come to, for an argument of the type at hand. */
-enum quick {
-    QUICK_NOT,
-    QUICK_U64, /* the number as it is */
-    QUICK_U32,
-    QUICK_I64,
-    QUICK_I32,
-    QUICK_FIXED, /* %.Nf */
-    QUICK_CHAR,
-};
 
 /* A stretch of a format: text, then (unless `letter` is 0) a conversion of argument `index`. */
 struct piece {
     uint32_t at, size; /* of the text in the format */
     unsigned index;
-    uint8_t type; /* the argument's for which `quick` holds */
-    enum quick quick;
-    unsigned places;
+    uint8_t type; /* the argument's for which `way` holds */
+    struct conversion_way way;
     struct conversion conversion;
 };
 
@@ -40,6 +27,13 @@ struct render_plan {
     unsigned pieces;
     struct piece piece[PLAN_PIECES];
 };
+
+/* Put a value whose type has no plan, if there is one. */
+static void put_unplanned(const struct conversion *conversion, const struct file_value *value,
+                          struct text *out)
+{
+    conversion_put(conversion, conversion_way(conversion, value ? value->type : 0), value, out);
+}
 
 /* The conversion after a '%'; returns where the format goes on. */
 static const char *put_conversion(const char *percent, struct arguments *arguments,
@@ -62,7 +56,7 @@ static const char *put_conversion(const char *percent, struct arguments *argumen
     if (conversion.letter == 'n')
         text_put(out, percent, (size_t)(conversion.end - percent));
     else
-        conversion_put(&conversion, value, out);
+        put_unplanned(&conversion, value, out);
     return conversion.end;
 }
 
@@ -77,33 +71,6 @@ static void walk_format(const struct file_site *site, const struct file_value *v
 
         text_put(out, at, (size_t)(percent - at));
         at = *percent ? put_conversion(percent, &arguments, out) : percent;
-    }
-}
-
-/* Is there a shorter way for an argument of this type? Where a conversion cuts a number or takes it
- * for one of the other sign there is none. */
-static enum quick quick_way(const struct conversion *c, uint8_t type)
-{
-    const bool bare = !c->flags[0] && c->width < 0, whole = bare && c->precision < 0;
-    const bool word = c->length == LENGTH_NONE, wide = c->length == LENGTH_LONG;
-
-    switch (type) {
-    case SHMLOG_TYPE_U64:
-        return whole && c->letter == 'u' && wide ? QUICK_U64 : QUICK_NOT;
-    case SHMLOG_TYPE_U32:
-        return whole && c->letter == 'u' && word ? QUICK_U32 : QUICK_NOT;
-    case SHMLOG_TYPE_I64:
-        return whole && (c->letter == 'd' || c->letter == 'i') && wide ? QUICK_I64 : QUICK_NOT;
-    case SHMLOG_TYPE_I32:
-        return whole && (c->letter == 'd' || c->letter == 'i') && (wide || word) ? QUICK_I32
-                                                                                 : QUICK_NOT;
-    case SHMLOG_TYPE_F64:
-        return bare && c->letter == 'f' && c->precision <= (int)DECIMAL_PLACES_MAX ? QUICK_FIXED
-                                                                                   : QUICK_NOT;
-    case SHMLOG_TYPE_CHAR:
-        return whole && c->letter == 'c' && word ? QUICK_CHAR : QUICK_NOT;
-    default:
-        return QUICK_NOT;
     }
 }
 
@@ -138,38 +105,10 @@ static bool make_plan(struct render_plan *plan, const struct file_site *site)
         } else {
             piece->index = position > 0 ? (unsigned)position - 1 : none.next++;
             piece->type = piece->index < site->args ? site->arg[piece->index].type : 0;
-            piece->quick = quick_way(&piece->conversion, piece->type);
-            piece->places =
-                piece->conversion.precision < 0 ? 6 : (unsigned)piece->conversion.precision;
+            piece->way = conversion_way(&piece->conversion, piece->type);
         }
     } while (*at);
     return true;
-}
-
-static bool put_quickly(const struct piece *piece, const struct file_value *value, struct text *out)
-{
-    switch (piece->quick) {
-    case QUICK_U64:
-        text_u64(out, value->u);
-        return true;
-    case QUICK_U32:
-        text_u64(out, (uint32_t)value->u);
-        return true;
-    case QUICK_I64:
-        text_i64(out, value->i);
-        return true;
-    case QUICK_I32:
-        text_i64(out, (int32_t)value->i);
-        return true;
-    case QUICK_FIXED:
-        return decimal_put(out, value->f, piece->places);
-    case QUICK_CHAR:
-        text_putc(out, (char)value->i);
-        return true;
-    case QUICK_NOT:
-        break;
-    }
-    return false;
 }
 
 static void follow_plan(const struct render_plan *plan, const struct file_site *site,
@@ -183,8 +122,10 @@ static void follow_plan(const struct render_plan *plan, const struct file_site *
         if (!piece->conversion.letter)
             continue;
         value = piece->index < site->args ? &values[piece->index] : NULL;
-        if (!value || value->type != piece->type || !put_quickly(piece, value, out))
-            conversion_put(&piece->conversion, value, out);
+        if (value && value->type == piece->type)
+            conversion_put(&piece->conversion, piece->way, value, out);
+        else
+            put_unplanned(&piece->conversion, value, out);
     }
 }
 

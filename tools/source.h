@@ -13,8 +13,8 @@ struct stream {
     bool loaded;    /* `record` is there; else only a lower bound of its ticks */
     uint64_t ticks; /* of the record, or the bound */
     struct cursor_record record;
-    /* Make the next record (or the bound) current. 1; 0: no more; negative errno. A stream that is
-     * not loaded gets its record by it, and may be left not loaded again. */
+    /* A stream that is not loaded gets its record by it; one that is, its next record or a bound of
+     * those to come. 1; 0: no more; negative errno. */
     int (*advance)(struct stream *stream);
 };
 
@@ -26,7 +26,8 @@ struct merge_entry {
     struct stream *stream;
 };
 
-/* A heap of streams by ticks, ring, sequence number. Owns the array, not the streams. */
+/* A heap of streams by ticks, then by ring, of which each has one stream. Owns the array, not the
+ * streams. */
 struct merge {
     struct merge_entry *heap;
     size_t count;

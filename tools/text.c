@@ -63,34 +63,37 @@ static const char digit_pairs[] = "000102030405060708091011121314151617181920212
                                   "50515253545556575859606162636465666768697071727374"
                                   "75767778798081828384858687888990919293949596979899";
 
+const uint64_t text_power[20] = {
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    10000000000,
+    100000000000,
+    1000000000000,
+    10000000000000,
+    100000000000000,
+    1000000000000000,
+    10000000000000000,
+    100000000000000000,
+    1000000000000000000,
+    10000000000000000000u,
+};
+
+/* Decimal digits; one of 0. */
 static unsigned digits_of(uint64_t value)
 {
-    static const uint64_t power[] = {
-        0,
-        10,
-        100,
-        1000,
-        10000,
-        100000,
-        1000000,
-        10000000,
-        100000000,
-        1000000000,
-        10000000000,
-        100000000000,
-        1000000000000,
-        10000000000000,
-        100000000000000,
-        1000000000000000,
-        10000000000000000,
-        100000000000000000,
-        1000000000000000000,
-        10000000000000000000u,
-    };
+    const uint64_t odd = value | 1; /* has as many, and a highest bit */
     /* 1233 / 4096 is a little more than log10(2) */
-    unsigned guess = (64 - (unsigned)__builtin_clzll(value | 1)) * 1233 >> 12;
+    const unsigned guess = (64 - (unsigned)__builtin_clzll(odd)) * 1233 >> 12;
 
-    return guess + (value >= power[guess]);
+    return guess + (odd >= text_power[guess]);
 }
 
 /* The last `count` digits of the value. */
@@ -104,7 +107,7 @@ static inline void write_digits(char *at, unsigned count, uint64_t value)
 
 void text_u64(struct text *text, uint64_t value)
 {
-    const unsigned count = value ? digits_of(value) : 1;
+    const unsigned count = digits_of(value);
     char *at = text_reserve(text, count);
 
     if (!at)

@@ -85,6 +85,7 @@ static inline void text_putc(struct text *text, char c)
 }
 
 void text_fill(struct text *text, char c, size_t count);
+extern const uint64_t text_power[20]; /* of ten, all that 64 bits hold */
 void text_u64(struct text *text, uint64_t value);
 void text_i64(struct text *text, int64_t value);
 /* So many decimal digits, with zeros before. */
