@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Other loggers on the same work. Each is a command; bench/README.md says what it is to do."""
+import json
 import os
 import shutil
 import sys
@@ -46,6 +47,8 @@ class Peer:
 
 def check(figures, work):
     """All that is needed is there and a number; where nothing may be lost, nothing was."""
+    if not isinstance(figures, dict):
+        raise Failure(f"printed no JSON object: {json.dumps(figures)[:200]}")
     for key in NEEDED[work]:
         if not isinstance(figures.get(key), (int, float)):
             raise Failure(f"printed no number '{key}'")
