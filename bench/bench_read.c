@@ -2,13 +2,13 @@
  *
  * How fast files are read: into records, into lines of text, and merged from many rings.
  *
- *     bench_read DIRECTORY SHMLOG_DUMP RECORDS [SHMLOG_DUMP ...]
+ *     bench_read DIRECTORY SHMLOG_DUMP RECORDS
  *
  * Makes files of RECORDS orders in DIRECTORY (removed again): once all in one ring, once dealt out
  * to 64 rings in turn, so that merging them takes a record of each ring after the other, and once
  * the same 64 rings each in a directory of its own. Prints CPU time, the system's share included:
- * decoding alone, the cursor over the one and over the many, and the given programs' whole runs
- * with text to /dev/null.
+ * decoding alone, the cursor over the one and over the many, and the whole run of SHMLOG_DUMP with
+ * text to /dev/null.
  */
 #include "bench/blocks.h"
 #include "collector/file/reader.h"
@@ -175,35 +175,34 @@ static void make_one(const char *directory, const char *segments, uint64_t recor
 static void make_many(const char *together, const char *apart, const char *segments,
                       uint64_t records)
 {
-    static struct bench_blocks blocks[RINGS];
+    struct bench_blocks blocks;
     static struct output all, each[RINGS];
     const uint64_t rounds = records / RINGS / BENCH_BLOCK_RECORDS;
 
+    bench_blocks_open(&blocks, segments);
     begin(&all, together, RINGS, 2);
     for (uint64_t round = 0; round < rounds; round++)
         for (uint32_t ring = 0; ring < RINGS; ring++) {
             struct file_block_params params;
             char path[PATH_SIZE];
 
-            if (!round) { /* one by one: a process has but a few attachments */
+            if (!round) {
                 snprintf(path, sizeof(path), "%s/%u", apart, ring);
                 begin(&each[ring], path, 1, (uint8_t)(100 + ring));
-                if (!ring)
-                    bench_blocks_open(&blocks[0], segments);
             }
-            blocks[0].time = 1000000000 + ring * 44 + round * BENCH_BLOCK_RECORDS * RINGS * 50;
-            bench_blocks_next(&blocks[0], (RINGS - 1) * 44, &params);
+            blocks.time = 1000000000 + ring * 44 + round * BENCH_BLOCK_RECORDS * RINGS * 50;
+            bench_blocks_next(&blocks, (RINGS - 1) * 44, &params);
             if (!round && !ring)
-                put_dictionary(&all, &blocks[0].sites);
+                put_dictionary(&all, &blocks.sites);
             if (!round)
-                put_dictionary(&each[ring], &blocks[0].sites);
+                put_dictionary(&each[ring], &blocks.sites);
             put_block(&all, params, ring);
             put_block(&each[ring], params, 0);
         }
     end(&all);
     for (uint32_t ring = 0; ring < RINGS; ring++)
         end(&each[ring]);
-    bench_blocks_close(&blocks[0]);
+    bench_blocks_close(&blocks);
 }
 
 /* ---- Reading them ---- */
@@ -298,8 +297,8 @@ int main(int argc, char **argv)
     double one_by_one = 0, merged;
     uint64_t records;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: bench_read DIRECTORY SHMLOG_DUMP RECORDS [SHMLOG_DUMP ...]\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: bench_read DIRECTORY SHMLOG_DUMP RECORDS\n");
         return 2;
     }
     records = bench_number("RECORDS", argv[3], RINGS * BENCH_BLOCK_RECORDS, UINT64_C(1) << 32);
@@ -326,8 +325,6 @@ int main(int argc, char **argv)
     merged = walk(together, records);
     printf(", \"merge_ratio\": %.3f", merged / one_by_one);
     printf(", \"text_mlines_s\": %.3f", (double)records / 1e6 / dump(argv[2], one));
-    for (int i = 4; i < argc; i++)
-        printf(", \"text_mlines_s_%d\": %.3f", i - 3, (double)records / 1e6 / dump(argv[i], one));
     printf("}\n");
     nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;

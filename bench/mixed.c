@@ -13,7 +13,6 @@ static const char *const symbols[BENCH_SYMBOLS] = {"AAPL", "MSFT", "NVDA",  "SPY
 static const char *const venues[4] = {"XNAS", "ARCX", "BATS", "IEXG"};
 static const char *const reasons[4] = {"user", "ioc", "risk limit", "replaced"};
 static const char *const states[4] = {"connected", "logged on", "recovering", "idle"};
-static const uint32_t sizes[8] = {1, 2, 5, 10, 20, 50, 100, 200};
 
 void bench_mixed_start(struct bench_mixed *ret_mixed)
 {
@@ -53,8 +52,8 @@ void bench_mixed_next(struct bench_mixed *mixed, struct bench_event *ret_event)
     e.id = mixed->orders - (r2 & 15);
     e.px = (double)*tick / 100.0;
     e.px2 = (double)(*tick + 1 + (r >> 4 & 1)) / 100.0;
-    e.qty = sizes[r >> 8 & 7];
-    e.qty2 = sizes[r >> 11 & 7];
+    e.qty = bench_sizes[r >> 8 & 7];
+    e.qty2 = bench_sizes[r >> 11 & 7];
     e.net = mixed->net[symbol];
     switch (e.site) {
     case BENCH_ORDER:

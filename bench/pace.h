@@ -76,7 +76,7 @@ void bench_pace_run(struct bench_pace *pace, size_t samples);
 /* The samples are multiples of this: some machines' TSC advances in large steps. */
 double bench_pace_step_ns(const struct bench_pace *pace);
 /* Percentiles of one kind as members of a JSON object: in ns over what the timer costs; the timer's
- * own as they are. Sorts the samples. */
+ * own as they are. After bench_pace_run(), which sorts the samples. */
 void bench_pace_print(struct bench_pace *pace, struct bench_pace_work *work);
 void bench_pace_done(struct bench_pace *pace);
 

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+const uint32_t bench_sizes[8] = {1, 2, 5, 10, 20, 50, 100, 200};
 struct bench_order bench_orders[BENCH_ORDERS];
 
 void bench_die(const char *format, ...)

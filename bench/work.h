@@ -28,6 +28,8 @@ struct bench_order {
     char side;
 };
 
+extern const uint32_t bench_sizes[8]; /* quantities, of orders and of the mixed stream */
+
 /* Prices walk at random in ticks of 0.01, quantities come from a set of eight, sides are drawn: 6.6
  * bits of chance in each order. Fixed seed. */
 struct bench_walk {
@@ -50,12 +52,11 @@ static inline uint64_t bench_random(uint64_t *state) /* splitmix64 */
 
 static inline void bench_walk_next(struct bench_walk *walk, struct bench_order *ret_order)
 {
-    static const uint32_t sizes[8] = {1, 2, 5, 10, 20, 50, 100, 200};
     const uint64_t r = bench_random(&walk->state);
 
     walk->tick += (r & 3) - (r >> 2 & 3); /* -3 .. 3 ticks, most often 0 */
     ret_order->px = (double)walk->tick / 100.0;
-    ret_order->qty = sizes[r >> 8 & 7];
+    ret_order->qty = bench_sizes[r >> 8 & 7];
     ret_order->side = r & 0x10000 ? 'B' : 'S';
 }
 

@@ -8,7 +8,7 @@ from .summary import figure
 # be at most the limit, False if at least.
 Goal = collections.namedtuple("Goal", "text at limit low unit digits", defaults=("", 2))
 
-MIB = 1024
+MIB_KIB = 1024
 
 
 def beside_rings_mib(summary):
@@ -18,7 +18,7 @@ def beside_rings_mib(summary):
     found += [figure(summary, "scale", key, "beside_rings_kib", "max")
               for key in summary.get("scale", {})]
     found = [value for value in found if value is not None]
-    return max(found) / MIB if found else None
+    return max(found) / MIB_KIB if found else None
 
 
 def mixed_ratio(summary):

@@ -97,7 +97,8 @@ def facts(source, build, work, pair):
 
 
 def cpu_times():
-    """Jiffies so far of all cores: (own and others' work, stolen by the hypervisor, all)."""
+    """So far: (seconds of this process and its children that have ended; of all cores, in jiffies:
+    stolen by the hypervisor, everything, idle)."""
     fields = [int(x) for x in read("/proc/stat").splitlines()[0].split()[1:9]]
     return time.process_time() + sum(os.times()[2:4]), fields[7], sum(fields), fields[3] + fields[4]
 
