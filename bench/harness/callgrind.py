@@ -6,7 +6,8 @@ import subprocess
 
 from .processes import Failure
 
-WHAT = ("floor", "call", "timed", "core", "timed_core", "off", "encode", "decode")
+WHAT = ("floor", "call", "timed", "core", "timed_core", "off", "encode", "decode", "encode-mixed",
+        "decode-mixed")
 
 
 def self_cost_by_object(path):
@@ -40,9 +41,10 @@ def count(program, directory, work, records, whats=WHAT):
     """Instructions for each record of what bench_steps can do; zstd's share apart."""
     figures = {"bench": "steps", "records": records}
     for what in whats:
+        function = "counted_" + what.removesuffix("-mixed")
         out = os.path.join(work, f"callgrind.{what}")
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--toggle-collect=counted_{what}",
+            ["valgrind", "--tool=callgrind", f"--toggle-collect={function}",
              f"--callgrind-out-file={out}", program, directory, what, str(records)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
@@ -51,8 +53,8 @@ def count(program, directory, work, records, whats=WHAT):
         total = sum(costs.values())
         zstd = sum(cost for name, cost in costs.items() if name.startswith("libzstd"))
         if not total:
-            raise Failure(f"callgrind counted nothing in counted_{what}")
+            raise Failure(f"callgrind counted nothing in {function}")
         figures[what] = total / records
-        if what in ("encode", "decode"):
+        if what.startswith(("encode", "decode")):
             figures[what + "_zstd"] = zstd / records
     return figures

@@ -211,7 +211,9 @@ def step_lines(summary):
             ["the same, caller's timestamp", show(s["timed"], 1), ""],
             ["level off", show(s["off"], 1), ""],
             ["encode", show(s["encode"], 1), show(s["encode_zstd"], 1)],
-            ["decode", show(s["decode"], 1), show(s["decode_zstd"], 1)]]
+            ["decode", show(s["decode"], 1), show(s["decode_zstd"], 1)],
+            ["encode, mixed stream", show(s["encode-mixed"], 1), show(s["encode-mixed_zstd"], 1)],
+            ["decode, mixed stream", show(s["decode-mixed"], 1), show(s["decode-mixed_zstd"], 1)]]
     return ["## Instructions per record (callgrind)", ""] + table(
         ["", "all", "of these in zstd"], rows)
 
