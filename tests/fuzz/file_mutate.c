@@ -86,8 +86,38 @@ static struct piece *any_piece(struct work *w)
     return &w->piece[random_below(w, w->pieces)];
 }
 
+/* What a frame of a kind of many sizes says of its contents: as much as there is room for. A frame
+ * that says anything else is refused before anything in it is looked at. */
+static void fit(struct work *w, const struct piece *piece)
+{
+    uint8_t *frame = w->data + piece->at;
+    struct frame_identity identity;
+    struct frame_head head;
+    struct frame_site site;
+
+    memcpy(&head, frame, sizeof(head));
+    if (head.kind == FILE_KIND_SITE && piece->frame >= sizeof(site) + sizeof(uint64_t)) {
+        size_t room = piece->frame - sizeof(site) - sizeof(uint64_t);
+
+        memcpy(&site, frame, sizeof(site));
+        if (((site.size + 7u) & ~7u) != room)
+            site.size = (uint16_t)room;
+        memcpy(frame, &site, sizeof(site));
+    }
+    if ((head.kind == FILE_KIND_HEADER || head.kind == FILE_KIND_LEDGER) &&
+        piece->frame >= sizeof(identity) + sizeof(uint64_t)) {
+        size_t room = piece->frame - sizeof(identity) - sizeof(uint64_t);
+
+        memcpy(&identity, frame, sizeof(identity));
+        identity.rings = (uint32_t)(room / sizeof(struct file_ledger_entry));
+        memcpy(frame, &identity, sizeof(identity));
+    }
+}
+
 static void seal(struct work *w, const struct piece *piece)
 {
+    if (random_below(w, 8))
+        fit(w, piece);
     file_frame_seal(w->data + piece->at, piece->frame);
 }
 
@@ -224,6 +254,35 @@ static void change_site(struct work *w, const struct piece *piece)
     splice(w, piece->at, piece->frame, frame, size);
 }
 
+/* A line of a header or ledger goes, or comes twice. */
+static void change_lines(struct work *w, const struct piece *piece)
+{
+    const size_t line = sizeof(struct file_ledger_entry), begin = sizeof(struct frame_identity);
+    struct piece changed = *piece;
+    struct frame_head head;
+    uint8_t copy[sizeof(struct file_ledger_entry)];
+    size_t lines, at;
+
+    if (piece->frame < begin + sizeof(uint64_t) + line)
+        return;
+    lines = (piece->frame - begin - sizeof(uint64_t)) / line;
+    at = piece->at + begin + random_below(w, lines) * line;
+    memcpy(copy, w->data + at, line);
+    if (random_below(w, 2)) {
+        splice(w, at, line, NULL, 0);
+        changed.frame -= line;
+    } else {
+        at = piece->at + begin + random_below(w, lines + 1) * line;
+        if (!splice(w, at, 0, copy, line))
+            return;
+        changed.frame += line;
+    }
+    memcpy(&head, w->data + piece->at, sizeof(head));
+    head.size = (uint32_t)(changed.frame - 8);
+    memcpy(w->data + piece->at, &head, sizeof(head));
+    seal(w, &changed);
+}
+
 /* A piece goes, comes twice, or goes elsewhere. */
 static void move_piece(struct work *w, const struct piece *piece)
 {
@@ -266,6 +325,9 @@ static void change_piece(struct work *w)
             change_site(w, piece);
         else if (piece->size > piece->frame)
             change_content(w, piece);
+        else if ((piece->kind == FILE_KIND_HEADER || piece->kind == FILE_KIND_LEDGER) &&
+                 random_below(w, 2))
+            change_lines(w, piece);
         else
             change_frame(w, piece, sizeof(struct frame_head));
     }
