@@ -451,7 +451,7 @@ inline release()
 
 proctype collector()
 {
-    byte pos, seq, noted, upto, n, at, i, hd, over, part, gaps, refused, killed_once;
+    byte pos, seq, noted, upto, n, at, i, hd, over, part, gaps, refused;
     byte gap_pos[GAPS_MAX + 1], gap_n[GAPS_MAX + 1], last[WRITERS];
     slot_words c[CAP];
     bool flush;
