@@ -57,12 +57,10 @@ static void look_piece(struct file_reader *reader, const struct file_piece *piec
         if (!look->damaged++)
             look->damage_at = piece->offset;
     }
-    look->gaps += piece->kind == FILE_PIECE_GAP;
     if (piece->kind == FILE_PIECE_GAP)
         KIT_CHECK(piece->gap.ring < WHOLE_RINGS && piece->gap.count == 1000 + piece->gap.ring);
     if (piece->kind != FILE_PIECE_BLOCK)
         return;
-    look->blocks++;
     r = file_reader_decode(reader, piece, &block);
     if (r < 0) {
         KIT_CHECK(r == -FILE_ERR_DAMAGED || r == -FILE_ERR_CUT);

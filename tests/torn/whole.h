@@ -47,7 +47,7 @@ struct look {
     int opened; /* result of opening */
     bool sealed, whole;
     bool seen[WHOLE_RINGS][WHOLE_RECORDS + 1]; /* by number */
-    uint32_t records, blocks, bad_blocks, gaps, damaged;
+    uint32_t records, bad_blocks, damaged;
     uint64_t damage_at; /* the first */
 };
 
