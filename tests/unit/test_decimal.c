@@ -4,23 +4,9 @@
  */
 #include "tools/decimal.h"
 
-#include <criterion/criterion.h>
-#include <inttypes.h>
+#include "tests/unit/file_kit.h"
+
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-static uint64_t rng_state;
-
-/* splitmix64 */
-static uint64_t rng(void)
-{
-    uint64_t z = rng_state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
 
 static double power_of_ten(unsigned n)
 {
@@ -100,11 +86,9 @@ Test(decimal, edges)
 
 Test(decimal, by_chance)
 {
-    const char *text = getenv("SHMLOG_TEST_SEED");
     unsigned taken = 0;
 
-    rng_state = text ? strtoull(text, NULL, 0) : 1;
-    fprintf(stderr, "seed %" PRIu64 "\n", rng_state);
+    rng_seed(1);
     for (unsigned i = 0; i < 400000; i++) {
         const unsigned places = (unsigned)(rng() % (DECIMAL_PLACES_MAX + 1));
         uint64_t bits = rng();
