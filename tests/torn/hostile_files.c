@@ -12,6 +12,7 @@
 #include "tests/kit/kit.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,7 +284,9 @@ static int run_limited(void *arg)
     return 98;
 }
 
-static void read_with(const char *name, const char *path, const char *option, const char *value)
+/* `placed`: it has to name a place in the file. */
+static void read_with(const char *name, const char *path, bool placed, const char *option,
+                      const char *value)
 {
     struct reading reading = {.argv = {kit_program("tools/shmlog-dump"), path, option, value}};
     struct kit_process process;
@@ -297,7 +300,8 @@ static void read_with(const char *name, const char *path, const char *option, co
     err = kit_read_file(process.err, &err_size);
     fprintf(stderr, "%s %s: %zu bytes, status %d in %.2f s: %.*s\n", name, option, size, status,
             (double)(kit_now_ns() - begun) / 1e9, (int)strcspn(err, "\n"), err);
-    if (status != 1 || !strstr(err, path) || strstr(err, "Cannot allocate"))
+    if (status != 1 || !strstr(err, path) || (placed && !strstr(err, ": at ")) ||
+        strstr(err, "Cannot allocate"))
         KIT_FAIL("%s %s: exit status %d: %s", name, option, status, err);
     free(err);
 }
@@ -307,17 +311,18 @@ int main(void)
     static const struct {
         const char *name;
         void (*make)(void);
+        bool sound_pieces; /* all that --verify can say is of the file as a whole */
     } files[] = {
-        {"content_bomb", content_bomb},
-        {"size_claim", size_claim},
-        {"record_bomb", record_bomb},
-        {"ring_claims", ring_claims},
-        {"index_claims", index_claims},
-        {"trailer_to_itself", trailer_to_itself},
-        {"trailer_to_the_header", trailer_to_the_header},
-        {"pointers_back", pointers_back},
-        {"frames_in_frames", frames_in_frames},
-        {"dictionary_claims", dictionary_claims},
+        {"content_bomb", content_bomb, false},
+        {"size_claim", size_claim, false},
+        {"record_bomb", record_bomb, true},
+        {"ring_claims", ring_claims, false},
+        {"index_claims", index_claims, true},
+        {"trailer_to_itself", trailer_to_itself, true},
+        {"trailer_to_the_header", trailer_to_the_header, true},
+        {"pointers_back", pointers_back, false},
+        {"frames_in_frames", frames_in_frames, false},
+        {"dictionary_claims", dictionary_claims, true},
     };
 
     kit_begin("hostile_files");
@@ -328,8 +333,8 @@ int main(void)
 
         files[i].make();
         kit_write_file(path, file, size);
-        read_with(files[i].name, path, "--limit", "1000");
-        read_with(files[i].name, path, "--verify", NULL);
+        read_with(files[i].name, path, true, "--limit", "1000");
+        read_with(files[i].name, path, !files[i].sound_pieces, "--verify", NULL);
     }
     free(file);
     return 0;
