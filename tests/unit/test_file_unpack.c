@@ -174,6 +174,46 @@ static void put(struct file_buffer *out, const void *bytes, size_t size)
     out->size += size;
 }
 
+/* The same column, sound or not, by both sets: the same values, or refused by both. */
+Test(unpack, same_refusals)
+{
+    static uint64_t v[2][MOST], scratch[MOST];
+    unsigned sound = 0, refused = 0;
+
+    if (unpack_kernels() == &unpack_kernels_portable)
+        cr_skip_test("this machine has the portable loops only");
+    rng_seed(5);
+    for (unsigned round = 0; round < 10000; round++) {
+        const unsigned width = 1 + (unsigned)rng_below(8);
+        const size_t count = 1 + rng_below(rng_below(2) ? 12 : MOST);
+        struct column_reader reader[2];
+        struct made_column column;
+        struct bytes_in in;
+
+        make_column(&column, count, width);
+        put(&column.front, column.back.data, column.back.size);
+        if (rng_below(3))
+            column.front.data[rng_below(column.front.size)] ^= (uint8_t)(1u << rng_below(8));
+        in = (struct bytes_in){column.front.data, column.front.data + column.front.size, false};
+        if (column_reader_open(&reader[0], &in, count, width) == 0) {
+            int r[2];
+
+            reader[1] = reader[0];
+            reader[1].kernels = &unpack_kernels_portable;
+            for (unsigned k = 0; k < 2; k++)
+                r[k] = column_reader_take(&reader[k], count, v[k], scratch);
+            cr_assert_eq(r[0], r[1], "round %u: %d, portably %d", round, r[0], r[1]);
+            for (size_t i = 0; r[0] == 0 && i < count; i++)
+                cr_assert(!memcmp(&v[0][i], &v[1][i], width), "value %zu of %zu", i, count);
+            sound += r[0] == 0;
+            refused += r[0] == -EBADMSG;
+        }
+        file_buffer_done(&column.front);
+        file_buffer_done(&column.back);
+    }
+    cr_assert(sound > 1000 && refused > 50, "%u sound, %u refused", sound, refused);
+}
+
 Test(unpack, columns_in_pieces)
 {
     static uint64_t whole[MOST], pieces[MOST], scratch[MOST];
@@ -347,44 +387,160 @@ static void compare(const struct file_block *one, const struct file_block *other
     }
 }
 
+static struct file_block decoded[2];
+
+/* Decode it in the way of its own, if it has that, and in the general one. What both say. */
+static int decode_both_ways(struct file_block_decoder *decoder, const struct made_block *made)
+{
+    int r[2];
+
+    for (unsigned general = 0; general < 2; general++) {
+        const struct file_block_info info = {
+            .first_seq = 1000,
+            .records = made->records,
+            .slots = made->records,
+            .codec = 1,
+        };
+        struct file_buffer content = {0};
+
+        put_content(made, general, &content);
+        r[general] =
+            file_block_decode(decoder, &info, content.data, content.size, &decoded[general]);
+        file_buffer_done(&content);
+    }
+    cr_assert_eq(r[0], r[1], "%d, the general way %d", r[0], r[1]);
+    compare(&decoded[0], &decoded[1]);
+    return r[0];
+}
+
+static void block_done(struct made_block *made)
+{
+    for (unsigned n = 0; n < made->columns; n++) {
+        file_buffer_done(&made->column[n].front);
+        file_buffer_done(&made->column[n].back);
+    }
+}
+
 Test(unpack, blocks_both_ways)
 {
     struct file_block_decoder *decoder;
-    static struct file_block block[2];
     unsigned sound = 0, refused = 0;
 
     rng_seed(4);
     cr_assert_eq(file_block_decoder_open(&decoder), 0);
     for (unsigned round = 0; round < 6000; round++) {
         static struct made_block made;
-        int r[2];
+        int r;
 
         make_block(&made);
-        for (unsigned general = 0; general < 2; general++) {
-            const struct file_block_info info = {
-                .first_seq = 1000,
-                .records = made.records,
-                .slots = made.records,
-                .codec = 1,
-            };
-            struct file_buffer content = {0};
-
-            put_content(&made, general, &content);
-            r[general] =
-                file_block_decode(decoder, &info, content.data, content.size, &block[general]);
-            file_buffer_done(&content);
-        }
-        cr_assert_eq(r[0], r[1], "round %u: %d, the general way %d", round, r[0], r[1]);
-        sound += r[0] == 0;
-        refused += r[0] == -EBADMSG;
-        compare(&block[0], &block[1]);
-        for (unsigned n = 0; n < made.columns; n++) {
-            file_buffer_done(&made.column[n].front);
-            file_buffer_done(&made.column[n].back);
-        }
+        r = decode_both_ways(decoder, &made);
+        sound += r == 0;
+        refused += r == -EBADMSG;
+        block_done(&made);
     }
     cr_assert(sound > 1000 && refused > 100, "%u sound, %u refused", sound, refused);
-    file_block_done(&block[0]);
-    file_block_done(&block[1]);
+    file_block_done(&decoded[0]);
+    file_block_done(&decoded[1]);
+    file_block_decoder_close(decoder);
+}
+
+/* ---- Blocks of records alike, but for what the way of their own cannot read ---- */
+
+#define PRICES 500
+
+/* All but the fields: one group, one producer, times, no extra slots. */
+static void begin_prices(struct made_block *block, unsigned fields)
+{
+    static const uint8_t zero[2];
+    uint8_t bytes[] = {SHAPE_ARGS, (uint8_t)fields, SHMLOG_TYPE_F64, SHMLOG_TYPE_F64};
+    struct bytes_in in = {bytes, bytes + 2 + fields, false};
+
+    *block = (struct made_block){.columns = 5, .records = PRICES};
+    cr_assert_eq(file_shape_get(&in, &block->shape), 0);
+    for (unsigned n = 0; n < 4; n++)
+        if (n == 2)
+            make_column(&block->column[n], PRICES, 8);
+        else
+            put(&block->column[n].front, zero, sizeof(zero));
+}
+
+/* The second price is told from the first, as the encoder does that: the general way reads it. */
+Test(unpack, prices_told_from_others)
+{
+    static uint64_t price[2][PRICES];
+    static struct made_block made;
+    struct file_block_decoder *decoder;
+    struct file_columns columns;
+    struct column_reader reader;
+    struct file_buffer all = {0};
+    struct bytes_in in;
+
+    rng_seed(6);
+    for (size_t i = 0; i < PRICES; i++) {
+        const uint64_t ticks = 100000 + rng_below(10000000);
+        const double bid = (double)ticks / 100, ask = (double)(ticks + 1 + rng_below(3)) / 100;
+
+        memcpy(&price[0][i], &bid, sizeof(bid));
+        memcpy(&price[1][i], &ask, sizeof(ask));
+    }
+    begin_prices(&made, 2);
+    file_columns_init(&columns);
+    file_columns_begin(&columns);
+    file_columns_begin_group(&columns, NULL, 0, 0);
+    for (unsigned f = 0; f < 2; f++)
+        cr_assert_eq(file_columns_put_float(&columns, price[f], PRICES, 8, &made.column[4].front),
+                     0);
+    file_columns_end_group(&columns);
+    cr_assert_eq(file_columns_put_tail(&columns, &made.column[4].back), 0);
+    file_columns_done(&columns);
+
+    put(&all, made.column[4].front.data, made.column[4].front.size);
+    put(&all, made.column[4].back.data, made.column[4].back.size);
+    in = (struct bytes_in){all.data, all.data + all.size, false};
+    cr_assert_eq(column_reader_open(&reader, &in, PRICES, 8), 0);
+    cr_assert_eq(column_reader_open(&reader, &in, PRICES, 8), -ENOTSUP, "nothing to fall back for");
+    file_buffer_done(&all);
+
+    cr_assert_eq(file_block_decoder_open(&decoder), 0);
+    cr_assert_eq(decode_both_ways(decoder, &made), 0);
+    cr_assert_eq(decoded[0].records, PRICES);
+    for (size_t i = 0; i < PRICES; i++)
+        for (unsigned f = 0; f < 2; f++)
+            cr_assert(!memcmp(decoded[0].record[i].payload + made.shape.field[f].offset,
+                              &price[f][i], 8),
+                      "price %u of record %zu", f, i);
+    block_done(&made);
+    file_block_done(&decoded[0]);
+    file_block_done(&decoded[1]);
+    file_block_decoder_close(decoder);
+}
+
+/* Told from what is not there: no string, or no price before it. */
+Test(unpack, prices_told_from_nothing)
+{
+    static const struct {
+        uint8_t bytes[6];
+        size_t size;
+    } columns[] = {
+        {{COLUMN_KEYED << 4, COLUMN_CONST << 4, 0}, 3},
+        {{COLUMN_DECIMAL << 4 | 2, COLUMN_KEYED << 4, COLUMN_CONST << 4, 0, COLUMN_CONST << 4, 0},
+         6},
+        {{COLUMN_DECIMAL << 4 | 2, COLUMN_RELATED << 4, COLUMN_CONST << 4, 0, COLUMN_CONST << 4, 0},
+         6},
+    };
+    struct file_block_decoder *decoder;
+
+    rng_seed(7);
+    cr_assert_eq(file_block_decoder_open(&decoder), 0);
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+        static struct made_block made;
+
+        begin_prices(&made, 1);
+        put(&made.column[4].front, columns[i].bytes, columns[i].size);
+        cr_assert_eq(decode_both_ways(decoder, &made), -EBADMSG, "%zu", i);
+        block_done(&made);
+    }
+    file_block_done(&decoded[0]);
+    file_block_done(&decoded[1]);
     file_block_decoder_close(decoder);
 }
