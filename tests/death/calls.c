@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#define OTHERS 1000u
-
 SHMLOG_RECORD(small_record, struct raw_small, SHMLOG_INFO, "", "small",
               SHMLOG_FIELD(struct raw_small, number), SHMLOG_FIELD(struct raw_small, check));
 SHMLOG_RECORD(large_record, struct raw_large, SHMLOG_INFO, "", "large",
@@ -154,10 +152,10 @@ static void call(const struct life *l, struct shmlog *log, uint64_t number)
     struct page *const page = l->page;
     struct raw_large large = {.number = number, .check = CHECK_OF(number, KIND_RAW_LONG)};
     const struct raw_small small = {.number = number, .check = CHECK_OF(number, KIND_RAW)};
-    char text[TEXT_MAX + 1];
+    char text[LONG_TEXT + 1];
 
     text_of(number, RAW_TEXT, large.text);
-    text_of(number, l->text, text);
+    text_of(number, LONG_TEXT, text);
     page->before = number;
     switch (l->call) {
     case CALL_ONE:

@@ -24,8 +24,9 @@ enum kind {
     KIND_OTHER,    /* by another process */
     KINDS
 };
-#define TEXT_MAX 300u
+#define LONG_TEXT 190u /* bytes of a long record's string */
 #define RAW_TEXT 151u
+#define OTHERS 1000u /* records of each who logs while the producer stands still */
 #define CHECK_OF(number, kind) ((number)*UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(kind))
 
 /* A text of `size` bytes that follows from the number. */
@@ -56,7 +57,7 @@ struct page {
     uint64_t nested_before, nested_after;
     uint64_t thread_before, thread_after, other_before, other_after;
     uint64_t mark;      /* how far it has got: marks passed */
-    uint32_t thread_go; /* set, and woken, by the tester: log 1,000 records */
+    uint32_t thread_go; /* set, and woken, by the tester: log OTHERS records */
     uint32_t thread_ready;
     uint64_t owned; /* after the call: it has a ring of its own */
     uint64_t ring;  /* before the call: where it has the ring that it writes to */
@@ -79,7 +80,6 @@ struct life {
     bool gave_up;      /* a wait ran out before */
     bool thread;       /* another thread stands by */
     int cpu;
-    uint32_t text;     /* bytes of the string */
     uint32_t position; /* of the call's record, masked */
     uint32_t fill;     /* slots filled after the first mark */
 };

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OTHERS 1000u
 #define LATE_MAX 3u
 
 /* The same call again, without traps: what the dead has left behind is no hindrance. */

@@ -56,12 +56,11 @@ static uint32_t payload_of(const struct shmlog_slot *slots, uint8_t *ret_payload
 }
 
 /* Number and kind of a record; fails the test unless it is whole. */
-static enum kind kind_of(const struct ledger *l, const struct shmlog_slot *slots,
-                         uint64_t *ret_number)
+static enum kind kind_of(const struct shmlog_slot *slots, uint64_t *ret_number)
 {
     uint8_t payload[SHMLOG_RECORD_PAYLOAD];
     const uint32_t size = payload_of(slots, payload);
-    char text[TEXT_MAX + 1];
+    char text[LONG_TEXT + 1];
     uint64_t number, check;
     uint32_t length = RAW_TEXT, at = 32;
 
@@ -72,7 +71,7 @@ static enum kind kind_of(const struct ledger *l, const struct shmlog_slot *slots
         KIT_FAIL("a torn record: number %" PRIu64 ", kind %" PRIx64, number, check);
     if (check == KIND_LONG) {
         memcpy(&length, payload + at, sizeof(length));
-        KIT_EQ(length, l->text);
+        KIT_EQ(length, LONG_TEXT);
         at += (uint32_t)sizeof(length);
     }
     if (check == KIND_LONG || check == KIND_RAW_LONG) {
@@ -88,7 +87,7 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 {
     struct ledger *const l = arg;
     uint64_t number;
-    const enum kind kind = kind_of(l, slots, &number);
+    const enum kind kind = kind_of(slots, &number);
     const enum stream stream = kind == KIND_NESTED   ? STREAM_NESTED
                                : kind == KIND_THREAD ? STREAM_THREAD
                                : kind == KIND_OTHER  ? STREAM_OTHER
@@ -99,7 +98,6 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
                  l->last[stream]);
     l->holes[stream] += number - l->last[stream] - 1;
     l->last[stream] = number;
-    l->seen[stream]++;
     l->last_site = slots->site & SHMLOG_SITE_ID_MASK;
 }
 
@@ -133,7 +131,7 @@ bool ledger_slots_hold(const struct ledger *l, uint32_t ring, uint64_t number)
     for (uint32_t i = 0; i < count; i++)
         slots[i] = r->slots[(head + i) & (RING_SLOTS - 1)];
     memcpy(&got, slots[0].payload + 16, sizeof(got));
-    return got == number && (kind_of(l, slots, &got), got == number);
+    return got == number && (kind_of(slots, &got), got == number);
 }
 
 /* ---- The dead, and sites ---- */

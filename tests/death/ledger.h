@@ -21,9 +21,7 @@ struct ledger {
     struct census *census;
     struct page *page;       /* shared with the producers */
     uint64_t last[STREAMS];  /* number of the last record, or that is settled otherwise */
-    uint64_t seen[STREAMS];  /* records */
     uint64_t holes[STREAMS]; /* numbers passed over */
-    uint32_t text;           /* size of a long record's string */
     uint32_t last_site;      /* of the last record */
 };
 

@@ -40,7 +40,6 @@ struct scene {
     uint32_t on_full;  /* 0: drop */
     uint32_t position; /* of the record, masked */
     uint32_t fill;     /* slots filled before it */
-    uint32_t text;     /* bytes of the string; 0: some slots' */
     enum limit limit;
     enum trigger trigger;
     enum end end; /* of the call, if nobody dies */

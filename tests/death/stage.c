@@ -211,7 +211,6 @@ void stage_open(const struct scene *scene)
     stage.life.call = scene->call;
     stage.life.position = scene->position;
     stage.life.fill = scene->fill;
-    stage.life.text = stage.ledger.text = scene->text ? scene->text : 190;
     stage.life.cpu = stage.cpu;
     /* where the core has no ring for the process, the thread would take the spare one */
     stage.life.thread =

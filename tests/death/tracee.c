@@ -29,7 +29,6 @@ void tracee_init(struct tracee *t, const struct places *places)
 
     memset(t, 0, sizeof(*t));
     t->memory = -1;
-    t->places = places;
     t->text_start = places->place[0].address & ~(uint64_t)(PAGE - 1);
     t->text_size = (last - t->text_start) / PAGE * PAGE + PAGE;
     t->text = malloc(t->text_size);

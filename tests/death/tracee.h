@@ -18,7 +18,6 @@
 struct tracee {
     pid_t pid;
     int memory;
-    const struct places *places;
     bool watched;
     uint8_t *text; /* the listed functions' pages as they were */
     uint64_t text_start;
