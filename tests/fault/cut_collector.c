@@ -100,22 +100,35 @@ static void test_other_ring(off_t size)
     KIT_EQ(messages("after"), RECORDS);
 }
 
-/* The ring that is being written: the thread goes over to that of a core. */
+static bool is_drained(void *arg)
+{
+    (void)arg;
+    return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_records]) >= RECORDS;
+}
+
+/* The ring that is being written: the thread goes over to that of a core. What was read before is
+ * not lost with it, and of what comes after all is there or was counted. */
 static void test_own_ring(void)
 {
-    uint64_t lost;
+    uint64_t lost_after, lost;
 
     begin("own");
     log_some("before");
+    KIT_CHECK(kit_wait(is_drained, NULL, 20));
+    KIT_EQ(shmlog_thread_lost(log_), 0);
     cut("ring-001", 0);
     log_some("after");
+    lost_after = shmlog_thread_lost(log_);
     kit_wait_text(&collector, "ring-001 was cut short", 20);
-    lost = shmlog_thread_lost(log_);
     log_some("later");
-    lost = shmlog_thread_lost(log_) - lost;
+    lost = shmlog_thread_lost(log_) - lost_after;
     shmlog_close(log_);
     kit_collector_stop(&collector);
+    KIT_EQ(messages("before"), RECORDS);
+    KIT_EQ(messages("after") + lost_after, RECORDS);
     KIT_EQ(messages("later") + lost, RECORDS);
+    KIT_COMPARE(lost_after, <=, 1); /* the one that was being written */
+    KIT_EQ(lost, 0);
 }
 
 /* Records of the ring that are not read yet, some of them cut off: those before are sound, the
@@ -150,12 +163,6 @@ static void end_badly(const char *why)
     if (!kit_err_contains(&collector, why))
         KIT_FAIL("not said: %s: %s", why, kit_read_file(collector.err, NULL));
     shmlog_close(log_);
-}
-
-static bool is_drained(void *arg)
-{
-    (void)arg;
-    return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_records]) >= RECORDS;
 }
 
 /* The sites, and with them the formats, are in the control file: of what was read by then they are
@@ -215,12 +222,14 @@ static void test_access(void)
     end_well(0);
 }
 
+/* It shows what is logged from when it has begun on: so one more for each look. */
 static bool has_followed(void *arg)
 {
     const char *const path = ((struct kit_process *)arg)->out;
     bool found;
     char *text;
 
+    shmlog_info(log_, "before %u", RECORDS - 1);
     if (access(path, R_OK) < 0)
         return false; /* it has not begun */
     text = kit_read_file(path, NULL);
@@ -243,8 +252,7 @@ static void test_dump(void)
     }
     kit_wait_text(&collector, "ready", 20);
     log_some("before");
-    while (!has_followed(&dump) && !kit_has_ended(&dump))
-        shmlog_info(log_, "before %u", RECORDS - 1);
+    KIT_CHECK(kit_wait(has_followed, &dump, 20));
     cut("ring-001", 0);
     kit_wait_text(&dump, "cut short", 20);
     kit_kill(&dump, SIGINT);
