@@ -156,6 +156,14 @@ static bool past(void *arg)
     return kit_now_ns() > *(uint64_t *)arg;
 }
 
+static bool second_has_logged(void *arg)
+{
+    struct seen *const seen = arg;
+
+    segment_kit_drain(seen->segment, see, seen);
+    return seen->records[1] != 0;
+}
+
 static void test_pid_reuse(struct segment_kit *segment)
 {
     uint64_t later;
@@ -188,11 +196,9 @@ static void test_pid_reuse(struct segment_kit *segment)
     }
     close(pipe_[0]);
     KIT_EQ(second, first);
-    for (memset(&seen, 0, sizeof(seen)); !seen.records[1];) {
-        seen.segment = segment;
-        segment_kit_drain(segment, see, &seen);
-        sched_yield();
-    }
+    memset(&seen, 0, sizeof(seen));
+    seen.segment = segment;
+    KIT_CHECK(kit_wait(second_has_logged, &seen, 20));
     KIT_EQ(seen.records[0], 1);
     KIT_EQ(seen.entry[0].pid, seen.entry[1].pid);
     KIT_COMPARE(seen.id[0], !=, seen.id[1]);
