@@ -208,10 +208,13 @@ Test(census, spare_rings_go_round)
 Test(census, died_registering)
 {
     const pid_t pid = fork();
+    int status;
 
+    cr_assert_geq(pid, 0);
     if (pid == 0)
         _exit(0);
-    cr_assert_eq(waitpid(pid, NULL, 0), pid);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
     live_and_die(true, 10, false);
     drain_all();
     cr_assert_eq(some_steps(), 1);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static struct shm_segment *s;
@@ -168,20 +169,34 @@ Test(tables, a_thread_that_ended_is_dead)
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
 }
 
+/* A child that stands by until it is killed, or the test ends before. */
+static pid_t fork_paused(void)
+{
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent)
+            pause();
+        _exit(1);
+    }
+    return child;
+}
+
 Test(tables, a_zombie_is_dead)
 {
     struct shmlog_producer p = self();
-    pid_t child = fork();
+    pid_t child = fork_paused();
 
-    if (child == 0)
-        pause();
     p.pid = p.tid = (uint32_t)child;
     p.start_time = shm_thread_start(p.pid, p.tid);
     cr_assert_eq(shm_producer_alive(&p), SHM_ALIVE);
-    kill(child, SIGKILL);
+    cr_assert_eq(kill(child, SIGKILL), 0);
     cr_assert_eq(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
-    waitpid(child, NULL, 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
 }
 
@@ -189,16 +204,14 @@ Test(tables, a_zombie_is_dead)
 Test(tables, who_died_registering_is_dead)
 {
     struct shmlog_producer p = {0};
-    pid_t child = fork();
+    pid_t child = fork_paused();
 
-    if (child == 0)
-        pause();
     p.claim = SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)child, shm_pid_ns());
     cr_assert_eq(shm_producer_alive(&p), SHM_ALIVE);
-    kill(child, SIGKILL);
+    cr_assert_eq(kill(child, SIGKILL), 0);
     cr_assert_eq(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
-    waitpid(child, NULL, 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
     p.claim = SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)child, shm_pid_ns() + 1);
     cr_assert_eq(shm_producer_alive(&p), SHM_UNKNOWN, "of another namespace");
