@@ -2,7 +2,7 @@
  *
  * The wall clock is set under a collector, an hour ahead and then a day back, and callers bring
  * times of their own that run backwards: records keep the order of their ring, live and in the
- * files, and the anomaly is said, counted and in the files.
+ * files, and the anomaly is said, counted and in the files. So is a tick counter that goes back.
  */
 #include "tests/kit/kit.h"
 
@@ -19,18 +19,18 @@
 #define RECORDS 200u
 #define S INT64_C(1000000000)
 
-static int64_t *shift;
+static int64_t *shift; /* of the wall clock, of the ticks */
 static struct shmlog *log_;
 static unsigned logged;
 
 static void make_shift(void)
 {
-    const int64_t none = 0;
+    const int64_t none[2] = {0};
     int fd;
 
-    kit_write_file(kit_path("shift"), &none, sizeof(none));
+    kit_write_file(kit_path("shift"), none, sizeof(none));
     fd = open(kit_path("shift"), O_RDWR | O_CLOEXEC);
-    shift = mmap(NULL, sizeof(*shift), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    shift = mmap(NULL, sizeof(none), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     KIT_CHECK(shift != MAP_FAILED);
     close(fd);
 }
@@ -93,24 +93,36 @@ static void need_text(const char *path, const char *want)
     free(text);
 }
 
-int main(void)
+static void begin(struct kit_process *collector, const char *output)
 {
     const char *const args[] = {"--spare-rings", "1", "--rotate-size", "64k", NULL};
-    struct kit_process collector;
-    struct kit_ledger ledger;
 
-    kit_begin("clock_set");
-    if (kit_sanitized())
-        kit_skip("the sanitizers want to be loaded first");
-    make_shift();
-    setenv("SHMLOG_TEST_CLOCK_SHIFT", kit_path("shift"), 1);
+    logged = 0;
     setenv("LD_PRELOAD", kit_program("tests/fault/libclock_shift.so"), 1);
-    kit_collector_start(&collector, SEGMENT, kit_path("log"), args);
+    kit_collector_start(collector, SEGMENT, output, args);
     unsetenv("LD_PRELOAD");
     KIT_OK(shmlog_open(&log_, SEGMENT, NULL));
     KIT_OK(shmlog_own_ring(log_));
     log_some();
     wait_stat(SHM_STAT_records, logged);
+}
+
+static void end(struct kit_process *collector, const char *output, struct kit_ledger *ret_ledger)
+{
+    shmlog_close(log_);
+    kit_collector_stop(collector);
+    check_order(output);
+    kit_verify_balanced(output, ret_ledger);
+    KIT_EQ(ret_ledger->written, logged);
+}
+
+static void test_wall_clock(void)
+{
+    const char *const output = kit_path("log");
+    struct kit_process collector;
+    struct kit_ledger ledger;
+
+    begin(&collector, output);
     KIT_EQ(log_->control.stats[SHM_STAT_clock_set], 0);
     __atomic_store_n(shift, 3600 * S, __ATOMIC_RELAXED);
     wait_stat(SHM_STAT_clock_set, 1);
@@ -128,13 +140,39 @@ int main(void)
         kit_dump(kit_path("info"), info);
         need_text(kit_path("info"), "times the wall clock was set");
     }
-    shmlog_close(log_);
-    kit_collector_stop(&collector);
-    check_order(kit_path("log"));
-    kit_verify_balanced(kit_path("log"), &ledger);
-    KIT_EQ(ledger.written, logged);
+    end(&collector, output, &ledger);
     need_text(ledger.out, "the wall clock was set by +3600.0");
     need_text(ledger.out, "the wall clock was set by -90000.0");
     need_text(ledger.out, "records are older than one before them, by up to 0.1");
+}
+
+static void test_ticks(void)
+{
+    const char *const output = kit_path("ticks");
+    struct kit_process collector;
+    struct kit_ledger ledger;
+
+    __atomic_store_n(shift, 0, __ATOMIC_RELAXED);
+    setenv("SHMLOG_TEST_NO_TSC", "1", 1);
+    begin(&collector, output);
+    KIT_EQ(log_->local.geometry.clock, SHMLOG_CLOCK_MONOTONIC);
+    KIT_EQ(log_->control.stats[SHM_STAT_clock_back], 0);
+    __atomic_store_n(shift + 1, -5 * S, __ATOMIC_RELAXED);
+    wait_stat(SHM_STAT_clock_back, 1);
+    kit_wait_text(&collector, "the time stamp counter went back", 20);
+    log_some();
+    wait_stat(SHM_STAT_records, logged);
+    end(&collector, output, &ledger);
+}
+
+int main(void)
+{
+    kit_begin("clock_set");
+    if (kit_sanitized())
+        kit_skip("the sanitizers want to be loaded first");
+    make_shift();
+    setenv("SHMLOG_TEST_CLOCK_SHIFT", kit_path("shift"), 1);
+    test_wall_clock();
+    test_ticks();
     return 0;
 }
