@@ -186,6 +186,26 @@ Test(writeback, file_removed)
     cr_assert(!exists(1, true), "a file without its beginning");
 }
 
+/* Removed while writes fail: what is opened again afterwards is what the name stands for, so that
+ * nothing is written, and freed, into a file that nobody will find. */
+Test(writeback, removed_while_writes_fail)
+{
+    uint64_t tail;
+
+    put(1, 1000);
+    work_all();
+    tail = outbox_tail(outbox);
+    fake.write_error = -ENOSPC;
+    put(1, 1000);
+    work_for(2);
+    cr_assert(writeback_stalled(writeback));
+    cr_assert_eq(unlink(path_of(1, true)), 0);
+    fake.write_error = 0;
+    work_for(300); /* not yet the second after which it looks */
+    cr_assert_eq(outbox_tail(outbox), tail, "freed, and nowhere");
+    cr_assert(writeback_needs_new_file(writeback, now));
+}
+
 /* Replaced by one that has not what was written. */
 Test(writeback, file_replaced)
 {
