@@ -160,6 +160,31 @@ static void test_ring_link(void)
     segment_kit_close(&segment);
 }
 
+/* A ring of another version is left out, by producer and reader; the others are used. */
+static void test_ring(uint32_t version, int error)
+{
+    const struct segment_kit_params params = {.spare_rings = 1};
+    const char *const path = kit_text("%s/" SEGMENT, kit_shm_dir());
+    const uint32_t right = SHMLOG_LAYOUT_VERSION;
+    struct shm_segment *reader;
+    struct segment_kit segment;
+    struct shmlog *log;
+
+    segment_kit_open(&segment, SEGMENT, &params);
+    write_at(kit_text("%s/ring-000", path), offsetof(struct shmlog_ring, version), &version, 4);
+    KIT_OK(shmlog_open(&log, SEGMENT, NULL));
+    KIT_CHECK(log->local.ring[0] == &log->local.none);
+    KIT_CHECK(log->local.ring[1] != &log->local.none);
+    shmlog_close(log);
+    KIT_OK(shm_segment_open(path, false, &reader));
+    KIT_EQ(reader->rings[0].error, -error);
+    KIT_CHECK(!reader->rings[0].header);
+    KIT_EQ(reader->rings[1].error, 0);
+    shm_segment_close(reader);
+    write_at(kit_text("%s/ring-000", path), offsetof(struct shmlog_ring, version), &right, 4);
+    segment_kit_close(&segment);
+}
+
 /* ---- Messages that name both versions ---- */
 
 static void names_both(const char *text, uint32_t theirs)
@@ -243,6 +268,8 @@ int main(void)
     kit_begin("versions");
     test_table();
     test_ring_link();
+    test_ring(SHMLOG_LAYOUT_VERSION + 1, SHMLOG_ERR_NEWER);
+    test_ring(SHMLOG_LAYOUT_VERSION - 1, SHMLOG_ERR_OLDER);
     test_segment(SHMLOG_LAYOUT_VERSION + 1);
     test_segment(SHMLOG_LAYOUT_VERSION - 1);
     test_file();
