@@ -12,6 +12,7 @@
 #define RINGS 3u
 #define SIZE OUTBOX_SIZE_MIN
 /* Where they lie in the file: see outbox.c. */
+#define AT_VERSION 8
 #define AT_HEAD 128
 #define AT_TAIL 256
 
@@ -326,6 +327,40 @@ Test(outbox, of_another_segment)
     cr_assert_eq(truncate(file_path(), 8192), 0);
     cr_assert_eq(outbox_open(kit_folder, uuid, RINGS, &outbox), -EBADMSG);
     cr_assert_null(outbox);
+}
+
+Test(outbox, of_another_version)
+{
+    struct outbox *outbox = NULL;
+    uint32_t version;
+    FILE *f;
+
+    outbox_close(create());
+    f = fopen(file_path(), "re");
+    cr_assert_not_null(f);
+    cr_assert_eq(fseek(f, AT_VERSION, SEEK_SET), 0);
+    cr_assert_eq(fread(&version, sizeof(version), 1, f), 1);
+    fclose(f);
+    version++;
+    kit_write_at(file_path(), AT_VERSION, &version, sizeof(version));
+    cr_assert_eq(outbox_open(kit_folder, uuid, RINGS, &outbox), -EBADMSG);
+    version--;
+    kit_write_at(file_path(), AT_VERSION, &version, sizeof(version));
+    cr_assert_eq(outbox_open(kit_folder, uuid, RINGS, &outbox), 0);
+    outbox_close(outbox);
+}
+
+/* What a tmpfs has no room for is found out now, not by a SIGBUS later. */
+Test(outbox, too_small_a_filesystem)
+{
+    struct outbox *outbox = NULL;
+
+    if (!kit_own_mounts() || mount("none", kit_folder, "tmpfs", 0, "size=512k") < 0)
+        return;
+    cr_assert_eq(outbox_create(kit_folder, uuid, RINGS, SIZE, &outbox), -ENOSPC);
+    cr_assert_null(outbox);
+    cr_assert_neq(access(file_path(), F_OK), 0, "left something");
+    umount(kit_folder);
 }
 
 /* One flipped bit in an entry that waits: found when it is taken over. */
