@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 uint64_t journal_realtime_ns(void)
 {
@@ -185,6 +186,19 @@ void journal_forget_dictionary(struct journal *j)
     j->last_producer = 0;
 }
 
+void journal_name(const struct journal *j, struct outbox_file *file)
+{
+    const struct {
+        uint64_t number, created_ns, pid;
+    } of = {.number = file->number, .created_ns = file->created_ns, .pid = (uint64_t)getpid()};
+    XXH128_hash_t hash;
+
+    if (getrandom(file->uuid, 16, GRND_NONBLOCK) == 16)
+        return;
+    hash = XXH3_128bits_withSeed(&of, sizeof(of), XXH64(j->identity.segment_uuid, 16, 0));
+    memcpy(file->uuid, &hash, 16);
+}
+
 int journal_begin(struct journal *j)
 {
     const uint32_t rings = j->p.segment->geometry.rings;
@@ -197,10 +211,7 @@ int journal_begin(struct journal *j)
         return 0;
     j->file = (struct outbox_file){.created_ns = journal_realtime_ns(), .open = 1};
     j->file.number = (before.number > j->p.newest_file ? before.number : j->p.newest_file) + 1;
-    if (getrandom(j->file.uuid, 16, 0) != 16) {
-        j->file = before;
-        return -EIO;
-    }
+    journal_name(j, &j->file);
     j->identity.file_number = j->file.number;
     j->identity.created_ns = j->file.created_ns;
     memcpy(j->identity.file_uuid, j->file.uuid, 16);

@@ -22,7 +22,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 /* Add the pieces of the file at `path` to the index. */
@@ -370,21 +369,19 @@ static int fill(struct move *m, const struct front *front)
 }
 
 /* The new file's number is the next after those of which something is on the disk. */
-static int begin_move(struct move *m, const struct front *front)
+static void begin_move(struct move *m, const struct front *front)
 {
     m->identity = m->journal->identity;
     m->file = (struct outbox_file){.number = front->offset ? front->number + 1 : front->number,
                                    .created_ns = journal_realtime_ns(),
                                    .open = 1};
-    if (getrandom(m->file.uuid, 16, 0) != 16)
-        return -EIO;
+    journal_name(m->journal, &m->file);
     m->identity.file_number = m->file.number;
     m->identity.created_ns = m->file.created_ns;
     memcpy(m->identity.file_uuid, m->file.uuid, 16);
     m->pieces = 0;
     m->has_records = m->sealed = false;
     file_index_clear(m->index);
-    return 0;
 }
 
 static int replace(struct move *m, const struct front *front)
@@ -394,9 +391,8 @@ static int replace(struct move *m, const struct front *front)
     int r;
 
     do { /* the beginning of a file more than before may need more room */
-        r = begin_move(m, front);
-        if (r == 0)
-            r = outbox_create_next(j->p.outbox, j->p.segment->path, size, &m->next);
+        begin_move(m, front);
+        r = outbox_create_next(j->p.outbox, j->p.segment->path, size, &m->next);
         if (r < 0)
             return r;
         r = fill(m, front);

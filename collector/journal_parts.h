@@ -36,6 +36,10 @@ uint64_t journal_realtime_ns(void);
  * line. Good until the next call. */
 struct file_ledger_entry *journal_ledger(struct journal *journal);
 
+/* Give the file a UUID. A disk that fails is no time to end for want of random numbers: where there
+ * are none, it is one of the segment, the file's number and the time. */
+void journal_name(const struct journal *journal, struct outbox_file *file);
+
 /* A site, as it was when it was first asked for: what was sound then may be scribbled over by now.
  * NULL: there is none. */
 int journal_site(struct journal *journal, uint32_t id, const struct file_site **ret_site);
