@@ -515,8 +515,8 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
  *     return in the child, if the thread owns a ring.
  *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
  *     thread's further records are counted as lost (per-core rings do not mind).
- *   - The state of threads takes some 170 bytes of static thread-local storage for each source file
- *     that includes this. In a shared object loaded with dlopen() glibc has room for nine (more:
+ *   - The state of threads takes some 200 bytes of static thread-local storage for each source file
+ *     that includes this. In a shared object loaded with dlopen() glibc has room for eight (more:
  *     glibc.rtld.optional_static_tls).
  *   - A call site that goes back and forth between segments is looked up anew each time.
  *   - The segment's files are mapped, and whoever may write to them may cut them short; touching
@@ -628,8 +628,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 
 /* What a thread knows of an attachment: valid while `key`, but for its lowest bit, is the
  * attachment's. That bit says which way log calls go, so that one comparison tells both. Each
- * attachment has an entry of its own, so that no signal handler changes one under a log call with
- * another. */
+ * attachment of a program, or of a shared object with a copy of its own of all this, has an entry
+ * of its own; but one that such an object was handed by another may share an entry with its own,
+ * and a signal handler then changes it under a log call. */
 #define SHMLOG_TLS_ENTRIES_ 4u
 #define SHMLOG_WAY_CORE_ 0u
 #define SHMLOG_WAY_OWNED_ 1u
@@ -641,14 +642,16 @@ struct shmlog_thread_ {
                                   is free */
     uint64_t lost;             /* records of this thread that were not committed */
     uint32_t producer;         /* 0: the table was full */
-    /* The ring of the core that it was seen on last. A sequence compares cores instead of looking
-     * up its ring, so that the ring's address waits for one load rather than three. */
-    uint32_t cpu;
+    /* The core that it was seen on last, together with the attachment's key (xor), and the core's
+     * ring in that attachment. A sequence compares the former instead of looking up its ring, so
+     * that the ring's address waits for one load rather than three. */
+    uint64_t where;
     struct shmlog_ring *ring;
-};
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, ring) ==
-                          offsetof(struct shmlog_thread_, producer) + 8,
-                      "producer, cpu and ring in one store");
+} __attribute__((aligned(16)));
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, where) % 16 == 0 &&
+                          offsetof(struct shmlog_thread_, ring) ==
+                              offsetof(struct shmlog_thread_, where) + 8,
+                      "both in one store");
 
 /* A call site: what is constant, and the site's word in the segment that it was registered in last
  * (0: in none). */
@@ -881,6 +884,19 @@ struct shmlog_words_ {
 #define SHMLOG_RSEQ_SIGNATURE_   \
     ".byte 0x0f, 0xb9, 0x3d\n\t" \
     ".long 0x53053053\n"
+/* The thread's state as operands, so that its address folds into them. Unoptimized code has no
+ * register to spare for the address of each. */
+#ifdef __OPTIMIZE__
+#define SHMLOG_THREAD_RING_ "%[ring]"
+#define SHMLOG_THREAD_WHERE_ "%[where]"
+#define SHMLOG_THREAD_INPUTS_ [ring] "m"(thread->ring), [where] "m"(thread->where)
+#else
+#define SHMLOG_THREAD_RING_ "%c[ring](%[thread])"
+#define SHMLOG_THREAD_WHERE_ "%c[where](%[thread])"
+#define SHMLOG_THREAD_INPUTS_                                                \
+    [thread] "r"(thread), [ring] "i"(offsetof(struct shmlog_thread_, ring)), \
+        [where] "i"(offsetof(struct shmlog_thread_, where))
+#endif
 #define SHMLOG_RSEQ_OUT_OF_LINE_ ".pushsection .text.shmlog_rseq, \"ax?\"\n\t"
 #define SHMLOG_LOCAL_(member_) \
     "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, member_))
@@ -906,9 +922,10 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thre
     "leaq 3b(%%rip), %%rax\n\t"                                          \
     SHMLOG_RSEQ_ARM_("%%rax", "%%r10")                                   \
     "1:\n\t"                                                             \
-    "movq %[ring], %%rcx\n\t"                                            \
+    "movq " SHMLOG_THREAD_RING_ ", %%rcx\n\t"                            \
     "movl %%fs:4(%%r10), %%eax\n\t"                                      \
-    "cmpl %[cpu], %%eax\n\t"                                             \
+    "xorq (%[log]), %%rax\n\t"                                           \
+    "cmpq " SHMLOG_THREAD_WHERE_ ", %%rax\n\t"                           \
     "jne 5f\n\t"                                                         \
     "movq 128(%%rcx), %%r11\n\t"                                         \
     "cmpq 136(%%rcx), %%r11\n\t"                                         \
@@ -968,9 +985,8 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thre
     "movq %%rax, 56(%%rdx)\n\t"
 #define SHMLOG_RSEQ_INPUTS_                                                                 \
     [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4), \
-        [w5] "re"(w->w5), [ring] "m"(thread->ring), [cpu] "m"(thread->cpu),                 \
-        [rseq] SHMLOG_LOCAL_(rseq_offset), [mask] SHMLOG_LOCAL_(slot_mask),                 \
-        [quarter] SHMLOG_LOCAL_(quarter_mask)
+        [w5] "re"(w->w5), SHMLOG_THREAD_INPUTS_, [rseq] SHMLOG_LOCAL_(rseq_offset),         \
+        [mask] SHMLOG_LOCAL_(slot_mask), [quarter] SHMLOG_LOCAL_(quarter_mask)
 #define SHMLOG_RSEQ_LAST_INPUTS_ [w6] "rme"(w->w6), [w7] "rme"(w->w7)
 #define SHMLOG_RSEQ_CLOBBERS_ "memory", "cc", "rax", "rcx", "rdx", "r10", "r11"
 
@@ -2543,21 +2559,36 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
 }
 
 #if SHMLOG_RSEQ_
-/* Note the core that the thread is on, and its ring, for the next one-slot sequences. */
+/* Note the core that the thread is on, and its ring, for the next one-slot sequences. If its state
+ * became another attachment's meanwhile, the note matches nobody's. */
 SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
-    typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
+    struct shmlog_ring *ring;
+    uint64_t where;
     uint32_t cpu;
-    pair both;
 
     __asm__ volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(log->local.rseq_offset));
     if (cpu >= log->local.cpus)
         return;
-    both[0] = thread->producer | (uint64_t)cpu << 32;
-    both[1] = (uintptr_t)__atomic_load_n(&log->local.ring_of_cpu[cpu], __ATOMIC_RELAXED);
-    /* a handler that comes in between two stores would find one core's ring with another's number
-     */
-    __asm__ volatile("movups %1, %0" : "=m"(*(pair *)(void *)&thread->producer) : "x"(both));
+    where = shmlog_load_relaxed_(&log->key) ^ cpu;
+    ring = __atomic_load_n(&log->local.ring_of_cpu[cpu], __ATOMIC_RELAXED);
+    /* a handler that came in between two stores would find one core with another one's ring */
+#ifdef __SSE2__
+    {
+        typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+        const pair both = {where, (uintptr_t)ring};
+
+        __asm__ volatile("movaps %1, %0" : "=m"(*(pair *)(void *)&thread->where) : "x"(both));
+    }
+#else
+    {
+        const uint64_t mask = shmlog_block_signals_();
+
+        thread->where = where;
+        thread->ring = ring;
+        shmlog_unblock_signals_(mask);
+    }
+#endif
 }
 #endif
 
@@ -3053,7 +3084,8 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
  * replaced whole, in one step, by one that looks full to every writer that still has it, and whose
  * magic is gone, which writers find out where they would count it as full; what they stored into
  * it is lost with the ring. Two threads may do so at once: the result is the same. A restartable
- * sequence is aborted by the signal, finds no ring for its core any more and takes a spare one. */
+ * sequence is aborted by the signal; then the ring looks full, so that the core's is looked up,
+ * there is none any more, and the thread takes a spare one. */
 
 SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size);
 SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size)

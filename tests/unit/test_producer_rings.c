@@ -419,3 +419,57 @@ Test(producer_rings, four_attachments)
     cr_assert_eq(shmlog_open(&more[0], "/nonexistent/segment", NULL), -ENOENT);
     cr_assert_eq(shmlog_entries_, 1);
 }
+
+/* ---- A thread's state that another attachment takes meanwhile ---- */
+
+#if SHMLOG_RSEQ_
+/* A shared object with state of its own that was handed a log may have it in the same entry as its
+ * own log's. What a signal handler's call to the other one does to the entry, at the two places in
+ * a log call where it matters, is done here by hand. */
+Test(producer_rings, state_of_two_attachments)
+{
+    struct shmlog_words_ words = {0};
+    struct shm_segment *other_segment = NULL;
+    struct shmlog_ring *ring, *other_ring;
+    struct shmlog_thread_ *thread;
+    struct shmlog *other;
+    uint64_t entry, before, other_before;
+    char path[128], message[512];
+
+    open_with(SHMLOG_ON_FULL_DROP, false);
+    if (!kit_has_rseq())
+        return;
+    snprintf(path, sizeof(path), "%s/other", kit_folder);
+    cr_assert_eq(shm_segment_create(path, &parameters, NULL, &other_segment, message,
+                                    sizeof(message)),
+                 0, "%s", message);
+    cr_assert_eq(shmlog_open(&other, path, NULL), 0);
+    entry = other->local.tls_offset;
+    other->local.tls_offset = logger->local.tls_offset;
+    thread = shmlog_thread_of_(logger);
+    ring = logger->local.ring_of_cpu[kit_cpu];
+    other_ring = other->local.ring_of_cpu[kit_cpu];
+
+    log_slots(1, 1);
+    log_slots(1, 2);
+    cr_assert_eq(thread->ring, ring);
+    shmlog_info(other, "in a handler");
+    cr_assert_eq(thread->ring, other_ring);
+    before = ring->head;
+    other_before = other_ring->head;
+    /* it came between the comparison of keys and the sequence */
+    cr_assert_eq(shmlog_rseq_one_(logger, thread, UINT64_C(1) << 32, &words, 64, 0, 0), 0);
+    cr_assert_eq(ring->head, before);
+    cr_assert_eq(other_ring->head, other_before, "a record in another segment's ring");
+    /* and between that comparison and the note of the core */
+    shmlog_note_core_(logger, thread);
+    for (unsigned i = 1; i <= 3; i++) {
+        shmlog_info(other, "after it");
+        cr_assert_eq(other_ring->head, other_before + i);
+        cr_assert_eq(ring->head, before);
+    }
+    other->local.tls_offset = entry;
+    shmlog_close(other);
+    shm_segment_close(other_segment);
+}
+#endif
