@@ -186,7 +186,9 @@ void journal_forget_dictionary(struct journal *j)
     j->last_producer = 0;
 }
 
-void journal_name(const struct journal *j, struct outbox_file *file)
+/* 16 bytes that no other file has. A disk that fails is no time to end for want of random numbers:
+ * where there are none, they are of the segment, the file's number, the time and the process. */
+static void put_uuid(const struct journal *j, struct outbox_file *file)
 {
     const struct {
         uint64_t number, created_ns, pid;
@@ -199,6 +201,19 @@ void journal_name(const struct journal *j, struct outbox_file *file)
     memcpy(file->uuid, &hash, 16);
 }
 
+void journal_new_file(const struct journal *j, uint64_t number, struct outbox_file *ret_file,
+                      struct file_identity *ret_identity)
+{
+    struct outbox_file file = {.number = number, .created_ns = journal_realtime_ns(), .open = 1};
+
+    put_uuid(j, &file);
+    *ret_identity = j->identity;
+    ret_identity->file_number = file.number;
+    ret_identity->created_ns = file.created_ns;
+    memcpy(ret_identity->file_uuid, file.uuid, 16);
+    *ret_file = file;
+}
+
 int journal_begin(struct journal *j)
 {
     const uint32_t rings = j->p.segment->geometry.rings;
@@ -209,12 +224,8 @@ int journal_begin(struct journal *j)
 
     if (j->file.open)
         return 0;
-    j->file = (struct outbox_file){.created_ns = journal_realtime_ns(), .open = 1};
-    j->file.number = (before.number > j->p.newest_file ? before.number : j->p.newest_file) + 1;
-    journal_name(j, &j->file);
-    j->identity.file_number = j->file.number;
-    j->identity.created_ns = j->file.created_ns;
-    memcpy(j->identity.file_uuid, j->file.uuid, 16);
+    journal_new_file(j, (before.number > j->p.newest_file ? before.number : j->p.newest_file) + 1,
+                     &j->file, &j->identity);
     j->buffer.size = 0;
     file_index_clear(j->index);
     r = file_put_header(j->encoder, &j->identity, journal_ledger(j), rings + 1, &j->buffer);

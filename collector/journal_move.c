@@ -371,14 +371,8 @@ static int fill(struct move *m, const struct front *front)
 /* The new file's number is the next after those of which something is on the disk. */
 static void begin_move(struct move *m, const struct front *front)
 {
-    m->identity = m->journal->identity;
-    m->file = (struct outbox_file){.number = front->offset ? front->number + 1 : front->number,
-                                   .created_ns = journal_realtime_ns(),
-                                   .open = 1};
-    journal_name(m->journal, &m->file);
-    m->identity.file_number = m->file.number;
-    m->identity.created_ns = m->file.created_ns;
-    memcpy(m->identity.file_uuid, m->file.uuid, 16);
+    journal_new_file(m->journal, front->offset ? front->number + 1 : front->number, &m->file,
+                     &m->identity);
     m->pieces = 0;
     m->has_records = m->sealed = false;
     file_index_clear(m->index);

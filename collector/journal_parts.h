@@ -36,9 +36,9 @@ uint64_t journal_realtime_ns(void);
  * line. Good until the next call. */
 struct file_ledger_entry *journal_ledger(struct journal *journal);
 
-/* Give the file a UUID. A disk that fails is no time to end for want of random numbers: where there
- * are none, it is one of the segment, the file's number and the time. */
-void journal_name(const struct journal *journal, struct outbox_file *file);
+/* A file of this number that begins now, with a UUID of its own, and what its header says of it. */
+void journal_new_file(const struct journal *journal, uint64_t number, struct outbox_file *ret_file,
+                      struct file_identity *ret_identity);
 
 /* A site, as it was when it was first asked for: what was sound then may be scribbled over by now.
  * NULL: there is none. */
