@@ -1293,8 +1293,9 @@ SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_threa
 /* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
  * in the lower; `end`: slot offset behind the last argument.
  *
- * Inline only for the process's first attachment: the address of its state is a constant, and where
- * reading the TSC waits for all that came before, each load on the way to the slot costs. */
+ * Inline only for the first attachment of a program or shared object: the address of its state is a
+ * constant, and where reading the TSC waits for all that came before, each load on the way to the
+ * slot costs. */
 SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
                                        uint32_t end, int timed, uint64_t time)
 {

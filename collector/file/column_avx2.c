@@ -117,24 +117,25 @@ AVX2 static int64_t largest(__m256i v)
     return lane[0];
 }
 
+/* Of eight signed numbers of 32 bits, the first and the last four as of 64. */
+AVX2 static inline __m256i first_four(__m256i v)
+{
+    return _mm256_cvtepi32_epi64(_mm256_castsi256_si128(v));
+}
+
+AVX2 static inline __m256i last_four(__m256i v)
+{
+    return _mm256_cvtepi32_epi64(_mm256_extracti128_si256(v, 1));
+}
+
 AVX2 static int64_t smallest32(__m256i v)
 {
-    int32_t lane[8];
-
-    store(lane, v);
-    for (unsigned i = 1; i < 8; i++)
-        lane[0] = lane[i] < lane[0] ? lane[i] : lane[0];
-    return lane[0];
+    return smallest(smaller(first_four(v), last_four(v)));
 }
 
 AVX2 static int64_t largest32(__m256i v)
 {
-    int32_t lane[8];
-
-    store(lane, v);
-    for (unsigned i = 1; i < 8; i++)
-        lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
-    return lane[0];
+    return largest(larger(first_four(v), last_four(v)));
 }
 
 /* The lower half of each of eight numbers, not in order. */
