@@ -2817,7 +2817,8 @@ SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t numbe
     do {
         *--p = (char)('0' + number % 10);
         number /= 10;
-    } while (number || --width > 0);
+        width--;
+    } while (number || width > 0);
     return shmlog_path_add_(path, size, p);
 }
 
