@@ -4,8 +4,9 @@
  */
 #include "collector/retention.h"
 
+#include "shm/directory.h"
+
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -59,22 +60,21 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static int list(int fd, const char *segment, struct sealed_file **ret_files, size_t *ret_count)
+/* All of them, or an error: who does not know all files does not know the oldest. */
+static int list(DIR *dir, const char *segment, struct sealed_file **ret_files, size_t *ret_count)
 {
-    DIR *const dir = fdopendir(dup(fd));
     struct sealed_file *files = NULL;
     size_t count = 0, room = 0;
     const struct dirent *entry;
-    int r = 0;
+    int r;
 
-    if (!dir)
-        return -errno;
-    while ((entry = readdir(dir))) {
+    while ((r = shm_directory_next(dir, &entry)) > 0) {
         struct stat st;
         uint64_t number;
 
         if (!is_ours(entry->d_name, segment, SEALED, &number) ||
-            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISREG(st.st_mode))
             continue;
         if (count == room) {
             struct sealed_file *const more =
@@ -92,7 +92,6 @@ static int list(int fd, const char *segment, struct sealed_file **ret_files, siz
         snprintf(files[count].name, sizeof(files[count].name), "%s", entry->d_name);
         count++;
     }
-    closedir(dir);
     if (r < 0) {
         free(files);
         return r;
@@ -110,14 +109,15 @@ int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
     struct sealed_file *files = NULL;
     uint64_t bytes = 0;
     size_t count = 0;
-    int fd, r, removed = 0;
+    int r, removed = 0;
+    DIR *dir;
 
     if (!p->count && !p->bytes && !p->age_s)
         return 0;
-    fd = open(p->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    dir = opendir(p->directory);
+    if (!dir)
         return -errno;
-    r = list(fd, p->segment, &files, &count);
+    r = list(dir, p->segment, &files, &count);
     for (size_t i = 0; r == 0 && i < count; i++)
         bytes += files[i].bytes;
     for (size_t i = 0; r == 0 && i < count; i++) {
@@ -127,7 +127,7 @@ int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
 
         if (!too_many && !too_much && !too_old)
             break;
-        if (unlinkat(fd, files[i].name, 0) < 0) {
+        if (unlinkat(dirfd(dir), files[i].name, 0) < 0) {
             r = -errno;
             break;
         }
@@ -135,7 +135,7 @@ int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
         removed++;
     }
     free(files);
-    close(fd);
+    closedir(dir);
     return r < 0 ? r : removed;
 }
 
@@ -144,15 +144,17 @@ int retention_newest(const char *directory, const char *segment, uint64_t *ret_n
     DIR *const dir = opendir(directory);
     const struct dirent *entry;
     uint64_t newest = 0, number;
+    int r;
 
     if (!dir)
         return -errno;
-    while ((entry = readdir(dir)))
+    while ((r = shm_directory_next(dir, &entry)) > 0)
         if ((is_ours(entry->d_name, segment, SEALED, &number) ||
              is_ours(entry->d_name, segment, SEALED ".part", &number)) &&
             number > newest && number < UINT64_MAX / 2) /* that far by no collector */
             newest = number;
     closedir(dir);
-    *ret_number = newest;
-    return 0;
+    if (r == 0)
+        *ret_number = newest;
+    return r;
 }

@@ -16,12 +16,14 @@ struct retention_params {
     uint64_t age_s; /* by time of sealing; 0: any */
 };
 
-/* Files removed, or a negative errno. Cost: a directory listing. */
+/* Returns the number of files removed; -errno, with nothing removed, if the directory cannot be
+ * listed whole. Cost: a directory listing. */
 int retention_work(const struct retention_params *params, uint64_t now_realtime_ns);
 
-/* Highest number of the segment's files in the directory, sealed or not; 0 if there is none.
- * Numbers go on from there, also when the segment is made anew: names are not used twice, and the
- * order of numbers is that of age. */
+/* Stores the highest number of the segment's files in the directory, sealed or not; 0 if there is
+ * none. Returns 0, or -errno with *ret_number untouched. Numbers go on from there, also when the
+ * segment is made anew: names are not used twice, and the order of numbers is that of age, by which
+ * retention removes. A number too low would have the newest file removed as the oldest. */
 int retention_newest(const char *directory, const char *segment, uint64_t *ret_number);
 
 #endif

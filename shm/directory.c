@@ -8,7 +8,6 @@
 #include "shm/directory.h"
 #include "shm/place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,6 +46,13 @@ static DIR *open_stream(int directory)
     return stream;
 }
 
+int shm_directory_next(DIR *stream, const struct dirent **ret_entry)
+{
+    errno = 0;
+    *ret_entry = readdir(stream);
+    return *ret_entry ? 1 : -errno;
+}
+
 static bool is_dot(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -55,12 +61,12 @@ static bool is_dot(const char *name)
 int shm_directory_look(int directory)
 {
     DIR *stream = open_stream(directory);
-    struct dirent *entry;
-    int holds = 0;
+    const struct dirent *entry;
+    int holds = 0, r;
 
     if (!stream)
         return -errno;
-    while ((entry = readdir(stream)) != NULL) {
+    while ((r = shm_directory_next(stream, &entry)) > 0) {
         if (is_dot(entry->d_name))
             continue;
         if (strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
@@ -69,25 +75,33 @@ int shm_directory_look(int directory)
             holds |= is_segment_file(entry->d_name) ? SHM_HAS_PARTS : SHM_HAS_OTHERS;
     }
     closedir(stream);
-    return holds;
+    return r < 0 ? r : holds;
+}
+
+static int remove_part(int directory, const char *name, const uint8_t *uuid)
+{
+    char unique[SHM_UNIQUE_NAME_MAX];
+    int r = 0;
+
+    if (!is_segment_file(name) || strcmp(name, SHM_CONTROL_FILE) == 0)
+        return 0;
+    if (uuid)
+        r = shm_place_unique(uuid, name, unique);
+    return r < 0 ? r : shm_place_remove(directory, name, uuid ? unique : NULL);
 }
 
 int shm_directory_clear_parts(int directory, const uint8_t *uuid)
 {
     DIR *stream = open_stream(directory);
-    char unique[SHM_UNIQUE_NAME_MAX];
-    struct dirent *entry;
-    int r = 0;
+    const struct dirent *entry;
+    int r;
 
     if (!stream)
         return -errno;
-    while (r == 0 && (entry = readdir(stream)) != NULL) {
-        if (!is_segment_file(entry->d_name) || strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
-            continue;
-        if (uuid)
-            r = shm_place_unique(uuid, entry->d_name, unique);
-        if (r == 0)
-            r = shm_place_remove(directory, entry->d_name, uuid ? unique : NULL);
+    while ((r = shm_directory_next(stream, &entry)) > 0) {
+        r = remove_part(directory, entry->d_name, uuid);
+        if (r < 0)
+            break;
     }
     closedir(stream);
     return r;

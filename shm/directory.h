@@ -7,6 +7,8 @@
 
 #include "shm/segment.h"
 
+#include <dirent.h>
+
 #define SHM_CONTROL_FILE "control"
 #define SHM_OUTBOX_FILE "outbox"           /* the collector's: blocks on their way to a disk */
 #define SHM_OUTBOX_NEXT_FILE "outbox.next" /* one that is to replace it */
@@ -18,6 +20,11 @@ void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX]);
 #define SHM_HAS_CONTROL 1 /* what a directory holds, as bits */
 #define SHM_HAS_PARTS 2   /* other files of a segment */
 #define SHM_HAS_OTHERS 4  /* files that do not belong in a segment */
+
+/* The next entry of any directory. Returns 1 with *ret_entry, good until the next call; 0 at the
+ * end; -errno if the directory cannot be read on, for which readdir() returns NULL as at the end.
+ */
+int shm_directory_next(DIR *stream, const struct dirent **ret_entry);
 
 /* Negative errno, or SHM_HAS_* bits. */
 int shm_directory_look(int directory);

@@ -3,9 +3,9 @@
  * Collecting the log files that paths stand for.
  */
 #include "tools/fileset.h"
+#include "shm/directory.h"
 #include "tools/target.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,14 +85,14 @@ no_memory:
 static int add_directory(struct gathering *gathering, const char *path)
 {
     DIR *directory = opendir(path);
-    struct dirent *entry;
-    int r = 0;
+    const struct dirent *entry;
+    int r = 0, more = 0;
 
     if (!directory) {
         gathering->refuse(gathering->arg, path, -errno);
         return 0;
     }
-    while (r == 0 && (entry = readdir(directory))) {
+    while (r == 0 && (more = shm_directory_next(directory, &entry)) > 0) {
         char name[PATH_MAX];
         int size = snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
 
@@ -103,6 +103,8 @@ static int add_directory(struct gathering *gathering, const char *path)
         else
             r = add_file(gathering, name);
     }
+    if (more < 0)
+        gathering->refuse(gathering->arg, path, more); /* there may be files that were not seen */
     closedir(directory);
     return r;
 }

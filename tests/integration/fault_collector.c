@@ -209,6 +209,38 @@ static void put_old_files(void)
     }
 }
 
+static void describe(const struct fault *fault)
+{
+    if (fault->name)
+        fprintf(stderr, "SHMLOG_TEST_FAULT='%s:%u:%d'%s\n", fault->name, fault->at, fault->error,
+                hit ? "" : " (not reached)");
+}
+
+/* The order of numbers is that of age: two files with one number, and retention may remove the
+ * newer one as the oldest. */
+static void check_numbers(const struct fault *fault)
+{
+    DIR *const dir = opendir(log_dir);
+    const struct dirent *entry;
+    bool used[100] = {false};
+
+    KIT_CHECK(dir != NULL);
+    while ((entry = readdir(dir))) {
+        const char *const dash = strrchr(entry->d_name, '-');
+        const unsigned long number = dash ? strtoul(dash + 1, NULL, 10) : 0;
+
+        if (!dash)
+            continue;
+        KIT_COMPARE(number, <, 100);
+        if (used[number]) {
+            describe(fault);
+            KIT_FAIL("two files have the number %lu", number);
+        }
+        used[number] = true;
+    }
+    closedir(dir);
+}
+
 /* Those that retention left are as they were; then they go. */
 static unsigned take_old_files(void)
 {
@@ -235,13 +267,6 @@ static void start_second(void)
     kit_collector_start(&second, "fault", log_dir, args);
     if (rotated) /* the other one may have died with it */
         kit_kill(&second, SIGHUP);
-}
-
-static void describe(const struct fault *fault)
-{
-    if (fault->name)
-        fprintf(stderr, "SHMLOG_TEST_FAULT='%s:%u:%d'%s\n", fault->name, fault->at, fault->error,
-                hit ? "" : " (not reached)");
 }
 
 static bool traced_said(const char *text)
@@ -404,6 +429,7 @@ static void check(const struct fault *fault)
     struct oracle_count result;
     struct kit_process rm;
 
+    check_numbers(fault);
     (void)take_old_files();
     kit_verify(log_dir, &ledger);
     if (ledger.status != 0)
@@ -509,12 +535,19 @@ static void list(struct faults *all)
     printf("%6u calls and completions, %zu faults\n", calls, all->count);
 }
 
+static unsigned count_of(const char *name)
+{
+    for (unsigned i = 0; i < NAMES_MAX && all_names[i].name; i++)
+        if (strcmp(all_names[i].name, name) == 0)
+            return all_names[i].count;
+    return 0;
+}
+
 /* This call, or completion, fails; in each run, whatever the sample has. */
 static void fail_always(const char *name, unsigned nth, int error)
 {
-    for (unsigned i = 0; i < NAMES_MAX && all_names[i].name; i++)
-        if (strcmp(all_names[i].name, name) == 0 && all_names[i].count >= nth)
-            run(&(struct fault){name, nth, error});
+    if (count_of(name) >= nth)
+        run(&(struct fault){name, nth, error});
 }
 
 static bool given_fault(struct fault *ret_fault)
@@ -567,6 +600,8 @@ int main(void)
     fail_always("fdatasync", 2, EIO);
     fail_always(COMPLETED_WRITE, 2, EIO);
     fail_always(COMPLETED_SYNC, 2, EIO);
+    for (unsigned n = 1; n <= count_of("getdents64"); n++) /* an error is not an empty directory */
+        fail_always("getdents64", n, EIO);
     fail_always("getrandom", 3, EAGAIN); /* of a file that begins under way */
     printf("%zu faults tried, %zu reached; %u refused at start, %u gave up later\n", todo, reached,
            refused, gave_up);

@@ -86,6 +86,7 @@ WRAP(ssize_t, pwrite64, (int fd, const void *from, size_t size, off_t at), (fd, 
      EIO)
 WRAP(ssize_t, getrandom, (void *to, size_t size, unsigned flags), (to, size, flags), -1, ENOSYS)
 WRAP(DIR *, opendir, (const char *path), (path), NULL, EMFILE)
+WRAP(struct dirent *, readdir64, (DIR * stream), (stream), NULL, EIO)
 WRAP(int, scandir64,
      (const char *path, struct dirent ***list, int (*pick)(const struct dirent *),
       int (*order)(const struct dirent **, const struct dirent **)),

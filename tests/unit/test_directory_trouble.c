@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Directories read while each call that reads them fails: an error comes back and nothing is
+ * removed. A directory that could not be read to its end is not one that ends there.
+ */
+#include "collector/retention.h"
+#include "shm/directory.h"
+#include "tests/unit/segment_kit.h"
+#include "tests/unit/trouble.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define FILES 5u
+
+TestSuite(directory_trouble, .init = kit_open, .fini = kit_close, .timeout = 60);
+
+static const char *path_of(unsigned number)
+{
+    static char path[512];
+
+    snprintf(path, sizeof(path), "%s/t-20240101T000000-%06u.shmlog", kit_folder, number);
+    return path;
+}
+
+static unsigned files(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 1; i <= FILES; i++)
+        count += access(path_of(i), F_OK) == 0;
+    return count;
+}
+
+static void make_files(void)
+{
+    for (unsigned i = 1; i <= FILES; i++) {
+        const int fd = open(path_of(i), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        cr_assert_geq(fd, 0);
+        close(fd);
+    }
+}
+
+static int newest(void)
+{
+    uint64_t number = 99;
+    const int r = retention_newest(kit_folder, "t", &number);
+
+    cr_assert_eq(number, r < 0 ? 99 : FILES, "%d, %llu", r, (unsigned long long)number);
+    return r;
+}
+
+static int retain(void)
+{
+    const struct retention_params params = {.directory = kit_folder, .segment = "t", .count = 2};
+    const int r = retention_work(&params, 0);
+
+    cr_assert_eq(files(), r < 0 ? FILES : 2, "%d", r);
+    return r;
+}
+
+static int look(void)
+{
+    const int fd = open(kit_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return -errno;
+    r = shm_directory_look(fd);
+    close(fd);
+    cr_assert(r < 0 || r == SHM_HAS_OTHERS, "%d", r);
+    return r;
+}
+
+/* Each call fails once; each time the error comes back, and no file stays open. */
+static void try_each(int (*work)(void))
+{
+    const unsigned open_files = trouble_open_files();
+    bool failed = true;
+
+    make_files();
+    for (uint64_t n = 1; failed; n++) {
+        int r;
+
+        cr_assert_lt(n, TROUBLE_MOST);
+        trouble_arm(n);
+        r = work();
+        failed = trouble_disarm();
+        cr_assert_eq(r < 0, failed, "call %llu, %s: %d", (unsigned long long)n, trouble_call(), r);
+        cr_assert_eq(trouble_open_files(), open_files);
+    }
+}
+
+Test(directory_trouble, newest)
+{
+    try_each(newest);
+}
+
+Test(directory_trouble, retain)
+{
+    try_each(retain);
+}
+
+Test(directory_trouble, look)
+{
+    try_each(look);
+}
