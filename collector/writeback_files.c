@@ -171,6 +171,19 @@ void writeback_files_close_retired(struct writeback_files *files)
     }
 }
 
+/* Gives a file a name that must be free: what has it is somebody else's. -EEXIST. */
+static int rename_to_free(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -errno;
+    /* a filesystem that cannot do both in one step; the claim keeps other collectors away */
+    if (access(to, F_OK) == 0)
+        return -EEXIST;
+    return rename(from, to) < 0 ? -errno : 0;
+}
+
 int writeback_files_rename(const struct writeback_files *files, const struct piece *piece)
 {
     struct names names;
@@ -178,14 +191,13 @@ int writeback_files_rename(const struct writeback_files *files, const struct pie
 
     if (r < 0)
         return r;
-    if (rename(names.part, names.sealed) < 0 &&
-        (errno != ENOENT || access(names.sealed, F_OK) < 0)) {
-        r = -errno;
-        if (r != -ENOENT)
-            return r;
+    r = rename_to_free(names.part, names.sealed);
+    if (r == -ENOENT && access(names.sealed, F_OK) < 0) {
         r = writeback_files_sync(files);
         return r < 0 ? r : WRITEBACK_GONE;
     }
+    if (r < 0 && r != -ENOENT)
+        return r;
     return files->durable ? writeback_files_sync(files) : 0;
 }
 

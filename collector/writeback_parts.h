@@ -53,7 +53,7 @@ void writeback_files_retire(struct writeback_files *files, uint64_t number);
 void writeback_files_close_retired(struct writeback_files *files);
 
 /* The seal is written: the file gets its final name. Again after a crash: it has it already.
- * WRITEBACK_GONE: it is there under neither name. */
+ * WRITEBACK_GONE: it is there under neither name; -EEXIST: another file has the name. */
 int writeback_files_rename(const struct writeback_files *files, const struct piece *piece);
 
 /* Remove what was written of a file of which nothing counts yet. */

@@ -95,7 +95,7 @@ static const int *likely_errors(const char *name)
         {COMPLETED_SYNC, {EIO, ENOSPC, EINTR}},
         {"fsync", {EIO, ENOSPC, EROFS}},
         {"fdatasync", {EIO, ENOSPC, EDQUOT, EINTR}},
-        {"rename", {EIO, ENOSPC, EACCES, EROFS}},
+        {"renameat2", {EIO, ENOSPC, EACCES, EROFS, EEXIST, EINVAL}},
         {"unlink", {EACCES, EIO, EROFS}},
         {"unlinkat", {EACCES, EIO, EROFS}},
         {"ftruncate", {ENOSPC, EIO}},

@@ -78,7 +78,7 @@ static void opened(const char *path, int flags, int fd)
 
     KIT_COMPARE(fd, <, FDS);
     file_of[fd] = NO_FILE;
-    if (!name)
+    if (!name || *name == '.') /* the claim: nothing to be kept */
         return;
     file_of[fd] = *name ? find_file(name) : DISK_DIRECTORY;
     if (file_of[fd] == NO_FILE && flags & O_CREAT)
@@ -150,7 +150,7 @@ static bool note_call(void)
 
     switch (traced.number) {
     case SYS_openat:
-    case SYS_rename:
+    case SYS_renameat2:
     case SYS_unlink:
         return true;
     case SYS_pwrite64:
@@ -189,9 +189,9 @@ static void note_return(void)
         tracer_string(&traced, 1, path, sizeof(path));
         opened(path, (int)traced.argument[2], (int)traced.result);
         break;
-    case SYS_rename:
-        tracer_string(&traced, 0, path, sizeof(path));
-        tracer_string(&traced, 1, to, sizeof(to));
+    case SYS_renameat2:
+        tracer_string(&traced, 1, path, sizeof(path));
+        tracer_string(&traced, 3, to, sizeof(to));
         if (inside(path))
             disk_rename(&disk, inside(path), inside(to));
         break;

@@ -295,6 +295,35 @@ Test(writeback, cannot_rename)
     check_file(2, true);
 }
 
+/* Another file has the name: it is not overwritten, and what waits goes on when the name is free.
+ */
+Test(writeback, name_is_taken)
+{
+    char text[16] = "";
+    FILE *f;
+
+    put(1, 1000);
+    work_all();
+    f = fopen(path_of(1, false), "we");
+    cr_assert_not_null(f);
+    fputs("not ours", f);
+    fclose(f);
+    seal(1);
+    for (unsigned i = 0; i < 100; i++)
+        work();
+    cr_assert(writeback_stalled(writeback));
+    cr_assert_eq(said, 1);
+    cr_assert_not_null(strstr(last_said, "File exists"), "%s", last_said);
+    f = fopen(path_of(1, false), "re");
+    cr_assert_not_null(f);
+    cr_assert_eq(fread(text, 1, sizeof(text), f), 8);
+    fclose(f);
+    cr_assert_str_eq(text, "not ours");
+    cr_assert_eq(unlink(path_of(1, false)), 0);
+    work_all();
+    check_file(1, false);
+}
+
 /* Given up while it was what told whether the disk is back: the next one tells then. */
 Test(writeback, bad_seal_given_up_while_waiting)
 {
