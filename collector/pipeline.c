@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int pipeline_fail(struct pipeline *p, int error, const char *format, ...)
 {
@@ -80,6 +81,8 @@ void pipeline_close(struct pipeline *p)
     drain_close(p->drain);
     journal_close(p->journal);
     outbox_close(p->outbox);
+    if (p->claim >= 0)
+        close(p->claim);
     if (p->segment && p->segment->control)
         shmlog_store32_release_(&p->segment->control->collector_pid, 0);
     shm_segment_close(p->segment);

@@ -5,6 +5,7 @@
  */
 #include "collector/pipeline_parts.h"
 
+#include "collector/claim.h"
 #include "collector/report.h"
 #include "collector/retention.h"
 #include "shm/path.h"
@@ -82,6 +83,28 @@ static int open_segment(struct pipeline *p)
                                  ? "; give another --segment, or move it away"
                                  : "");
     return 0;
+}
+
+static int claim_directory(struct pipeline *p)
+{
+    char owner[512], line[PATH_MAX + 256];
+    const int r =
+        claim_take(p->directory, p->name, p->segment->path, &p->claim, owner, sizeof(owner));
+
+    if (r == -EBUSY)
+        return pipeline_fail(p, r,
+                             "%s: another collector writes the files of '%s' there (%s); give "
+                             "another --output or another --segment",
+                             p->directory, p->name, owner);
+    if (r == -EOPNOTSUPP || r == -ENOLCK || r == -ENOSYS) {
+        snprintf(line, sizeof(line),
+                 "%s: this filesystem has no locks: a second collector of '%s' there would not be "
+                 "noticed",
+                 p->directory, p->name);
+        pipeline_say(line);
+        return 0;
+    }
+    return r < 0 ? pipeline_fail(p, r, "%s/.%s.lock: %s", p->directory, p->name, strerror(-r)) : 0;
 }
 
 static bool was_drained(const struct shm_segment *segment)
@@ -208,6 +231,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         return -ENOMEM;
     }
     p->options = *options;
+    p->claim = -1;
     p->clock.error_ns = UINT64_MAX;
     p->message = ret_message;
     p->message_size = message_size;
@@ -216,6 +240,8 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = open_directory(p);
     if (r == 0)
         r = open_segment(p);
+    if (r == 0)
+        r = claim_directory(p);
     if (r == 0)
         r = open_outbox(p);
     if (r == 0)

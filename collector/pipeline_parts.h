@@ -22,6 +22,7 @@ struct pipeline {
     struct options options;
     char directory[PATH_MAX];
     const char *name; /* of the segment, for file names */
+    int claim;        /* on the directory; -1: none */
     struct shm_segment *segment;
     struct outbox *outbox;
     struct store *store;

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The claim on an output directory: one collector at a time writes a segment's files there.
+ *
+ * The segment's lock does not say so: two segments of one name, in two runtime folders or on two
+ * hosts that share a volume, would number and name their files alike. The claim is a flock() on
+ * DIR/.SEGMENT.lock, which holds a line that names its owner. The file stays; the lock goes with
+ * the process that holds it.
+ */
+#ifndef COLLECTOR_CLAIM_H
+#define COLLECTOR_CLAIM_H
+
+#include <stddef.h>
+
+/* Take the claim on `directory` for files of the segment name `segment`; `segment_path` is where
+ * the segment is. Stores a descriptor that holds the claim until it is closed and returns 0; -EBUSY
+ * if another collector has it, with its line in ret_owner; -EOPNOTSUPP or -ENOLCK where the
+ * filesystem has no locks; other errno's. */
+int claim_take(const char *directory, const char *segment, const char *segment_path, int *ret_fd,
+               char *ret_owner, size_t owner_size);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Collectors of segments of one name, in folders of their own, with one output directory: the first
+ * one has it, the others say who that is, and no file is harmed. When it is killed, the next one
+ * takes over the directory and numbers on.
+ */
+#include "tests/kit/kit.h"
+
+#include "producer/shmlog.h"
+
+#include <stdio.h>
+
+#define COLLECTORS 11u
+#define RECORDS 1000u
+
+static const char *const args[] = {"--ring-size",   "64k", "--cpus",    "0",
+                                   "--spare-rings", "2",   "--on-full", "wait",
+                                   "--outbox-size", "4m",  NULL};
+
+static const char *segment(unsigned i)
+{
+    return kit_text("%s/%u/trading", kit_shm_dir(), i);
+}
+
+static void log_records(unsigned i)
+{
+    struct shmlog *log;
+
+    KIT_OK(shmlog_open(&log, segment(i), NULL));
+    for (unsigned n = 0; n < RECORDS; n++)
+        shmlog_info(log, "of %u number %u", i, n);
+    KIT_EQ(shmlog_lost(log), 0);
+    shmlog_close(log);
+}
+
+/* Starts a collector that has to be refused, with `owner` named. */
+static void refused(unsigned i, const char *output, const struct kit_process *owner)
+{
+    const char *const argv[] = {kit_program("collector/shmlog-collector"),
+                                "--segment",
+                                segment(i),
+                                "--output",
+                                output,
+                                NULL};
+    const bool there = access(segment(i), F_OK) == 0;
+    struct kit_process collector;
+
+    KIT_EQ(kit_run(&collector, argv, NULL), 1);
+    if (!kit_err_contains(&collector, output) ||
+        !kit_err_contains(&collector, kit_text("pid %ld on ", (long)owner->pid)))
+        KIT_FAIL("it said:\n%s", kit_read_file(collector.err, NULL));
+    KIT_EQ(access(segment(i), F_OK) == 0, there); /* it leaves nothing behind */
+}
+
+static void check_records(const char *output, uint64_t want)
+{
+    struct kit_ledger ledger;
+
+    kit_verify_balanced(output, &ledger);
+    KIT_EQ(ledger.written, want);
+    KIT_EQ(ledger.dropped, 0);
+    KIT_EQ(ledger.in_ring, 0);
+    kit_check_zstd(output);
+}
+
+static void test_two(void)
+{
+    const char *const output = kit_path("two");
+    struct kit_process one, two;
+
+    kit_collector_start(&one, segment(1), output, args);
+    log_records(1);
+    refused(2, output, &one);
+    /* another name, and another directory, are nobody's business */
+    kit_collector_start(&two, kit_text("%s/2/other", kit_shm_dir()), output, args);
+    kit_collector_stop(&two);
+    kit_collector_start(&two, segment(2), kit_path("elsewhere"), args);
+    kit_collector_stop(&two);
+
+    kit_kill_hard(&one);
+    kit_collector_start(&two, segment(2), output, args);
+    log_records(2);
+    refused(1, output, &two);
+    kit_collector_stop(&two);
+    kit_collector_start(&one, segment(1), output, args); /* and drains what it left */
+    kit_collector_stop(&one);
+    check_records(output, 2 * RECORDS);
+}
+
+struct race {
+    struct kit_process collector[COLLECTORS];
+    unsigned ended;
+};
+
+static bool one_is_left(void *arg)
+{
+    struct race *const race = arg;
+
+    race->ended = 0;
+    for (unsigned i = 0; i < COLLECTORS; i++)
+        race->ended += kit_has_ended(&race->collector[i]);
+    return race->ended == COLLECTORS - 1;
+}
+
+static void test_race(void)
+{
+    const char *const output = kit_path("race");
+    unsigned left = COLLECTORS;
+    struct race race;
+
+    for (unsigned i = 0; i < COLLECTORS; i++) {
+        const char *const argv[] = {kit_program("collector/shmlog-collector"),
+                                    "--segment",
+                                    segment(i),
+                                    "--output",
+                                    output,
+                                    "--ring-size",
+                                    "64k",
+                                    NULL};
+
+        kit_spawn(&race.collector[i], argv, NULL);
+    }
+    if (!kit_wait(one_is_left, &race, 30))
+        KIT_FAIL("%u of %u ended", race.ended, COLLECTORS);
+    for (unsigned i = 0; i < COLLECTORS; i++)
+        if (race.collector[i].pid)
+            left = i;
+        else
+            KIT_EQ(race.collector[i].status, 1);
+    kit_wait_text(&race.collector[left], "shmlog-collector: ready", 30);
+    log_records(left);
+    kit_collector_stop(&race.collector[left]);
+    check_records(output, RECORDS);
+}
+
+int main(void)
+{
+    kit_begin("two_collectors");
+    for (unsigned i = 0; i < COLLECTORS; i++)
+        KIT_EQ(mkdir(kit_text("%s/%u", kit_shm_dir(), i), 0700), 0);
+    test_two();
+    test_race();
+    return 0;
+}
