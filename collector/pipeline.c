@@ -5,7 +5,6 @@
 #include "collector/pipeline_parts.h"
 
 #include "collector/idle.h"
-#include "collector/retention.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
 #include "shm/stats.h"
@@ -112,14 +111,9 @@ static int finish_recovery(struct pipeline *p)
 
 static void retain(struct pipeline *p)
 {
-    const struct retention_params params = {
-        .directory = p->directory,
-        .segment = p->name,
-        .count = p->options.retain_count,
-        .bytes = p->options.retain_bytes,
-        .age_s = p->options.retain_s,
-    };
-    const int r = retention_work(&params, pipeline_clock_ns(CLOCK_REALTIME));
+    const uint64_t now = steady_clock_ns(&p->steady_clock, pipeline_clock_ns(CLOCK_REALTIME),
+                                         pipeline_clock_ns(CLOCK_BOOTTIME));
+    const int r = retention_work(&p->retention, now);
 
     if (r > 0)
         p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;

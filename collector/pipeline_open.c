@@ -7,7 +7,6 @@
 
 #include "collector/claim.h"
 #include "collector/report.h"
-#include "collector/retention.h"
 #include "shm/path.h"
 #include "shm/tables.h"
 
@@ -168,6 +167,14 @@ static int open_agents(struct pipeline *p)
     const struct watch_params watch = {.segment = p->segment, .say = pipeline_say};
     int r = retention_newest(p->directory, p->name, &journal.newest_file);
 
+    p->retention = (struct retention){
+        .directory = p->directory,
+        .segment = p->name,
+        .count = p->options.retain_count,
+        .bytes = p->options.retain_bytes,
+        .age_s = p->options.retain_s,
+        .seen = journal.newest_file,
+    };
     if (r == 0)
         r = journal_open(&journal, &p->journal);
     drain.journal = p->journal;

@@ -10,6 +10,8 @@
 #include "collector/journal.h"
 #include "collector/pipeline.h"
 #include "collector/privileges.h"
+#include "collector/retention.h"
+#include "collector/steady_clock.h"
 #include "collector/store.h"
 #include "collector/watch.h"
 #include "collector/writeback.h"
@@ -32,6 +34,8 @@ struct pipeline {
     struct census *census;
     struct watch *watch;
     struct privileges privileges;
+    struct retention retention;
+    struct steady_clock steady_clock;
     uint64_t taken_over;
     bool recovering; /* a file was left open: it is sealed once the outbox is written */
     bool remove;     /* nobody needs the segment any more */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SEALED ".shmlog"
+#define CLOCK_SLACK_S 60 /* more between a file's time and the time it is first seen: a step */
 
 struct sealed_file {
     char name[NAME_MAX + 1];
@@ -103,9 +104,27 @@ static int list(DIR *dir, const char *segment, struct sealed_file **ret_files, s
     return 0;
 }
 
-int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
+/* Files that were finished since the last look are as old as that, whatever the clock said. */
+static void date_new_files(struct retention *p, int dir, struct sealed_file *files, size_t count,
+                           int64_t now_s)
 {
-    const int64_t now_s = (int64_t)(now_realtime_ns / 1000000000);
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now_s}};
+
+    for (size_t i = count; i > 0 && files[i - 1].number > p->seen; i--) {
+        struct sealed_file *const file = &files[i - 1];
+
+        if (file->sealed_s <= now_s + CLOCK_SLACK_S && file->sealed_s >= now_s - CLOCK_SLACK_S)
+            continue;
+        file->sealed_s = now_s;
+        (void)utimensat(dir, file->name, times, AT_SYMLINK_NOFOLLOW);
+    }
+    if (count && files[count - 1].number > p->seen)
+        p->seen = files[count - 1].number;
+}
+
+int retention_work(struct retention *p, uint64_t now_ns)
+{
+    const int64_t now_s = (int64_t)(now_ns / 1000000000);
     struct sealed_file *files = NULL;
     uint64_t bytes = 0;
     size_t count = 0;
@@ -118,6 +137,8 @@ int retention_work(const struct retention_params *p, uint64_t now_realtime_ns)
     if (!dir)
         return -errno;
     r = list(dir, p->segment, &files, &count);
+    if (r == 0)
+        date_new_files(p, dirfd(dir), files, count, now_s);
     for (size_t i = 0; r == 0 && i < count; i++)
         bytes += files[i].bytes;
     for (size_t i = 0; r == 0 && i < count; i++) {

@@ -8,17 +8,22 @@
 
 #include <stdint.h>
 
-struct retention_params {
+struct retention {
     const char *directory;
     const char *segment;
     uint64_t count; /* files to keep at most, 0: any */
     uint64_t bytes; /* 0: any */
     uint64_t age_s; /* by time of sealing; 0: any */
+    uint64_t seen;  /* the newest number seen so far: as from retention_newest() at first */
 };
 
-/* Returns the number of files removed; -errno, with nothing removed, if the directory cannot be
+/* Removes what is to go. `now_ns` is the time as from steady_clock_ns(). A file's age goes by its
+ * modification time; a file that was finished since the last call is given `now_ns` for that, if
+ * its own says otherwise because the wall clock was set meanwhile.
+ *
+ * Returns the number of files removed; -errno, with nothing removed, if the directory cannot be
  * listed whole. Cost: a directory listing. */
-int retention_work(const struct retention_params *params, uint64_t now_realtime_ns);
+int retention_work(struct retention *retention, uint64_t now_ns);
 
 /* Stores the highest number of the segment's files in the directory, sealed or not; 0 if there is
  * none. Returns 0, or -errno with *ret_number untouched. Numbers go on from there, also when the

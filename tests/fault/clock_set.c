@@ -95,7 +95,8 @@ static void need_text(const char *path, const char *want)
 
 static void begin(struct kit_process *collector, const char *output)
 {
-    const char *const args[] = {"--spare-rings", "1", "--rotate-size", "64k", NULL};
+    const char *const args[] = {"--spare-rings", "1", "--rotate-size", "64k", "--retain-age",
+                                "604800",        NULL};
 
     logged = 0;
     setenv("LD_PRELOAD", kit_program("tests/fault/libclock_shift.so"), 1);
@@ -146,6 +147,46 @@ static void test_wall_clock(void)
     need_text(ledger.out, "records are older than one before them, by up to 0.1");
 }
 
+static bool has_sealed(void *arg)
+{
+    return kit_count_files(arg, ".shmlog") >= 1;
+}
+
+static bool beat_reached(void *arg)
+{
+    return shmlog_load_relaxed_(&log_->control.collector_beat) >= *(const uint64_t *)arg;
+}
+
+/* Retention looks once a second. */
+static void wait_looks(void)
+{
+    uint64_t beat = shmlog_load_relaxed_(&log_->control.collector_beat) + 2500 * (uint64_t)S / 1000;
+
+    KIT_CHECK(kit_wait(beat_reached, &beat, 30));
+}
+
+/* A jump of eight days is no reason to remove what is seconds old, forwards or backwards. */
+static void test_retention(void)
+{
+    const char *const output = kit_path("retained");
+    struct kit_process collector;
+    struct kit_ledger ledger;
+
+    __atomic_store_n(shift, 0, __ATOMIC_RELAXED);
+    begin(&collector, output);
+    kit_kill(&collector, SIGHUP);
+    KIT_CHECK(kit_wait(has_sealed, (void *)(uintptr_t)output, 30));
+    __atomic_store_n(shift, 8 * 86400 * S, __ATOMIC_RELAXED);
+    wait_stat(SHM_STAT_clock_set, 1);
+    wait_looks();
+    __atomic_store_n(shift, 0, __ATOMIC_RELAXED);
+    wait_stat(SHM_STAT_clock_set, 2);
+    log_some();
+    wait_stat(SHM_STAT_records, logged);
+    KIT_EQ(log_->control.stats[SHM_STAT_files_removed], 0);
+    end(&collector, output, &ledger);
+}
+
 static void test_ticks(void)
 {
     const char *const output = kit_path("ticks");
@@ -173,6 +214,7 @@ int main(void)
     make_shift();
     setenv("SHMLOG_TEST_CLOCK_SHIFT", kit_path("shift"), 1);
     test_wall_clock();
+    test_retention();
     test_ticks();
     return 0;
 }

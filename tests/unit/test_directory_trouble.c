@@ -53,8 +53,8 @@ static int newest(void)
 
 static int retain(void)
 {
-    const struct retention_params params = {.directory = kit_folder, .segment = "t", .count = 2};
-    const int r = retention_work(&params, 0);
+    struct retention retention = {.directory = kit_folder, .segment = "t", .count = 2};
+    const int r = retention_work(&retention, 0);
 
     cr_assert_eq(files(), r < 0 ? FILES : 2, "%d", r);
     return r;

@@ -40,13 +40,14 @@ static bool exists(const char *name)
 
 static int work(const char *segment, uint64_t count, uint64_t bytes, uint64_t age_s)
 {
-    const struct retention_params params = {.directory = kit_folder,
-                                            .segment = segment,
-                                            .count = count,
-                                            .bytes = bytes,
-                                            .age_s = age_s};
+    struct retention retention = {.directory = kit_folder,
+                                  .segment = segment,
+                                  .count = count,
+                                  .bytes = bytes,
+                                  .age_s = age_s,
+                                  .seen = UINT64_MAX}; /* none is new */
 
-    return retention_work(&params, (uint64_t)NOW * 1000000000);
+    return retention_work(&retention, (uint64_t)NOW * 1000000000);
 }
 
 static const char *name_of(unsigned number, bool part)
@@ -115,6 +116,31 @@ Test(retention, by_age)
     check_from(6);
 }
 
+/* Finished while the wall clock was a week behind, or ahead: as old as it is. */
+Test(retention, new_files_of_a_wrong_clock)
+{
+    struct retention retention = {.directory = kit_folder,
+                                  .segment = "t",
+                                  .age_s = 1000,
+                                  .seen = 2};
+    uint64_t now = (uint64_t)NOW * 1000000000;
+
+    make(name_of(1, false), 100, 1001);
+    make(name_of(2, false), 100, 900);
+    make(name_of(3, false), 100, 604800);
+    make(name_of(4, false), 100, -604800);
+    make(name_of(5, false), 100, 30); /* the time between two looks, or a slow one */
+    cr_assert_eq(retention_work(&retention, now), 1);
+    cr_assert_eq(retention.seen, 5);
+    now += UINT64_C(101) * 1000000000;
+    cr_assert_eq(retention_work(&retention, now), 1);
+    cr_assert(!exists(name_of(2, false)) && exists(name_of(3, false)));
+    now += UINT64_C(870) * 1000000000; /* 971 s: the fifth is 1001 s old, but none before it */
+    cr_assert_eq(retention_work(&retention, now), 0);
+    now += UINT64_C(30) * 1000000000;
+    cr_assert_eq(retention_work(&retention, now), 3);
+}
+
 Test(retention, whichever_comes_first)
 {
     make_ten();
@@ -179,12 +205,10 @@ Test(retention, only_files)
 
 Test(retention, no_directory)
 {
-    const struct retention_params params = {.directory = "/nowhere/at/all",
-                                            .segment = "t",
-                                            .count = 1};
+    struct retention retention = {.directory = "/nowhere/at/all", .segment = "t", .count = 1};
     uint64_t newest = 5;
 
-    cr_assert_eq(retention_work(&params, 0), -ENOENT);
+    cr_assert_eq(retention_work(&retention, 0), -ENOENT);
     cr_assert_eq(retention_newest("/nowhere/at/all", "t", &newest), -ENOENT);
     cr_assert_eq(newest, 5);
 }
