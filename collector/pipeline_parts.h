@@ -39,6 +39,7 @@ struct pipeline {
     uint64_t taken_over;
     bool recovering; /* a file was left open: it is sealed once the outbox is written */
     bool remove;     /* nobody needs the segment any more */
+    int move_error;  /* why the last move to new files failed; 0: it did not */
     struct shmlog_clock_pair clock; /* the newest; error_ns UINT64_MAX: none yet */
     uint64_t beat_ns, clock_ns, census_ns, retention_ns;
     char *message;

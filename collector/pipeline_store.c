@@ -83,14 +83,40 @@ static int fall_back(struct pipeline *p)
     return 0;
 }
 
-/* All that the disk has not acknowledged to new files; if that is not to be had now, later. */
+/* A move that fails is tried again. Reported once for each reason. */
+static void report_move(struct pipeline *p, bool left, int error)
+{
+    char line[2 * PATH_MAX + 256];
+
+    if (error == p->move_error)
+        return;
+    p->move_error = error;
+    if (error == 0)
+        return;
+    if (!left)
+        snprintf(line, sizeof(line), "%s: cannot remove a file that was just begun: %s",
+                 p->directory, strerror(-error));
+    else if (error == -ENOSPC || error == -ENOMEM)
+        snprintf(line, sizeof(line),
+                 "%s: no room for a second outbox, which new files take: make room there, or start "
+                 "with a smaller --outbox-size",
+                 p->segment->path);
+    else
+        snprintf(line, sizeof(line), "%s/outbox: cannot make another one: %s", p->segment->path,
+                 strerror(-error));
+    pipeline_say(line);
+}
+
+/* Rewrites everything unacknowledged to new files; on failure a later call tries again. */
 static int move_on(struct pipeline *p, uint64_t now)
 {
     int r = writeback_leave_files(p->writeback);
+    const bool left = r == 0;
     struct store *store;
 
-    if (r == 0)
+    if (left)
         r = journal_move(p->journal);
+    report_move(p, left, r);
     writeback_begin_anew(p->writeback, r == 0, now);
     if (r == -EBADMSG)
         return pipeline_fail(p, r, "%s/outbox: damaged", p->segment->path);

@@ -181,6 +181,7 @@ void writeback_begin_anew(struct writeback *w, bool moved, uint64_t now_ns)
         w->broken = false;
         w->retry_at_ns = now_ns;
     } else {
+        w->p.stats[SHM_STAT_write_retries]++;
         w->pause_ns = w->pause_ns * 2 > PAUSE_MAX_NS ? PAUSE_MAX_NS : w->pause_ns * 2;
         w->retry_at_ns = now_ns + w->pause_ns;
     }
