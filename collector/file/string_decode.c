@@ -79,7 +79,7 @@ static int put_argument(struct decode *d, const struct decode_group *group, unsi
 
     if (r < 0)
         return r;
-    if (strings.entries && group->count) { /* without records, there may be no keys */
+    if (strings.entries) { /* also without records: columns that name this argument are sound */
         put_dict_strings(d, group, &strings, *key);
         if (argument < COLUMN_KEY_ARGUMENTS) {
             d->relatives.key[argument] = *key;

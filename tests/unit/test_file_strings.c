@@ -291,3 +291,22 @@ Test(strings, related_bytes)
     cr_assert_eq(get(bare, sizeof(bare), v, &relatives), -EBADMSG);
     cr_assert_eq(get(related, sizeof(related), v, NULL), -EBADMSG);
 }
+
+/* A group may have no record, and its columns may name each other all the same. */
+Test(strings, keyed_without_records, .init = open_all, .fini = close_all)
+{
+    static const uint8_t good[] = {2,    1, 1,    0, 2, 1,   2, 14,
+                                   10,   0, 0,    0, 0, 0,   0,    /* tables */
+                                   0,    0,                        /* the first group */
+                                   0,    0, 0x80, 0, 1, 'A', 0, 0, /* sizes of the other */
+                                   0x90, 6, 0,    0};              /* its values */
+    const struct file_block_info info = {.records = 2,
+                                         .slots = 2,
+                                         .raw_size = sizeof(good),
+                                         .codec = FILE_CODEC_COLUMNS};
+    struct file_block block = {0};
+
+    cr_assert_eq(decode(&info, good, sizeof(good), &block), 0);
+    cr_assert(block.records == 2 && block.record[0].site == 1);
+    file_block_done(&block);
+}
