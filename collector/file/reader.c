@@ -198,8 +198,21 @@ static int judge_start(struct file_reader *reader, int error)
     return head.magic == FILE_MAGIC && head.tag == FILE_TAG ? error : -FILE_ERR_FOREIGN;
 }
 
-/* A file whose header is not sound: the seal has all that was in it; else the first sound frame
- * tells at least the file's UUID. `error` is what was wrong with the header. */
+/* Walk as far as the first LEDGER, which has all that the header said. No error if there is none. */
+static int find_ledger(struct file_reader *reader)
+{
+    struct file_walk walk = {0};
+    struct file_piece piece;
+    int r;
+
+    do
+        r = file_scan_step(reader, &walk, &piece);
+    while (r == 0 && !reader->sealed && piece.kind != FILE_PIECE_END);
+    return r;
+}
+
+/* A file whose header is not sound: the seal has all that was in it; else the first sound frame has
+ * the file's UUID, and a ledger on the way the rest. `error` is what was wrong with the header. */
 static int recover(struct file_reader *reader, int error)
 {
     struct found found;
@@ -217,7 +230,7 @@ static int recover(struct file_reader *reader, int error)
         if (found.head.version != FILE_VERSION)
             return refuse_version(found.head.version);
         memcpy(reader->identity.file_uuid, found.head.file_uuid, 16);
-        return 0;
+        return find_ledger(reader);
     }
     if (r != -FILE_ERR_FOREIGN)
         return r;

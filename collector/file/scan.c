@@ -67,7 +67,8 @@ void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct f
     memcpy(ret_gap->file_uuid, uuid, 16);
 }
 
-/* A LEDGER on the way: the end of the file, where the trailer did not say so before. */
+/* A LEDGER on the way: the end of the file, where the trailer did not say so before. It has all that
+ * a damaged header said; only then does a feature in it that is not known refuse the file. */
 static int take_end(struct file_reader *reader, const struct found *found)
 {
     struct file_identity identity;
@@ -78,8 +79,12 @@ static int take_end(struct file_reader *reader, const struct found *found)
     if (reader->sealed)
         return 0;
     r = file_reader_take_ledger(found->frame, found->size, &identity, &ledger, &flags);
+    if (r == -ENOMEM || (r == -FILE_ERR_FEATURES && !reader->begin))
+        return r;
     if (r < 0)
-        return r == -ENOMEM ? r : 0;
+        return 0;
+    if (!reader->begin)
+        reader->identity = identity;
     reader->end = ledger;
     reader->bad = flags & FILE_SEAL_BAD;
     reader->sealed = true;

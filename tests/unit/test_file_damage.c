@@ -229,6 +229,46 @@ Test(damage, ledger_after_damage, .init = make_file_of_many_rings, .fini = drop_
     close(fd);
 }
 
+/* Header and trailer gone: what the header said is in the ledger on the way. */
+Test(damage, ledger_instead_of_the_header, .init = make_file, .fini = drop_file)
+{
+    const struct file_identity *found;
+    struct file_reader *reader;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    size_t rings, ledger_size;
+    uint32_t size;
+
+    memcpy(&size, out.data + seal_begin + 4, sizeof(size));
+    ledger_size = size + 8;
+    flip(fd, 0, 0);
+    cr_assert_eq(ftruncate(fd, (off_t)(out.size - 1)), 0);
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    found = file_reader_identity(reader);
+    cr_assert_str_eq(found->segment, identity.segment);
+    cr_assert_str_eq(found->host, identity.host);
+    cr_assert(!memcmp(found->segment_uuid, identity.segment_uuid, 16));
+    cr_assert_eq(found->clock_hz, identity.clock_hz);
+    cr_assert_eq(found->file_number, identity.file_number);
+    cr_assert_not_null(file_reader_end(reader, &rings));
+    file_reader_close(reader);
+    /* Features of the ledger count as the header's would. */
+    out.data[seal_begin + offsetof(struct frame_identity, incompatible)] ^= 1;
+    file_frame_seal(out.data + seal_begin, ledger_size);
+    cr_assert_eq(pwrite(fd, out.data + seal_begin, ledger_size, (off_t)seal_begin),
+                 (ssize_t)ledger_size);
+    cr_assert_eq(file_reader_open(path, &reader), -FILE_ERR_FEATURES);
+    cr_assert_eq(pwrite(fd, out.data, 1, 0), 1);
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    file_reader_close(reader);
+    /* No ledger, either. */
+    flip(fd, 0, 0);
+    cr_assert_eq(ftruncate(fd, (off_t)seal_begin), 0);
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    cr_assert_eq(file_reader_identity(reader)->clock_hz, 0);
+    file_reader_close(reader);
+    close(fd);
+}
+
 Test(damage, dictionary_is_there_twice, .init = make_file, .fini = drop_file)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);

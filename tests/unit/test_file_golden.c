@@ -466,6 +466,7 @@ static void make_set(const char *dir)
     out->data[sealed - sizeof(struct frame_gap) - 20] ^= 4;
     out->data[0] ^= 4;
     write_golden(dir, "orders-headless", out->data, out->size);
+    write_golden(dir, "orders-ledger", out->data, out->size - 1);
     out->data[0] ^= 4;
     file_retarget(out->data + sealed - sizeof(struct frame_gap), sizeof(struct frame_gap), other);
     write_golden(dir, "orders-stale", out->data, out->size);
@@ -513,10 +514,10 @@ static void check_golden(const char *name)
 
 Test(golden, reads_the_same_for_ever)
 {
-    static const char *const names[] = {"orders",          "orders-cut",   "orders-flipped",
-                                        "orders-stale",    "orders-short", "orders-torn",
-                                        "orders-headless", "types",        "packed",
-                                        "strings"};
+    static const char *const names[] = {"orders",          "orders-cut",    "orders-flipped",
+                                        "orders-stale",    "orders-short",  "orders-torn",
+                                        "orders-headless", "orders-ledger", "types",
+                                        "packed",          "strings"};
 
     if (getenv("SHMLOG_GOLDEN_MAKE")) {
         make_set(getenv("SHMLOG_GOLDEN_MAKE"));
