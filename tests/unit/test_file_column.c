@@ -274,6 +274,92 @@ Test(column, packed_bytes)
     cr_assert_eq(file_columns_get(&in, 1, 8, got, scratch), -EBADMSG);
 }
 
+/* ---- The examples of docs/format.md, but for STRINGS, which is in test_file_strings.c ---- */
+
+/* Bytes at the beginning of a line: pairs of digits, a comment is farther off than two blanks. */
+static size_t parse_bytes(const char *line, uint8_t *to)
+{
+    size_t size = 0, blanks = 0;
+
+    for (line += strspn(line, " "); blanks <= 2; line += 2 + blanks) {
+        if (strspn(line, "0123456789ABCDEF") != 2)
+            break;
+        to[size++] = (uint8_t)strtoul(line, NULL, 16);
+        blanks = strspn(line + 2, " ");
+    }
+    return size;
+}
+
+static uint64_t parse_value(const char *word, unsigned width)
+{
+    const double d = strtod(word, NULL);
+    const float f = (float)d;
+    uint64_t bits = 0;
+
+    if (!strchr(word, '.'))
+        return (uint64_t)strtoll(word, NULL, 10);
+    memcpy(&bits, width == 4 ? (const void *)&f : (const void *)&d, width);
+    return bits;
+}
+
+struct example {
+    char name[32];
+    unsigned width;
+    uint64_t want[4];
+    uint8_t bytes[64];
+    size_t size;
+};
+
+/* The next example of a file, line by line; `line` holds the one that is looked at. */
+static bool next_example(FILE *document, char *line, size_t size, struct example *example)
+{
+    char word[4][32];
+
+    *example = (struct example){0};
+    while (sscanf(line, "    %31[A-Z_a-z ], %1u: %31s %31s %31s %31s", example->name,
+                  &example->width, word[0], word[1], word[2], word[3]) != 6)
+        if (!fgets(line, (int)size, document))
+            return false;
+    for (unsigned i = 0; i < 4; i++)
+        example->want[i] = parse_value(word[i], example->width);
+    while (fgets(line, (int)size, document) && !strncmp(line, "        ", 8))
+        example->size += parse_bytes(line, example->bytes + example->size);
+    return true;
+}
+
+Test(column, examples_of_the_document)
+{
+    static const uint8_t keys[] = {0, 1, 0, 1};
+    const char *const source = getenv("SHMLOG_SOURCE");
+    struct column_relatives relatives = {.key = {keys}, .keys = {2}};
+    uint64_t first[4], reference[4];
+    unsigned examples = 0, decimals = 0;
+    struct example example;
+    char path[512], line[512] = "";
+    FILE *document;
+
+    relatives.reference = reference;
+    snprintf(path, sizeof(path), "%s/docs/format.md", source ? source : ".");
+    document = fopen(path, "re");
+    cr_assert_not_null(document, "%s", path);
+    while (next_example(document, line, sizeof(line), &example)) {
+        struct bytes_in in = {example.bytes, example.bytes + example.size, false};
+
+        if (!strcmp(example.name, "STRINGS"))
+            continue;
+        if (!strcmp(example.name, "RELATED")) /* to the first DECIMAL */
+            memcpy(reference, first, sizeof(first));
+        cr_assert_eq(file_columns_get_related(&in, 4, example.width, got, scratch, &relatives), 0,
+                     "%s", example.name);
+        cr_assert(in.at == in.end && same(example.want, got, 4, example.width), "%s", example.name);
+        examples++;
+        if (!strcmp(example.name, "DECIMAL") && !decimals++)
+            memcpy(first, reference, sizeof(first));
+    }
+    fclose(document);
+    cr_assert_geq(examples, 15);
+}
+
 /* Corrections of floats are numbers of 8 bytes, also where they stand as they are, and also where a
  * column is read in pieces. */
 Test(column, raw_corrections_of_floats)
