@@ -198,7 +198,8 @@ static int judge_start(struct file_reader *reader, int error)
     return head.magic == FILE_MAGIC && head.tag == FILE_TAG ? error : -FILE_ERR_FOREIGN;
 }
 
-/* Walk as far as the first LEDGER, which has all that the header said. No error if there is none. */
+/* Walk as far as the first LEDGER, which has all that the header said. No error if there is none.
+ */
 static int find_ledger(struct file_reader *reader)
 {
     struct file_walk walk = {0};

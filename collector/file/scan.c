@@ -67,8 +67,8 @@ void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct f
     memcpy(ret_gap->file_uuid, uuid, 16);
 }
 
-/* A LEDGER on the way: the end of the file, where the trailer did not say so before. It has all that
- * a damaged header said; only then does a feature in it that is not known refuse the file. */
+/* A LEDGER on the way: the end of the file, where the trailer did not say so before. It has all
+ * that a damaged header said; only then does a feature in it that is not known refuse the file. */
 static int take_end(struct file_reader *reader, const struct found *found)
 {
     struct file_identity identity;

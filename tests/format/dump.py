@@ -65,12 +65,13 @@ def lines(files):
     for ring, file, record in merged(files):
         line = line_of(ring, file, record)
         key = (record.producer, 0 if record.producer else ring)
+        more = line.site is not None and line.site.flags & 1
         if key in parts:
-            parts[key] = parts[key]._replace(message=parts[key].message + line.message, values=())
-        else:
-            parts[key] = line
-        if not line.site or not line.site.flags & 1:
-            yield parts.pop(key)
+            parts[key] = parts[key]._replace(message=parts[key].message + line.message)
+        elif more:
+            parts[key] = line._replace(values=())
+        if not more:
+            yield parts.pop(key, line)
     yield from parts.values()
 
 

@@ -485,6 +485,51 @@ static struct maker *make_columns(void)
     return m;
 }
 
+/* Formats, and arguments that do not fit them: what readers make of them is compared elsewhere. */
+static struct maker *make_messages(void)
+{
+    static const uint8_t types[] = {SHMLOG_TYPE_BOOL,   SHMLOG_TYPE_CHAR, SHMLOG_TYPE_I16,
+                                    SHMLOG_TYPE_U32,    SHMLOG_TYPE_I64,  SHMLOG_TYPE_F64,
+                                    SHMLOG_TYPE_POINTER};
+    static const char *const formats[] = {
+        "%d %d %d %d %d %g %p",
+        "%u %u %u %u %u %e %p",
+        "%hhd %hhd %hhd %hhd %hhd %f",
+        "%hx %hx %hx %hx %hx %a",
+        "%lu %lu %lu %lu %lu %G",
+        "%c %c %lc %c %lc %d %c",
+        "%s %s %s %s %s %s %s %s",
+        "%7$p %6$.3f %5$d %1$d|%d %d",
+        "%0$d %8$d %5d|%-5d|%05d|%+d|% d|%#x",
+        "%*d %-*d %.*f %3$*2$d",
+        "%5% %n %d %k %lld %",
+        "%'d %.0d %.3d %10.4x %#o",
+        "%5000d",
+    };
+    struct maker *m = maker_open();
+    uint8_t bytes[SHMLOG_SITE_MAX];
+
+    for (uint32_t site = 1; site <= sizeof(formats) / sizeof(formats[0]); site++) {
+        const size_t size = make_format_site(bytes, SHMLOG_WARN, 7, types, formats[site - 1]);
+
+        maker_site(m, site, bytes, size);
+        for (unsigned i = 0; i < 2; i++) {
+            struct original record = {.time = 3000000 + 10 * site, .site = site, .producer = 65537};
+
+            record.payload[12] = i ? 2 : 1;
+            record.payload[13] = i ? 0xe9 : 'A';
+            memcpy(record.payload + 14, &(int16_t){i ? -2 : 300}, 2);
+            memcpy(record.payload + 16, &(uint32_t){i ? UINT32_MAX : 7}, 4);
+            memcpy(record.payload + 24, &(int64_t){i ? -5000000000 : 0x1f600}, 8);
+            memcpy(record.payload + 32, &(double){i ? -1.0 / 3 : 2.5}, 8);
+            memcpy(record.payload + 40, &(uint64_t){i ? 0 : 0x7f0000001000}, 8);
+            maker_record(m, &record, 48);
+        }
+    }
+    maker_block(m);
+    return m;
+}
+
 /* The file without `gone` bytes at `at`. */
 static void write_golden_without(const char *dir, const char *name, const struct file_buffer *out,
                                  size_t at, size_t gone)
@@ -546,6 +591,10 @@ static void make_set(const char *dir)
     maker_seal(m, false);
     write_golden(dir, "columns", m->out.data, m->out.size);
     maker_done(m);
+    m = make_messages();
+    maker_seal(m, false);
+    write_golden(dir, "messages", m->out.data, m->out.size);
+    maker_done(m);
 }
 
 /* ---- The test ---- */
@@ -580,7 +629,8 @@ Test(golden, reads_the_same_for_ever)
     static const char *const names[] = {"orders",          "orders-cut",    "orders-flipped",
                                         "orders-stale",    "orders-short",  "orders-torn",
                                         "orders-headless", "orders-ledger", "types",
-                                        "packed",          "strings",       "columns"};
+                                        "packed",          "strings",       "columns",
+                                        "messages"};
 
     if (getenv("SHMLOG_GOLDEN_MAKE")) {
         make_set(getenv("SHMLOG_GOLDEN_MAKE"));
