@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The census: finds producers that are dead or have detached, and frees their table entries and
- * owned rings once all that they can have logged is in the journal. Until then their ids stay
- * theirs.
+ * The census: finds producers that are dead or have detached. Their owned rings are free again once
+ * all that they can have logged is in the journal.
+ *
+ * Their table entries stay, with the state SHMLOG_PRODUCER_DEAD: as long as a record of theirs can
+ * still be in a ring, readers look up its process there. An entry goes when each ring has been
+ * written once around since. A ring that nobody writes to any more keeps them all, until no more
+ * than a quarter of the table is free: then the slots of the rings are looked through, a piece in
+ * each step, and entries that no record names go. When no more than an eighth is free, the oldest
+ * dead go, whatever the rings hold. Records that are not in the journal yet keep their entries in
+ * any case.
+ *
+ * What it knows beyond the table is its own and lost with the process: the next collector's census
+ * begins its waiting anew, so entries may stay longer than they have to, not shorter.
  */
 #ifndef COLLECTOR_CENSUS_H
 #define COLLECTOR_CENSUS_H
@@ -12,11 +22,13 @@
 
 struct census;
 
+/* Returns 0; -ENOMEM. */
 int census_open(const struct shm_segment *segment, const struct outbox *outbox,
                 struct census **ret_census);
 void census_close(struct census *census);
 
-/* One step; call it about every second. Returns the entries freed. */
+/* One step; call it about every second, on the thread that drains. Asks /proc about at most 256
+ * threads, and looks at no more than 16,384 slots. Returns the number of entries freed. */
 int census_work(struct census *census);
 
 #endif

@@ -292,8 +292,9 @@ struct shmlog_clock_pair {
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_clock_pair) == 32, "clock pair");
 
 /* A thread of a process that logs. claim is 0 in a free entry, else tid << 32 | SHMLOG_PRODUCER_*;
- * it is claimed with a compare-and-swap and freed by the collector alone, when all records of a
- * dead thread were read. id = use << 16 | (index + 1), a new one at each use of the entry.
+ * it is claimed with a compare-and-swap and freed by the collector alone: when the slots of all
+ * records of a dead thread were overwritten, or earlier if the table gets short, but not before the
+ * records were read. id = use << 16 | (index + 1), a new one at each use of the entry.
  * While the entry is being filled in, its claim alone says whose it is: bits 8-31 are then the low
  * ones of pid_ns, so that an entry whose owner died over it can be told and freed. */
 struct shmlog_producer {
@@ -321,6 +322,7 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, why) == 96, "why moved");
 #define SHMLOG_PRODUCER_FILLING 1u  /* claimed, not yet filled in */
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
 #define SHMLOG_PRODUCER_DETACHED 3u /* shmlog_close() was called */
+#define SHMLOG_PRODUCER_DEAD 4u     /* the collector found it dead, and has read its records */
 #define SHMLOG_PRODUCER_STATE 0xffu /* the bits of a claim that are one of these */
 #define SHMLOG_PRODUCER_FILLING_CLAIM(tid, pid_ns) \
     ((uint64_t)(tid) << 32 | ((pid_ns)&0xffffffu) << 8 | SHMLOG_PRODUCER_FILLING)

@@ -93,22 +93,28 @@ static enum shm_alive filling_alive(uint64_t claim, uint64_t here)
     return syscall(SYS_tkill, (pid_t)tid, 0) == 0 || errno != ESRCH ? SHM_UNKNOWN : SHM_DEAD;
 }
 
-enum shm_alive shm_producer_alive(const struct shmlog_producer *producer)
+enum shm_alive shm_thread_alive(uint32_t pid, uint32_t tid, uint64_t start, uint64_t pid_ns)
 {
-    uint32_t pid = producer->pid, tid = producer->tid;
-    uint64_t start, here;
+    const uint64_t here = shm_pid_ns();
+    uint64_t started;
     char state;
 
-    here = shm_pid_ns();
-    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
-        return filling_alive(producer->claim, here);
-    if (producer->pid_ns == 0 || here == 0 || producer->pid_ns != here)
+    if (pid_ns == 0 || here == 0 || pid_ns != here)
         return SHM_UNKNOWN;
     if (pid == 0 || pid > INT32_MAX || tid == 0 || tid > INT32_MAX)
         return SHM_DEAD; /* no thread has such a number */
-    if (!read_stat(pid, tid, &state, &start))
+    if (!read_stat(pid, tid, &state, &started))
         return kernel_knows(pid, tid) ? SHM_UNKNOWN : SHM_DEAD;
     if (is_dead_state(state))
         return SHM_DEAD;
-    return producer->start_time == 0 || producer->start_time == start ? SHM_ALIVE : SHM_DEAD;
+    return start == 0 || start == started ? SHM_ALIVE : SHM_DEAD;
+}
+
+enum shm_alive shm_producer_alive(const struct shmlog_producer *producer)
+{
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DEAD)
+        return SHM_DEAD;
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
+        return filling_alive(producer->claim, shm_pid_ns());
+    return shm_thread_alive(producer->pid, producer->tid, producer->start_time, producer->pid_ns);
 }

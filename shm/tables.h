@@ -28,6 +28,10 @@ enum shm_alive { SHM_DEAD, SHM_ALIVE, SHM_UNKNOWN };
  * pid namespaces. */
 enum shm_alive shm_producer_alive(const struct shmlog_producer *producer);
 
+/* Does the thread with this start time (0: any) still live, which is of that pid namespace? As
+ * above. */
+enum shm_alive shm_thread_alive(uint32_t pid, uint32_t tid, uint64_t start, uint64_t pid_ns);
+
 /* Inode of this process's pid namespace, 0 unknown. */
 uint64_t shm_pid_ns(void);
 

@@ -157,9 +157,12 @@ void ledger_bury(struct ledger *l)
         census_work(l->census);
     for (uint32_t i = 0; i < l->kit.segment->geometry.producers_max; i++) {
         KIT_OK(shm_producer_at(l->kit.segment, i, &producer));
-        if (producer.claim)
-            KIT_FAIL("entry %u of a dead producer was not freed: claim %" PRIx64, i,
+        if (!producer.claim)
+            continue;
+        if ((producer.claim & SHMLOG_PRODUCER_STATE) < SHMLOG_PRODUCER_DETACHED)
+            KIT_FAIL("entry %u is not known to be a dead producer's: claim %" PRIx64, i,
                      producer.claim);
+        shm_producers(l->kit.segment)[i].claim = 0; /* as when its records are overwritten */
     }
     for (uint32_t i = 0; i < l->kit.segment->geometry.rings; i++)
         KIT_EQ(l->kit.segment->rings[i].header->owner, 0);

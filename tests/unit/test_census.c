@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The census: who is gone gives back entry and ring, but not before its records are in the journal;
- * who lives keeps them.
+ * The census: who is gone gives back its ring when its records are in the journal, and its entry
+ * when they are overwritten, or when the table is short; who lives keeps both.
  */
 #include "producer/shmlog.h"
 
@@ -9,16 +9,34 @@
 #include "tests/unit/agents_kit.h"
 
 #define OWNED 3u /* the first ring after those of the kit's cores */
+#define CAPACITY (agents.segment->geometry.ring_slots)
 
 static struct agents agents;
 static struct census *census;
+
+/* The kit's, with a ring for the core that this process and its children are pinned to. */
+static struct shm_params census_params(void)
+{
+    static uint32_t cpus[3];
+    struct shm_params params = kit_params();
+    cpu_set_t set;
+
+    cpus[0] = (uint32_t)sched_getcpu();
+    cpus[1] = (cpus[0] + 1) % SHMLOG_CPUS_MAX;
+    cpus[2] = (cpus[0] + 2) % SHMLOG_CPUS_MAX;
+    CPU_ZERO(&set);
+    CPU_SET(cpus[0], &set);
+    cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+    params.cpus = cpus;
+    return params;
+}
 
 static void begin(void)
 {
     struct shm_params params;
 
     kit_open();
-    params = kit_params();
+    params = census_params();
     agents_open(&agents, &params);
     cr_assert_eq(census_open(agents.segment, agents.outbox, &census), 0);
 }
@@ -83,7 +101,48 @@ static void drain_all(void)
         cr_assert_lt(i, 1000);
 }
 
-Test(census, dead_when_drained)
+/* Its records are read, and the entry is kept for those who look at them in the rings. */
+static bool is_kept(uint32_t index)
+{
+    const uint64_t state = entry(index).claim & SHMLOG_PRODUCER_STATE;
+
+    return state == SHMLOG_PRODUCER_DEAD || state == SHMLOG_PRODUCER_DETACHED;
+}
+
+static bool name_is_known(uint32_t id)
+{
+    struct shmlog_producer producer;
+
+    return shm_producer_copy(agents.segment, id, &producer) == 0 && producer.pid != 0;
+}
+
+/* One more record like the newest one of a ring, of this producer. */
+static void log_again(uint32_t ring, uint32_t producer)
+{
+    struct shmlog_ring *const header = agents.segment->rings[ring].header;
+    struct shmlog_slot *const slots = agents.segment->rings[ring].slots;
+    struct shmlog_slot slot = slots[(header->head - 1) % CAPACITY];
+
+    cr_assert_eq(slot.site >> SHMLOG_SITE_SLOTS_SHIFT, 1);
+    slot.seq++;
+    memcpy(slot.payload + SHMLOG_PAYLOAD_PRODUCER, &producer, sizeof(producer));
+    slots[header->head % CAPACITY] = slot;
+    shmlog_store_release_(&header->head, header->head + 1);
+}
+
+/* Every ring that has records is written over, but for `left` slots of it, and read. */
+static void go_round(uint64_t left)
+{
+    for (uint32_t i = 0; i < agents.segment->geometry.rings; i++)
+        for (uint64_t n = left; agents.segment->rings[i].header->head && n < CAPACITY; n++) {
+            log_again(i, 0);
+            if (n % 256 == 0)
+                drain_all();
+        }
+    drain_all();
+}
+
+Test(census, kept_until_overwritten)
 {
     uint32_t id;
 
@@ -92,18 +151,32 @@ Test(census, dead_when_drained)
     cr_assert_neq(id, 0);
     cr_assert_eq(owner(OWNED), id);
     cr_assert_eq(some_steps(), 0);
-    cr_assert_neq(entry(0).claim, 0, "freed before its records were read");
-    cr_assert_eq(owner(OWNED), id);
+    cr_assert_eq(owner(OWNED), id, "free before its records were read");
+    drain_all();
+    for (unsigned minute = 0; minute < 100; minute++)
+        cr_assert_eq(some_steps(), 0, "freed while its records are in the ring");
+    cr_assert(is_kept(0));
+    cr_assert(name_is_known(id));
+    cr_assert_eq(owner(OWNED), 0, "the ring goes at once");
+    go_round(1);
+    cr_assert_eq(some_steps(), 0, "freed while its last record is in the ring");
+    log_again(OWNED, 0);
     drain_all();
     cr_assert_eq(some_steps(), 1);
     cr_assert_eq(entry(0).claim, 0);
-    cr_assert_eq(owner(OWNED), 0);
-    cr_assert_eq(some_steps(), 0);
     /* the entry's next use has another id */
     live_and_die(true, 1, false);
     cr_assert_neq(entry(0).id, id);
     cr_assert_eq(entry(0).id & 0xffff, id & 0xffff);
     cr_assert_eq(owner(OWNED), entry(0).id);
+}
+
+/* A ring that nobody ever wrote to keeps nobody. */
+Test(census, nothing_logged)
+{
+    live_and_die(false, 0, false);
+    cr_assert_eq(some_steps(), 1);
+    cr_assert_eq(entry(0).claim, 0);
 }
 
 /* Read from the ring is not enough: it must be in the journal. */
@@ -120,10 +193,13 @@ Test(census, not_while_the_outbox_is_full)
                       bytes, 0, NULL, outbox_file(agents.outbox));
     drain_all();
     cr_assert_eq(some_steps(), 0);
-    cr_assert_neq(entry(0).claim, 0);
+    cr_assert_eq(entry(0).claim & SHMLOG_PRODUCER_STATE, SHMLOG_PRODUCER_LIVE);
+    cr_assert_neq(owner(OWNED), 0);
     outbox_release(agents.outbox, outbox_head(agents.outbox));
     drain_all();
-    cr_assert_eq(some_steps(), 1);
+    cr_assert_eq(some_steps(), 0);
+    cr_assert(is_kept(0));
+    cr_assert_eq(owner(OWNED), 0);
     free(bytes);
 }
 
@@ -135,29 +211,40 @@ Test(census, later_ones_wait)
     live_and_die(true, 10, false);
     drain_all();
     live_and_die(false, 10, false);
-    cr_assert_eq(census_work(census), 1);
-    cr_assert_eq(entry(0).claim, 0);
-    cr_assert_neq(entry(1).claim, 0);
+    cr_assert_eq(census_work(census), 0);
+    cr_assert(is_kept(0));
+    cr_assert_not(is_kept(1));
     cr_assert_eq(some_steps(), 0);
+    cr_assert_not(is_kept(2), "its records were not read");
     drain_all();
+    cr_assert_eq(some_steps(), 0);
+    cr_assert(is_kept(1) && is_kept(2));
+    /* overwritten: the first at once, the others, noted later, a round later */
+    go_round(0);
+    cr_assert_eq(some_steps(), 1);
+    cr_assert_eq(entry(0).claim, 0);
+    go_round(0);
     cr_assert_eq(some_steps(), 2);
-    cr_assert_eq(entry(1).claim, 0);
-    cr_assert_eq(entry(2).claim, 0);
 }
 
 Test(census, detached)
 {
     struct shmlog *log;
+    uint32_t id;
 
     cr_assert_eq(shmlog_open(&log, kit_path, NULL), 0);
     cr_assert_eq(shmlog_own_ring(log), 0);
     shmlog_info(log, "n %lu", 1ul);
+    id = entry(0).id;
     shmlog_close(log); /* but the process lives */
     cr_assert_eq(some_steps(), 0);
     drain_all();
+    cr_assert_eq(some_steps(), 0);
+    cr_assert(name_is_known(id));
+    cr_assert_eq(owner(OWNED), 0);
+    go_round(0);
     cr_assert_eq(some_steps(), 1);
     cr_assert_eq(entry(0).claim, 0);
-    cr_assert_eq(owner(OWNED), 0);
 }
 
 Test(census, the_living_stay)
@@ -172,6 +259,8 @@ Test(census, the_living_stay)
     live_and_die(false, 20, true);
     shmlog_info(log, "n %lu", 1ul);
     drain_all();
+    cr_assert_eq(some_steps(), 0);
+    go_round(0);
     cr_assert_eq(some_steps(), 2);
     cr_assert_eq(entry(0).id, id);
     cr_assert_eq((uint32_t)entry(0).claim, SHMLOG_PRODUCER_LIVE);
@@ -188,19 +277,156 @@ Test(census, spare_rings_go_round)
     for (unsigned i = 0; i < 20; i++) {
         live_and_die(true, 100, i % 2);
         drain_all();
-        cr_assert_eq(some_steps(), 1);
+        some_steps();
+        cr_assert_eq(owner(OWNED), 0);
     }
-    cr_assert_eq(shm_producers_used(agents.segment), 1);
     agents_stop(&agents);
     t = tally_open(agents.out);
     cr_assert_eq(t->ring[OWNED].written, 2000);
     for (unsigned i = 0; i < 2000; i++) {
         cr_assert_eq(t->ring[OWNED].record[i].value, i % 100);
         cr_assert(t->ring[OWNED].record[i].producer_known);
-        cr_assert_eq(t->ring[OWNED].record[i].producer >> 16, 1 + i / 100);
     }
     tally_balances(t);
     tally_close(t);
+}
+
+/* The next collector begins its waiting anew, and knows the dead by the table alone. */
+Test(census, a_successor_keeps_them)
+{
+    uint32_t id;
+
+    live_and_die(true, 100, false);
+    drain_all();
+    id = entry(0).id;
+    cr_assert_eq(some_steps(), 0);
+    go_round(500);
+    census_close(census);
+    cr_assert_eq(census_open(agents.segment, agents.outbox, &census), 0);
+    cr_assert_eq(some_steps(), 0);
+    go_round(500);
+    cr_assert_eq(some_steps(), 0, "it cannot know when that one died");
+    cr_assert(name_is_known(id));
+    go_round(0);
+    cr_assert_eq(some_steps(), 1);
+}
+
+/* ---- A short table ---- */
+
+/* Entry `index` as of a thread that died, and its last record in a ring. */
+static uint32_t put_dead(uint32_t index, uint32_t use, uint64_t start, bool logged)
+{
+    const struct shmlog_producer p = {
+        .claim = (uint64_t)(1000 + index) << 32 | SHMLOG_PRODUCER_DEAD,
+        .id = use << 16 | (index + 1),
+        .pid = 1000 + index,
+        .tid = 1000 + index,
+        .start_time = start,
+        .pid_ns = shm_pid_ns(),
+        .process = "dead",
+    };
+
+    shm_producers(agents.segment)[index] = p;
+    if (agents.segment->control->producers_used <= index)
+        agents.segment->control->producers_used = index + 1;
+    if (logged)
+        log_again(OWNED, p.id);
+    return p.id;
+}
+
+static uint32_t taken(void)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < agents.segment->geometry.producers_max; i++)
+        n += entry(i).claim != 0;
+    return n;
+}
+
+/* Entries that no record names go first; then the oldest; and only as many as it takes. */
+Test(census, short_table)
+{
+    const uint32_t max = agents.segment->geometry.producers_max;
+    uint32_t id[64];
+
+    cr_assert_eq(max, 64);
+    live_and_die(true, 1, false);
+    drain_all();
+    some_steps();
+    for (uint32_t i = 1; i < max - max / 4; i++) /* every third has a record */
+        id[i] = put_dead(i, 7, 5000 - i, i % 3 == 0);
+    drain_all();
+    census_work(census);
+    for (uint32_t i = 1; i < max - max / 4; i++)
+        cr_assert_eq(name_is_known(id[i]), i % 3 == 0, "entry %u", i);
+    /* full to the last entry, all with records: started last, gone last */
+    for (uint32_t i = 1; i < max; i++)
+        id[i] = put_dead(i, 8, 5000 + (i * 13) % 64, true);
+    drain_all();
+    census_work(census);
+    cr_assert_eq(taken(), max - max / 8 - 1);
+    for (uint32_t i = 1; i < max; i++)
+        cr_assert_eq(name_is_known(id[i]), (i * 13) % 64 > max / 8, "entry %u", i);
+}
+
+/* A table of the usual size, and rings with more slots than a step looks at. */
+Test(census, search_in_pieces)
+{
+    struct shm_params params = census_params();
+    uint32_t max, taken_by_dead, freed = 0;
+
+    census_close(census);
+    agents_die(&agents);
+    cr_assert_eq(shm_segment_destroy(kit_path), 0);
+    params.ring_bytes = 4 << 20;
+    params.producers_max = 4096;
+    agents_open(&agents, &params);
+    cr_assert_eq(census_open(agents.segment, agents.outbox, &census), 0);
+    max = params.producers_max;
+    taken_by_dead = max - max / 4;
+    live_and_die(true, 1, false);
+    for (uint64_t n = 0; n < 2 * CAPACITY; n++) {
+        log_again(OWNED, n < CAPACITY ? 0 : 1 << 16 | (uint32_t)(n % taken_by_dead / 2 * 2 + 1));
+        if (n % 4096 == 0)
+            drain_all();
+    }
+    drain_all();
+    for (uint32_t i = 0; i < taken_by_dead; i++)
+        put_dead(i, 1, i, false);
+    for (unsigned step = 0; step < CAPACITY / 16384; step++) {
+        cr_assert_eq(freed, 0, "step %u: before all rings were looked at", step);
+        freed = (uint32_t)census_work(census);
+    }
+    if (!freed) /* the slots of the other rings */
+        freed = (uint32_t)census_work(census);
+    cr_assert_eq(freed, taken_by_dead / 2);
+    for (uint32_t i = 0; i < taken_by_dead; i++)
+        cr_assert_eq(name_is_known(1 << 16 | (i + 1)), i % 2 == 0, "entry %u", i);
+}
+
+/* Records that are nowhere but in the ring keep their names, however short the table is. */
+Test(census, short_table_unread)
+{
+    const uint32_t max = agents.segment->geometry.producers_max;
+
+    for (uint32_t i = 0; i < max; i++) {
+        live_and_die(false, 1, false);
+        cr_assert_eq(entry(i).claim & SHMLOG_PRODUCER_STATE, SHMLOG_PRODUCER_LIVE);
+    }
+    cr_assert_eq(some_steps(), 0);
+    cr_assert_eq(taken(), max);
+    drain_all();
+    cr_assert_eq(some_steps(), (int)(max / 8 + 1));
+    /* a loop of crashes never finds the table full */
+    for (uint32_t i = 0; i < 3 * max; i++) {
+        live_and_die(false, 1, false);
+        drain_all();
+        some_steps();
+        cr_assert_leq(taken(), max - max / 8 - 1);
+    }
+    for (uint32_t i = 0; i < max; i++)
+        if (entry(i).claim)
+            cr_assert(name_is_known(entry(i).id));
 }
 
 /* Who died while filling in its entry leaves no more than the claim; the id is still the last
@@ -217,7 +443,8 @@ Test(census, died_registering)
     cr_assert_eq(status, 0);
     live_and_die(true, 10, false);
     drain_all();
-    cr_assert_eq(some_steps(), 1);
+    some_steps();
+    cr_assert(is_kept(0));
     shm_producers(agents.segment)[0].claim =
         SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)pid, shm_pid_ns());
     cr_assert_eq(some_steps(), 1);
