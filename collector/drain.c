@@ -5,6 +5,7 @@
 #include "collector/drain.h"
 
 #include "shm/guard.h"
+#include "shm/losses.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 
@@ -104,11 +105,29 @@ static void release(struct drained_ring *ring)
     shmlog_store_release_(ring->tail, ring->reader.pos); /* pairs with the writers' acquire */
 }
 
+static bool is_cut(const struct drain *d, uint32_t index)
+{
+    return shm_guard_lost(&d->p.segment->rings[index].lost);
+}
+
+/* Tell others what the ledger has of losses that only a reader finds. */
+static void publish_found(const struct drain *d, uint32_t index)
+{
+    const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, index);
+
+    if (!is_cut(d, index))
+        shm_losses_publish(d->p.segment->rings[index].header, line->next_seq,
+                           line->lost[SHMLOG_LOST_OVERWRITTEN], line->lost[SHMLOG_LOST_DAMAGED]);
+}
+
 void drain_release_all(struct drain *d)
 {
-    for (uint32_t i = 0; i < d->rings; i++)
-        if (d->ring[i].header)
-            release(&d->ring[i]);
+    for (uint32_t i = 0; i < d->rings; i++) {
+        if (!d->ring[i].header)
+            continue;
+        publish_found(d, i);
+        release(&d->ring[i]);
+    }
 }
 
 /* Queue what the writers of a ring have dropped since the last look, as of position `pos`: none of
@@ -306,11 +325,6 @@ static int lose_ring(struct drain *d, uint32_t index)
     return 1;
 }
 
-static bool is_cut(const struct drain *d, uint32_t index)
-{
-    return shm_guard_lost(&d->p.segment->rings[index].lost);
-}
-
 /* Take one batch, up to `upto`. The slots taken. */
 static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
 {
@@ -328,6 +342,8 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
         return 0;
     if (read.kind == SHM_READ_LOST) {
         r = put_gap(d, index, read.cause, read.lost, ring->reader.pos, ring->reader.seq, 0);
+        if (r == 0)
+            publish_found(d, index);
         read.slots = 1; /* work was done */
     } else {
         r = put_batch(d, index, &read);

@@ -141,6 +141,11 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
  * Positions are in slots, 64-bit, free-running; masked on use. Each line below is written by one
  * side only, and lines lie 128 bytes apart, since processors fetch them in pairs.
  */
+struct shmlog_found {
+    uint64_t seq;         /* all records before this number are in these counts, or were read */
+    uint64_t overwritten; /* records, so far */
+    uint64_t damaged;
+};
 struct shmlog_ring {
     /* 0: identity, written at creation; magic last */
     uint64_t magic;
@@ -165,7 +170,10 @@ struct shmlog_ring {
     /* 384: the reader's line */
     uint64_t tail;     /* slots before it are free; stored with release */
     uint64_t tail_seq; /* number of the first record not yet read; stored before tail */
-    uint8_t reserved4[112];
+    /* What the reader found lost, in two copies: that with the larger seq counts, the other one is
+     * written next, its seq last. Both before tail_seq moves past what they count. */
+    struct shmlog_found found[2];
+    uint8_t reserved4[64];
     /* 512: the writers' slow path */
     uint64_t lost[SHMLOG_LOST_CAUSES]; /* records, by cause; atomic adds */
     uint64_t gave_up_tail; /* wait policy: a wait ran out at this tail; ~0 none. No second wait

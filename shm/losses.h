@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records lost so far, by cause: the one place that says how many.
+ *
+ * Read from the rings themselves, so it is true at every moment: while the disk is full, and while
+ * the collector stands still or there is none. Writers count what they drop at once. What was
+ * overwritten before it was read is the collector's count of what it found gone, plus what has gone
+ * since. Damage shows only to the collector that reads. A ring that cannot be read any more is left
+ * out.
+ */
+#ifndef SHM_LOSSES_H
+#define SHM_LOSSES_H
+
+#include "shm/segment.h"
+
+struct shm_losses {
+    uint64_t cause[SHMLOG_LOST_CAUSES];
+};
+
+/* Of ring `index`: a few loads; under the overwrite policy, where the collector is more than a ring
+ * behind, it also looks at some slots to number the oldest record that is left. */
+void shm_losses_of_ring(const struct shm_segment *segment, uint32_t index,
+                        struct shm_losses *ret_losses);
+
+/* Of records that never got to a ring. */
+void shm_losses_before_rings(const struct shm_segment *segment, struct shm_losses *ret_losses);
+
+/* Of the whole segment. */
+void shm_losses_of_segment(const struct shm_segment *segment, struct shm_losses *ret_losses);
+
+uint64_t shm_losses_sum(const struct shm_losses *losses);
+
+/* The collector's word to all others: before record number `seq` it found so many of this ring
+ * overwritten and damaged, since the segment was made. To be called before the ring's tail is
+ * released up to there. */
+void shm_losses_publish(struct shmlog_ring *ring, uint64_t seq, uint64_t overwritten,
+                        uint64_t damaged);
+
+#endif
