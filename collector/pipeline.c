@@ -7,6 +7,7 @@
 #include "collector/idle.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
+#include "shm/losses.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -119,6 +120,35 @@ static void retain(struct pipeline *p)
         p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
 }
 
+/* For whoever asks how the segment does, see shm/health.h: a round was made, and this is how
+ * writing goes. */
+static void beat(struct pipeline *p, uint64_t now)
+{
+    struct shmlog_control *const c = p->segment->control;
+    const uint64_t tail = outbox_tail(p->outbox);
+
+    p->beat_ns = now;
+    shmlog_store_relaxed_(&c->collector_beat, now);
+    if (tail != p->written_to || writeback_idle(p->writeback))
+        shmlog_store_relaxed_(&c->collector_written, now);
+    p->written_to = tail;
+    shmlog_store32_release_(&c->collector_flags,
+                            writeback_stalled(p->writeback) ? SHMLOG_COLLECTOR_FAILING : 0);
+}
+
+static void check_losses(struct pipeline *p, uint64_t now)
+{
+    struct shmlog_control *const c = p->segment->control;
+    struct shm_losses losses;
+    uint64_t lost;
+
+    shm_losses_of_segment(p->segment, &losses);
+    lost = shm_losses_sum(&losses);
+    if (lost > shmlog_load_relaxed_(&c->collector_losses))
+        shmlog_store_relaxed_(&c->collector_lost, now);
+    shmlog_store_relaxed_(&c->collector_losses, lost);
+}
+
 /* What is due by the clock rather than by load. */
 static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
 {
@@ -126,8 +156,7 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
 
     if (now - p->beat_ns < 50 * MS)
         return 0;
-    p->beat_ns = now;
-    shmlog_store_relaxed_(&p->segment->control->collector_beat, now);
+    beat(p, now);
     if (now - p->clock_ns >= 500 * MS) {
         p->clock_ns = now;
         pipeline_publish_clock(p);
@@ -136,6 +165,7 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
         p->census_ns = now;
         census_work(p->census);
         watch_work(p->watch);
+        check_losses(p, now);
     }
     if (!p->recovering && now - p->retention_ns >= 1000 * MS) {
         p->retention_ns = now;
@@ -168,6 +198,8 @@ static int finish(struct pipeline *p)
 
         if (work < 0)
             return work;
+        if (now - p->beat_ns >= 50 * MS)
+            beat(p, now);
         if (writeback_stalled(p->writeback)) {
             stalled_ns = stalled_ns ? stalled_ns : now;
             if (now - stalled_ns > 3000 * MS)

@@ -7,6 +7,7 @@
 
 #include "collector/claim.h"
 #include "collector/report.h"
+#include "shm/losses.h"
 #include "shm/path.h"
 #include "shm/tables.h"
 
@@ -216,14 +217,30 @@ static void look_for_rseq(const struct pipeline *p)
     *rungs = usable ? *rungs & ~SHMLOG_RUNG_NO_RSEQ : *rungs | SHMLOG_RUNG_NO_RSEQ;
 }
 
-/* Tell tools who runs here. */
+/* Tell tools who runs here. Not the pid of one collector with the start of another: a reader takes
+ * that for a process that is gone. */
 static void sign_in(struct pipeline *p)
 {
     struct shmlog_control *const c = p->segment->control;
 
+    shmlog_store32_release_(&c->collector_pid, 0);
     c->collector_start = shm_thread_start((uint32_t)getpid(), (uint32_t)getpid());
-    c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    c->collector_pid_ns = shm_pid_ns();
+    c->collector_flags = SHMLOG_COLLECTOR_STARTING;
+    c->collector_written = c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    c->collector_lost = 0;
     shmlog_store32_release_(&c->collector_pid, (uint32_t)getpid());
+}
+
+/* Draining begins. What was lost before is not lost now. */
+static void begin_work(struct pipeline *p)
+{
+    struct shm_losses losses;
+
+    shm_losses_of_segment(p->segment, &losses);
+    p->segment->control->collector_losses = shm_losses_sum(&losses);
+    p->segment->control->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    shmlog_store32_release_(&p->segment->control->collector_flags, 0);
 }
 
 int pipeline_open(const struct options *options, struct pipeline **ret_pipeline, char *ret_message,
@@ -249,8 +266,10 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = open_segment(p);
     if (r == 0)
         r = claim_directory(p);
-    if (r == 0)
+    if (r == 0) {
+        sign_in(p);
         r = open_outbox(p);
+    }
     if (r == 0)
         r = pipeline_open_store(p);
     if (r == 0)
@@ -264,7 +283,6 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     }
     privileges_take(options, &p->privileges, &p->segment->control->rungs);
     look_for_rseq(p);
-    sign_in(p);
     drain_release_all(p->drain);
     pipeline_publish_clock(p);
     p->recovering = journal_is_open(p->journal) || p->taken_over;
@@ -283,6 +301,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     if (!options->quiet)
         report_print(&report, stderr);
     say_difference(p);
+    begin_work(p);
     *ret_pipeline = p;
     return 0;
 }

@@ -42,6 +42,7 @@ struct pipeline {
     int move_error;  /* why the last move to new files failed; 0: it did not */
     struct shmlog_clock_pair clock; /* the newest; error_ns UINT64_MAX: none yet */
     uint64_t beat_ns, clock_ns, census_ns, retention_ns;
+    uint64_t written_to; /* the outbox's tail at the last beat */
     char *message;
     size_t message_size;
 };

@@ -255,7 +255,12 @@ struct shmlog_control {
     uint64_t collector_beat;  /* CLOCK_MONOTONIC ns of its last round */
     uint64_t clock_count;     /* pairs ever written; the newest is (clock_count - 1) */
     uint64_t rungs;           /* SHMLOG_RUNG_* bits: what it had to do without */
-    uint8_t reserved4[88];
+    /* CLOCK_MONOTONIC ns, like the beat; 0: never, or a collector that does not say */
+    uint64_t collector_written; /* when it last had nothing to write, or something was written */
+    uint64_t collector_lost;    /* when it last saw the count of lost records grow */
+    uint64_t collector_losses;  /* that count, of the whole segment, as it last saw it */
+    uint64_t collector_pid_ns;  /* inode of its pid namespace, 0 unknown */
+    uint8_t reserved4[56];
     uint64_t stats[64]; /* the collector's counters, see shm/stats.h */
     uint8_t reserved5[2816];
 };
@@ -268,8 +273,10 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, collector_pid) == 640, "li
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved");
 
 #define SHMLOG_CONTROL_HEADER 4096u
-#define SHMLOG_CLOCK_TSC 1u       /* ticks are rdtsc */
-#define SHMLOG_CLOCK_MONOTONIC 2u /* ticks are nanoseconds of CLOCK_MONOTONIC */
+#define SHMLOG_COLLECTOR_STARTING 1u /* collector_flags: not yet at work */
+#define SHMLOG_COLLECTOR_FAILING 2u  /* writes fail, and are tried again */
+#define SHMLOG_CLOCK_TSC 1u          /* ticks are rdtsc */
+#define SHMLOG_CLOCK_MONOTONIC 2u    /* ticks are nanoseconds of CLOCK_MONOTONIC */
 #define SHMLOG_SEGMENT_LIVE 1u
 #define SHMLOG_SEGMENT_CLOSED 2u /* being removed: do not attach */
 

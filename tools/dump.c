@@ -4,6 +4,7 @@
  */
 #include "tools/count.h"
 #include "tools/fileset.h"
+#include "tools/health.h"
 #include "tools/info.h"
 #include "tools/join.h"
 #include "tools/level.h"
@@ -234,6 +235,35 @@ static int info(const struct options *options)
     return output_status(r);
 }
 
+/* What cannot be asked is no better than gone: never 0 or 1 then. */
+static int health(const struct options *options)
+{
+    struct shm_segment *segment;
+    struct text out = {0};
+    struct health health;
+    char message[PATH_MAX + 256] = "";
+    int r = target_open_segment(options->paths[0], false, &segment, message, sizeof(message));
+
+    if (r < 0) {
+        complain(message);
+        return EXIT_USAGE;
+    }
+    health_look(segment, &health);
+    if (options->format == PRINT_JSON)
+        r = info_json_health(segment, &health, &out);
+    else
+        health_put_line(&health, options->paths[0], &out);
+    if (r == 0)
+        r = out.failed ? -ENOMEM : 0;
+    if (r == 0) {
+        fwrite(out.data, 1, out.size, stdout);
+        r = flush();
+    }
+    text_done(&out);
+    shm_segment_close(segment);
+    return output_status(r) == EXIT_WELL ? health_status(&health) : EXIT_USAGE;
+}
+
 static int set_level(const struct options *options)
 {
     struct shm_segment *segment;
@@ -282,6 +312,8 @@ static int run_mode(struct options *options)
         return dump(options);
     case MODE_INFO:
         return info(options);
+    case MODE_HEALTH:
+        return health(options);
     case MODE_VERIFY:
         return verify_files(options);
     case MODE_SET_LEVEL:

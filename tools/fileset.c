@@ -4,7 +4,7 @@
  */
 #include "tools/fileset.h"
 #include "shm/directory.h"
-#include "tools/target.h"
+#include "shm/health.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -183,12 +183,14 @@ size_t fileset_segment_end(const struct fileset *set, size_t first)
 bool fileset_growing(const struct fileset_file *file)
 {
     struct shm_segment *segment;
+    struct shm_health health;
     bool growing;
 
     if (!file->part || shm_segment_open(file->identity.segment_path, false, &segment) < 0)
         return false;
+    shm_health_of(segment, &health);
     growing = !memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16) &&
-              target_collector_alive(segment);
+              shm_health_has_collector(health.state);
     shm_segment_close(segment);
     return growing;
 }

@@ -5,6 +5,7 @@
 #include "tools/info.h"
 #include "shm/guard.h"
 #include "shm/ring_reader.h"
+#include "shm/stats.h"
 #include "shm/tables.h"
 
 #include <errno.h>
@@ -35,8 +36,8 @@ void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ri
     info.fill = info.head > info.tail ? info.head - info.tail : 0;
     if (info.fill > info.slots)
         info.fill = info.slots;
-    for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        info.lost[i] = shmlog_load_relaxed_(&ring->header->lost[i]);
+    shm_losses_of_ring(segment, index, &info.lost);
+    shm_backlog_of_ring(segment, index, &info.behind);
     info.owner = shmlog_load32_relaxed_(&ring->header->owner);
     if (shm_guard_lost(&ring->lost))
         info.error = -SHM_ERR_CUT;
@@ -99,6 +100,15 @@ void info_counts_done(struct info_counts *counts)
 {
     free(counts->site);
     *counts = (struct info_counts){0};
+}
+
+uint64_t info_stat(const struct shm_segment *segment, const struct shm_losses *lost, unsigned index)
+{
+    const uint64_t stat = shmlog_load_relaxed_(&segment->control->stats[index]);
+    const uint64_t sum = shm_losses_sum(lost);
+
+    /* with a ring that cannot be read any more, only the collector's counter has its losses */
+    return index == SHM_STAT_dropped && sum > stat ? sum : stat;
 }
 
 const char *info_ring_kind(uint32_t kind)

@@ -5,10 +5,10 @@
 #include "shm/rungs.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
+#include "tools/health.h"
 #include "tools/info.h"
 #include "tools/level.h"
 #include "tools/options.h"
-#include "tools/target.h"
 
 #include <errno.h>
 #include <string.h>
@@ -58,19 +58,29 @@ static void node(struct text *out, const char *name, int32_t value)
         text_i64(out, value);
 }
 
-static void losses(struct text *out, const uint64_t *lost)
+static void losses(struct text *out, const char *name, const struct shm_losses *lost)
 {
-    key(out, "lost");
+    key(out, name);
     text_putc(out, '{');
     for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        number(out, info_cause(i), shmlog_load_relaxed_(&lost[i]));
+        number(out, info_cause(i), lost->cause[i]);
     text_putc(out, '}');
+}
+
+static void age(struct text *out, const char *name, uint64_t ns)
+{
+    key(out, name);
+    if (ns == SHM_HEALTH_UNKNOWN)
+        text_puts(out, "null");
+    else
+        text_u64(out, ns);
 }
 
 static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
     uint32_t state = shmlog_load32_relaxed_(&segment->control->state);
+    struct shm_losses lost;
 
     string_in(out, "name", geometry->name, sizeof(geometry->name));
     string(out, "path", segment->path);
@@ -93,7 +103,10 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     number(out, "slot_size", SHMLOG_SLOT_SIZE);
     number(out, "producers_max", geometry->producers_max);
     number(out, "sites_max", geometry->sites_max);
-    losses(out, segment->control->lost);
+    shm_losses_before_rings(segment, &lost);
+    losses(out, "lost", &lost);
+    shm_losses_of_segment(segment, &lost);
+    losses(out, "lost_in_all", &lost);
 }
 
 static void put_ring(const struct info_ring *ring, struct text *out)
@@ -123,7 +136,9 @@ static void put_ring(const struct info_ring *ring, struct text *out)
     node(out, "node", ring->entry.node);
     node(out, "node_wanted", ring->entry.node_wanted);
     number(out, "owner", ring->owner);
-    losses(out, ring->lost);
+    number(out, "behind_records", ring->behind.records);
+    age(out, "behind_ns", ring->behind.records ? ring->behind.oldest_ns : 0);
+    losses(out, "lost", &ring->lost);
     text_putc(out, '}');
 }
 
@@ -218,19 +233,73 @@ static int put_sites(const struct shm_segment *segment, struct text *out)
     return 0;
 }
 
+static void put_health(const struct health *health, struct text *out)
+{
+    const struct shm_health *const h = &health->segment;
+    struct text reason = {0};
+
+    health_put_reason(health, &reason);
+    string(out, "state", shm_health_word(h->state));
+    key(out, "reason");
+    text_put_json(out, reason.data ? reason.data : "", reason.size, NULL);
+    text_done(&reason);
+    number(out, "pid", h->pid);
+    key(out, "alive");
+    text_puts(out, shm_health_has_collector(h->state) ? "true" : "false");
+    age(out, "last_round_ns", h->beat_ns);
+    age(out, "last_written_ns", h->written_ns);
+    age(out, "last_lost_ns", h->lost_ns);
+    number(out, "behind_records", health->behind.records);
+    age(out, "behind_ns", health->behind.records ? health->behind.oldest_ns : 0);
+}
+
+static void put_backlog(const struct shm_segment *segment, struct text *out)
+{
+    key(out, "rings");
+    text_putc(out, '[');
+    for (uint32_t i = 0; i < segment->geometry.rings; i++) {
+        struct shm_backlog behind;
+
+        shm_backlog_of_ring(segment, i, &behind);
+        if (!behind.records)
+            continue;
+        next_item(out);
+        text_putc(out, '{');
+        number(out, "ring", i);
+        number(out, "behind_records", behind.records);
+        age(out, "behind_ns", behind.oldest_ns);
+        text_putc(out, '}');
+    }
+    text_putc(out, ']');
+}
+
+int info_json_health(const struct shm_segment *segment, const struct health *health,
+                     struct text *out)
+{
+    text_putc(out, '{');
+    string_in(out, "name", segment->geometry.name, sizeof(segment->geometry.name));
+    string(out, "path", segment->path);
+    put_health(health, out);
+    number(out, "lost_records", shm_losses_sum(&health->segment.lost));
+    losses(out, "lost", &health->segment.lost);
+    put_backlog(segment, out);
+    text_puts(out, "}\n");
+    return out->failed ? -ENOMEM : 0;
+}
+
 static void put_collector(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *control = segment->control;
     uint64_t rungs = shmlog_load_relaxed_(&control->rungs);
+    struct health health;
 
+    health_look(segment, &health);
     key(out, "collector");
     text_putc(out, '{');
-    number(out, "pid", shmlog_load32_relaxed_(&control->collector_pid));
-    key(out, "alive");
-    text_puts(out, target_collector_alive(segment) ? "true" : "false");
+    put_health(&health, out);
     key(out, "stats");
     text_putc(out, '{');
-#define X(index, name, help) number(out, #name, shmlog_load_relaxed_(&control->stats[index]));
+#define X(index, name, help) number(out, #name, info_stat(segment, &health.segment.lost, index));
     SHM_STATS(X)
 #undef X
     text_putc(out, '}');

@@ -5,10 +5,10 @@
 #include "shm/rungs.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
+#include "tools/health.h"
 #include "tools/info.h"
 #include "tools/level.h"
 #include "tools/options.h"
-#include "tools/target.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -35,23 +35,23 @@ static void put_node(struct text *out, int32_t node)
         text_printf(out, " %5" PRId32, node);
 }
 
-static void put_losses(struct text *out, const uint64_t lost[SHMLOG_LOST_CAUSES])
+/* Age of the oldest record that the collector has not taken. */
+static void put_oldest(struct text *out, const struct shm_backlog *behind)
 {
-    const char *between = "";
+    struct text age = {0};
 
-    for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        if (lost[i]) {
-            text_printf(out, "%s%" PRIu64 " %s", between, lost[i], info_cause(i));
-            between = ", ";
-        }
-    if (!*between)
-        text_puts(out, "0");
+    if (!behind->records)
+        text_putc(&age, '-');
+    else
+        health_put_age(behind->oldest_ns, &age);
+    text_printf(out, " %9.*s", (int)age.size, age.data ? age.data : "");
+    text_done(&age);
 }
 
 static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
-    uint64_t lost[SHMLOG_LOST_CAUSES];
+    struct shm_losses lost;
     uint32_t state = shmlog_load32_relaxed_(&segment->control->state);
 
     text_puts(out, "segment     ");
@@ -86,17 +86,19 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 geometry->producers_max, geometry->sites_max - 1,
                 shmlog_load_relaxed_(&segment->control->arena_used) / 1024,
                 geometry->arena_size / 1024);
-    for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        lost[i] = shmlog_load_relaxed_(&segment->control->lost[i]);
+    shm_losses_of_segment(segment, &lost);
     text_puts(out, "lost        ");
-    put_losses(out, lost);
-    text_puts(out, " before any ring\n");
+    health_put_losses(lost.cause, out);
+    shm_losses_before_rings(segment, &lost);
+    text_puts(out, ", of these before any ring ");
+    health_put_losses(lost.cause, out);
+    text_putc(out, '\n');
 }
 
 static void put_rings(const struct shm_segment *segment, struct text *out)
 {
-    text_printf(out, "\n%5s %-5s %5s %14s %14s %6s %10s %10s %5s %5s  %s\n", "ring", "kind", "cpu",
-                "head", "tail", "fill", "pages", "wanted", "node", "want", "dropped");
+    text_printf(out, "\n%5s %-5s %5s %14s %14s %6s %9s %10s %10s %5s %5s  %s\n", "ring", "kind",
+                "cpu", "head", "tail", "fill", "oldest", "pages", "wanted", "node", "want", "lost");
     for (uint32_t i = 0; i < segment->geometry.rings; i++) {
         struct info_ring ring;
         char cpu[16] = "-";
@@ -111,12 +113,13 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         }
         text_printf(out, " %14" PRIu64 " %14" PRIu64 " %5.1f%%", ring.head, ring.tail,
                     100.0 * (double)ring.fill / (double)ring.slots);
+        put_oldest(out, &ring.behind);
         put_pages(out, ring.entry.page_kib, ring.entry.flags & SHMLOG_RING_ENTRY_THP);
         put_pages(out, ring.entry.page_kib_wanted, false);
         put_node(out, ring.entry.node);
         put_node(out, ring.entry.node_wanted);
         text_puts(out, "  ");
-        put_losses(out, ring.lost);
+        health_put_losses(ring.lost.cause, out);
         if (ring.owner)
             text_printf(out, "; owned by producer %" PRIu32, ring.owner);
         text_putc(out, '\n');
@@ -201,18 +204,16 @@ static void put_collector(const struct shm_segment *segment, struct text *out)
 #undef X
     };
     const struct shmlog_control *control = segment->control;
-    uint32_t pid = shmlog_load32_relaxed_(&control->collector_pid);
+    struct health health;
     uint64_t rungs = shmlog_load_relaxed_(&control->rungs);
 
-    text_puts(out, "\ncollector   ");
-    if (!pid)
-        text_puts(out, "none\n");
-    else
-        text_printf(out, "pid %" PRIu32 ", %s\n", pid,
-                    target_collector_alive(segment) ? "alive" : "dead");
+    health_look(segment, &health);
+    text_printf(out, "\ncollector   %s: ", shm_health_word(health.segment.state));
+    health_put_reason(&health, out);
+    text_putc(out, '\n');
     for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++)
         text_printf(out, "  %-14s %20" PRIu64 "  %s\n", stats[i].name,
-                    shmlog_load_relaxed_(&control->stats[stats[i].index]), stats[i].help);
+                    info_stat(segment, &health.segment.lost, stats[i].index), stats[i].help);
     if (!rungs)
         text_puts(out, "nothing had to be done without\n");
     for (const struct shm_rung *rung = shm_rungs; rung->bit; rung++)

@@ -31,6 +31,7 @@
     X(RINGS, 0, "rings", NULL, "of --info, the rings")                                            \
     X(PRODUCERS, 0, "producers", NULL, "of --info, the producers")                                \
     X(SITES, 0, "sites", NULL, "of --info, the sites")                                            \
+    X(HEALTH, 0, "health", NULL, "one line on how a segment does; exit status 0, 1 or 2")         \
     X(VERIFY, 'V', "verify", NULL, "check files, and that no record is missing unaccounted")      \
     X(SET_LEVEL, 0, "set-level", "LEVEL", "change the level of a running segment")                \
     X(HELP, 'h', "help", NULL, "this text")                                                       \
@@ -58,6 +59,7 @@ void options_print_help(FILE *out)
 {
     fputs("usage: shmlog-dump [OPTION]... SEGMENT | FILE... | DIRECTORY...\n"
           "       shmlog-dump --info SEGMENT\n"
+          "       shmlog-dump --health SEGMENT\n"
           "       shmlog-dump --verify DIRECTORY | FILE...\n"
           "       shmlog-dump --set-level LEVEL SEGMENT\n"
           "\n"
@@ -77,7 +79,8 @@ void options_print_help(FILE *out)
     }
     fputs("\n"
           "exit status: 0 all well; 1 a failure, or something is damaged or does not balance;\n"
-          "             2 wrong use\n",
+          "             2 wrong use\n"
+          "--health:    0 working; 1 stalled or losing; 2 no collector, no segment, wrong use\n",
           out);
 }
 
@@ -170,6 +173,9 @@ static int set_option(struct options *options, int id, const char *argument, int
     case OPTION_SITES:
         show(options, SHOW_SITES);
         return 0;
+    case OPTION_HEALTH:
+        options->mode = MODE_HEALTH;
+        return 0;
     case OPTION_VERIFY:
         options->mode = MODE_VERIFY;
         return 0;
@@ -222,11 +228,14 @@ static int check(const struct options *options, char *ret_message, size_t messag
         return 0;
     if (!options->path_count)
         wrong = "what to read? a segment, files, or a directory is missing";
-    else if ((options->mode == MODE_INFO || options->mode == MODE_SET_LEVEL) &&
+    else if ((options->mode == MODE_INFO || options->mode == MODE_HEALTH ||
+              options->mode == MODE_SET_LEVEL) &&
              options->path_count > 1)
         wrong = "one segment at a time";
     else if (options->mode == MODE_INFO && options->format == PRINT_CSV)
         wrong = "--info prints text or json";
+    else if (options->mode == MODE_HEALTH && options->format == PRINT_CSV)
+        wrong = "--health prints text or json";
     else if (options->mode == MODE_VERIFY && options->format_given)
         wrong = "--verify prints text only";
     else if (options->count_by.count > 1)

@@ -10,7 +10,15 @@
 #include "tools/filter.h"
 #include "tools/print.h"
 
-enum mode { MODE_RECORDS, MODE_INFO, MODE_VERIFY, MODE_SET_LEVEL, MODE_HELP, MODE_VERSION };
+enum mode {
+    MODE_RECORDS,
+    MODE_INFO,
+    MODE_HEALTH,
+    MODE_VERIFY,
+    MODE_SET_LEVEL,
+    MODE_HELP,
+    MODE_VERSION
+};
 
 /* Parts of --info. */
 #define SHOW_SEGMENT 1u

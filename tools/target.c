@@ -4,15 +4,11 @@
  */
 #include "tools/target.h"
 #include "shm/path.h"
-#include "shm/tables.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-
-#define BEAT_FRESH_NS UINT64_C(5000000000)
 
 static bool has_control(const char *directory)
 {
@@ -107,21 +103,4 @@ int target_open_segment(const char *name, bool writable, struct shm_segment **re
         snprintf(ret_message, message_size, "%s: cannot open segment %s: %s", name, path,
                  shm_strerror(r));
     return r;
-}
-
-bool target_collector_alive(const struct shm_segment *segment)
-{
-    uint32_t pid = shmlog_load32_relaxed_(&segment->control->collector_pid);
-    uint64_t start = shmlog_load_relaxed_(&segment->control->collector_start);
-    uint64_t beat = shmlog_load_relaxed_(&segment->control->collector_beat);
-    struct timespec now;
-
-    if (!pid)
-        return false;
-    if (start && shm_thread_start(pid, pid) == start)
-        return true;
-    if (segment->geometry.creator_pid_ns == shm_pid_ns())
-        return false;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - beat < BEAT_FRESH_NS;
 }

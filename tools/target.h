@@ -19,8 +19,4 @@ int target_find(const char *name, enum target_kind *ret_kind, char *ret_path, ch
 int target_open_segment(const char *name, bool writable, struct shm_segment **ret_segment,
                         char *ret_message, size_t message_size);
 
-/* Does the collector of the segment live? By its pid and start time, or, where that is another
- * namespace's, by its beat of the last seconds. */
-bool target_collector_alive(const struct shm_segment *segment);
-
 #endif
