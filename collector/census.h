@@ -5,9 +5,9 @@
  *
  * Their table entries stay, with the state SHMLOG_PRODUCER_DEAD: as long as a record of theirs can
  * still be in a ring, readers look up its process there. An entry goes when each ring has been
- * written once around since. A ring that nobody writes to any more keeps them all, until no more
- * than a quarter of the table is free: then the slots of the rings are looked through, a piece in
- * each step, and entries that no record names go. When no more than an eighth is free, the oldest
+ * written once around since. A ring that nobody writes to keeps them all, until at most a
+ * quarter of the table is free: then the slots of the rings are looked through, a piece in
+ * each step, and entries that no record names go. When at most an eighth is free, the oldest
  * dead go, whatever the rings hold. Records that are not in the journal yet keep their entries in
  * any case.
  *
@@ -28,7 +28,7 @@ int census_open(const struct shm_segment *segment, const struct outbox *outbox,
 void census_close(struct census *census);
 
 /* One step; call it about every second, on the thread that drains. Asks /proc about at most 256
- * threads, and looks at no more than 16,384 slots. Returns the number of entries freed. */
+ * threads, and looks at 16,384 slots at most. Returns the number of entries freed. */
 int census_work(struct census *census);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "collector/options.h"
 #include "collector/pipeline.h"
+#include "collector/report.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -33,6 +34,26 @@ static void catch_signals(void)
     sigaction(SIGXFSZ, &action, NULL); /* a limit on file sizes is an error like others */
 }
 
+static int remove_orphans(void)
+{
+    struct shm_orphan_list list;
+    bool failed = false;
+    const int r = shm_orphans_remove(&list);
+
+    if (r < 0) {
+        fprintf(stderr, "shmlog-collector: cannot look for ring files left behind: %s\n",
+                strerror(-r));
+        return EXIT_FAILURE;
+    }
+    report_orphans(&list, stdout);
+    if (!list.count)
+        printf("shmlog-collector: no ring files were left behind\n");
+    for (size_t i = 0; i < list.count; i++)
+        failed |= list.group[i].error != 0;
+    shm_orphans_done(&list);
+    return failed || fflush(stdout) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct options options;
@@ -48,6 +69,8 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    if (options.remove_orphans)
+        return remove_orphans();
     catch_signals();
     r = pipeline_open(&options, &pipeline, message, sizeof(message));
     if (r == 0) {

@@ -99,6 +99,8 @@ static const struct definition definitions[] = {
     {"idle", "STRATEGY", "when there is nothing to do: spin, pause, sleep (default sleep)", CHOICE,
      AT(idle), 0, 0, idles},
     {"quiet", NULL, "no report at start", FLAG, AT(quiet), 0, 0, NULL},
+    {"remove-orphans", NULL, "only remove huge-page files whose segment is gone, and exit", FLAG,
+     AT(remove_orphans), 0, 0, NULL},
 };
 #define DEFINITIONS (sizeof(definitions) / sizeof(definitions[0]))
 
@@ -233,7 +235,8 @@ static int parse_argument(struct options *options, const struct definition *d, c
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "usage: shmlog-collector --segment NAME --output DIR [options]\n\n"
+    fprintf(out, "usage: shmlog-collector --segment NAME --output DIR [options]\n"
+                 "       shmlog-collector --remove-orphans\n\n"
                  "Drains the rings of a segment into compressed log files. SIGTERM drains, seals\n"
                  "and exits; SIGHUP begins a new file.\n\n");
     for (size_t i = 0; i < DEFINITIONS; i++) {
@@ -279,6 +282,13 @@ static enum options_result check(struct options *o, FILE *err)
 {
     static const char tool[] = "shmlog-collector";
 
+    if (o->remove_orphans) {
+        if (!o->segment && !o->output)
+            return OPTIONS_RUN;
+        fprintf(err, "%s: --remove-orphans and --%s exclude each other; see --help\n", tool,
+                o->segment ? "segment" : "output");
+        return OPTIONS_WRONG;
+    }
     if (!o->segment || !o->output) {
         fprintf(err, "%s: --%s is missing; see --help\n", tool, o->segment ? "output" : "segment");
         return OPTIONS_WRONG;

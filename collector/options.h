@@ -38,6 +38,7 @@ struct options {
     bool mlock;
     enum idle_choice idle;
     bool quiet;
+    bool remove_orphans; /* that, and nothing else */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };

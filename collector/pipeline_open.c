@@ -107,6 +107,19 @@ static int claim_directory(struct pipeline *p)
     return r < 0 ? pipeline_fail(p, r, "%s/.%s.lock: %s", p->directory, p->name, strerror(-r)) : 0;
 }
 
+/* Before the segment is made: it may need the pages. */
+static int remove_orphans(struct pipeline *p)
+{
+    struct shm_orphan_list list;
+    const int r = shm_orphans_remove(&list);
+
+    if (r < 0)
+        return pipeline_fail(p, r, "cannot look for ring files left behind: %s", strerror(-r));
+    report_orphans(&list, stderr);
+    shm_orphans_done(&list);
+    return 0;
+}
+
 static bool was_drained(const struct shm_segment *segment)
 {
     for (uint32_t i = 0; i < segment->geometry.rings; i++)
@@ -262,6 +275,8 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     r = privileges_pin(options, ret_message, message_size); /* first: memory and workers follow */
     if (r == 0)
         r = open_directory(p);
+    if (r == 0)
+        r = remove_orphans(p);
     if (r == 0)
         r = open_segment(p);
     if (r == 0)

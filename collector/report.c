@@ -98,6 +98,42 @@ static void print_rungs(uint64_t rungs, FILE *out)
             fprintf(out, "    %s; to mend: %s\n", rung->what, rung->fix);
 }
 
+static void print_kept(const struct shm_orphans *o, FILE *out)
+{
+    char size[32];
+
+    fprintf(out, "shmlog-collector: %" PRIu32 " files %s, %s, ", o->kept, o->files,
+            human(o->kept_bytes, size, sizeof(size)));
+    if (o->error)
+        fprintf(out, "cannot be removed: %s; their segment, which was at %s, is gone\n",
+                strerror(-o->error), o->segment);
+    else if (*o->segment)
+        fprintf(out,
+                "stay: their segment was at %s, on a filesystem that is not visible here; remove "
+                "them by hand if it is gone\n",
+                o->segment);
+    else
+        fprintf(out, "stay: they do not say which segment they belong to; remove them by hand if "
+                     "it is gone\n");
+}
+
+void report_orphans(const struct shm_orphan_list *list, FILE *out)
+{
+    char size[32];
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct shm_orphans *const o = &list->group[i];
+
+        if (o->removed)
+            fprintf(out,
+                    "shmlog-collector: removed %" PRIu32 " files %s, %s: their segment, which was "
+                    "at %s, is gone\n",
+                    o->removed, o->files, human(o->removed_bytes, size, sizeof(size)), o->segment);
+        if (o->kept)
+            print_kept(o, out);
+    }
+}
+
 void report_print(const struct report *r, FILE *out)
 {
     static const char *const idle[] = {"spins", "pauses", "sleeps"};

@@ -7,6 +7,7 @@
 
 #include "collector/options.h"
 #include "collector/store.h"
+#include "shm/orphans.h"
 #include "shm/segment.h"
 
 struct report {
@@ -20,5 +21,8 @@ struct report {
 };
 
 void report_print(const struct report *report, FILE *out);
+
+/* A line for each segment that left ring files behind: what was removed, and what was not. */
+void report_orphans(const struct shm_orphan_list *list, FILE *out);
 
 #endif

@@ -180,8 +180,11 @@ struct shmlog_ring {
                               before it moves */
     uint32_t owner;        /* owned rings: producer id that claimed it, 0 free */
     uint8_t reserved5[52];
-    /* 640 */
-    uint8_t reserved6[3456];
+    /* 640: where the segment's directory is, written at creation before the magic. A file on a
+     * hugetlbfs does not lie in that directory: by this, one that was left behind is known. */
+    uint64_t segment_device; /* st_dev of the directory; 0: nothing of this is known */
+    char segment_path[1024]; /* absolute, NUL-terminated */
+    uint8_t reserved6[2424];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring) == 4096, "ring header is one small page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, head) == 128, "hot line moved");

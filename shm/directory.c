@@ -19,7 +19,7 @@ void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX])
     snprintf(ret_name, SHM_RING_FILE_MAX, "ring-%03u", index % 10000);
 }
 
-static bool is_ring_file(const char *name)
+bool shm_is_ring_file(const char *name)
 {
     size_t digits;
 
@@ -31,7 +31,7 @@ static bool is_ring_file(const char *name)
 
 static bool is_segment_file(const char *name)
 {
-    return is_ring_file(name) || strcmp(name, SHM_CONTROL_FILE) == 0 ||
+    return shm_is_ring_file(name) || strcmp(name, SHM_CONTROL_FILE) == 0 ||
            strcmp(name, SHM_OUTBOX_FILE) == 0 || strcmp(name, SHM_OUTBOX_NEXT_FILE) == 0;
 }
 

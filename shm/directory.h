@@ -17,6 +17,9 @@
 /* "ring-007" */
 void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX]);
 
+/* Is it such a name, of any ring? */
+bool shm_is_ring_file(const char *name);
+
 #define SHM_HAS_CONTROL 1 /* what a directory holds, as bits */
 #define SHM_HAS_PARTS 2   /* other files of a segment */
 #define SHM_HAS_OTHERS 4  /* files that do not belong in a segment */

@@ -40,6 +40,7 @@ int shm_place(const struct shm_place_params *params, struct shm_placed *ret_plac
 
 /* "shmlog-<uuid>-<file>", the name to use on a hugetlbfs. -ENAMETOOLONG */
 #define SHM_UNIQUE_NAME_MAX 80
+#define SHM_UNIQUE_PREFIX_LENGTH 40u /* up to <file> */
 int shm_place_unique(const uint8_t uuid[16], const char *file,
                      char ret_unique[SHM_UNIQUE_NAME_MAX]);
 

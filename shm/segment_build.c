@@ -17,9 +17,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,6 +95,20 @@ static int build_control(int fd, const char *path, const struct shm_params *para
     return 0;
 }
 
+/* Where the segment is, for whoever finds the ring's file alone: see shm/orphans.h. A path that is
+ * too long is left out, and the file then never taken for one that was left behind. */
+static void say_where(const struct shm_segment *segment, struct shmlog_ring *header)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (!realpath(segment->path, path) || strlen(path) >= sizeof(header->segment_path) ||
+        stat(path, &st) < 0)
+        return;
+    strcpy(header->segment_path, path);
+    header->segment_device = st.st_dev;
+}
+
 static void fill_ring(const struct shm_segment *segment, uint32_t index, struct shm_ring *ring)
 {
     struct shmlog_ring *header = ring->header;
@@ -105,6 +121,7 @@ static void fill_ring(const struct shm_segment *segment, uint32_t index, struct 
     header->slots = segment->geometry.ring_slots;
     header->file_size = ring->entry.file_size;
     memcpy(header->segment_uuid, segment->geometry.uuid, sizeof(header->segment_uuid));
+    say_where(segment, header);
     header->limit = segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE
                         ? UINT64_MAX
                         : segment->geometry.ring_slots;

@@ -27,7 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     switch (options_parse(count, argument, &options, sink, sink)) {
     case OPTIONS_RUN:
-        FUZZ_CHECK(options.segment && options.output && options.cpu_count <= OPTIONS_CPUS_MAX);
+        FUZZ_CHECK(options.remove_orphans ? !options.segment && !options.output
+                                          : options.segment && options.output);
+        FUZZ_CHECK(options.cpu_count <= OPTIONS_CPUS_MAX);
         break;
     case OPTIONS_DONE:
     case OPTIONS_WRONG:
