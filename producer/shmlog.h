@@ -375,7 +375,8 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_PRINTF 1u    /* a printf-style call */
 #define SHMLOG_SITE_EVENT 2u     /* a name, and named fields */
 #define SHMLOG_SITE_RAW 3u       /* a struct of the user's own */
-#define SHMLOG_SITE_FLAG_MORE 1u /* the text goes on in the producer's next record */
+#define SHMLOG_SITE_FLAG_MORE 1u /* the text goes on in a later record of the producer */
+#define SHMLOG_SITE_FLAG_LINE 2u /* a piece of a line, or a whole one: made by shmlog_line() */
 #define SHMLOG_ARGS_MAX 16u
 #define SHMLOG_RAW_FIELDS_MAX 32u
 
@@ -1748,25 +1749,26 @@ shmlog_check_format_(const char *format, ...)
     SHMLOG_EVENT_(log, level, category, 1, ticks, __VA_ARGS__)
 
 /* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a
- * constant), the producer's next record goes on with the same line, and readers put the two
- * together. */
+ * constant), the thread's next shmlog_line() of the same level in the same function goes on with
+ * the same line, and readers put the two together. What the thread logs in between, in a signal
+ * handler say, stays apart. */
 #define SHMLOG_LINE_MAX (SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4u)
-#define shmlog_line(log, level, more, data, size)                                             \
-    do {                                                                                      \
-        struct shmlog *const shmlog_l_ = (log);                                               \
-        if (shmlog_enabled(shmlog_l_, (level))) {                                             \
-            SHMLOG_CHECK_LEVEL_(level);                                                       \
-            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                   \
-            static struct shmlog_callsite_ shmlog_site_ =                                     \
-                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level, "",                               \
-                                 (more) ? SHMLOG_SITE_FLAG_MORE : 0, 0, "%s", "\"%s\", text", \
-                                 NULL, shmlog_types_, 1, NULL);                               \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                           \
-            struct shmlog_value_ shmlog_v_[2];                                                \
-            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                 \
-            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                      \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);     \
-        }                                                                                     \
+#define SHMLOG_LINE_FLAGS_(more) (SHMLOG_SITE_FLAG_LINE | ((more) ? SHMLOG_SITE_FLAG_MORE : 0u))
+#define shmlog_line(log, level, more, data, size)                                                  \
+    do {                                                                                           \
+        struct shmlog *const shmlog_l_ = (log);                                                    \
+        if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
+            SHMLOG_CHECK_LEVEL_(level);                                                            \
+            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
+            static struct shmlog_callsite_ shmlog_site_ =                                          \
+                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level, "", SHMLOG_LINE_FLAGS_(more), 0, "%s", \
+                                 "\"%s\", text", NULL, shmlog_types_, 1, NULL);                    \
+            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
+            struct shmlog_value_ shmlog_v_[2];                                                     \
+            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                      \
+            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                           \
+            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);          \
+        }                                                                                          \
     } while (0)
 
 /* A raw record: a struct of the user's own, copied as it is. Declared once, at file scope:

@@ -36,7 +36,9 @@ struct cursor_options {
     int64_t since_ns,
         until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
     uint32_t min_level;
-    bool follow; /* segment: wait for more; cursor_next returns 0 only when the segment is gone */
+    /* Segment: wait for more. cursor_next() then returns -EAGAIN after each pause without a record,
+     * and 0 only when the segment is gone. */
+    bool follow;
     /* `reason` says more than the error does, or is NULL. */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
     void (*on_gap)(void *arg, const struct file_gap *gap);
@@ -50,7 +52,8 @@ struct cursor_options {
 int cursor_open(const char *const *paths, size_t count, const struct cursor_options *options,
                 struct cursor **ret_cursor, char *ret_message, size_t message_size);
 void cursor_close(struct cursor *cursor);
-/* 1: a record, valid until the next call; 0: end; negative errno. */
+/* 1: a record, valid until the next call; 0: end; -EAGAIN: none yet (see `follow`), call again;
+ * negative errno. */
 int cursor_next(struct cursor *cursor, struct cursor_record *ret_record);
 
 #endif

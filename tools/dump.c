@@ -23,6 +23,7 @@
 #define PROGRAM "shmlog-dump"
 #define OUTPUT_BUFFER (256 * 1024)
 #define DAMAGE_SHOWN 100
+#define FOLLOW_HOLD_NS UINT64_C(5000000000) /* for the rest of a line */
 
 enum { EXIT_WELL = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 
@@ -164,6 +165,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
         .fields = options->fields,
         .out = stdout,
     };
+    const struct join_options hold = {.hold_ns = options->cursor.follow ? FOLLOW_HOLD_NS : 0};
     struct count *count = NULL;
     struct join *join = NULL;
     int r;
@@ -172,7 +174,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
     if (!printer.chosen)
         field_list_all(&printer.fields);
     run->printer = &printer;
-    r = join_open(next_record, cursor, &join);
+    r = join_open(next_record, cursor, &hold, &join);
     if (r == 0 && options->count_by.count)
         r = count_open(&options->count_by.field[0], &count);
     if (r == 0)

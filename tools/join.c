@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Joining the records of long texts, by producer.
+ * Joining the records of long texts, by producer and call.
  *
  * What a line that is being put together needs of its first record is copied: the cursor's record
  * is valid until its next call only.
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BUCKETS 256
 
@@ -20,6 +21,8 @@ struct key {
 
 struct pending {
     struct pending *next; /* in its bucket */
+    bool marked;          /* its pieces have the LINE flag */
+    uint64_t last_ns;     /* when its last piece came, with a `hold_ns` */
     struct key key;
     struct cursor_record record;
     struct file_site site;
@@ -32,15 +35,18 @@ struct pending {
 struct join {
     int (*next)(void *arg, struct cursor_record *ret_record);
     void *arg;
+    struct join_options options;
     struct pending *bucket[BUCKETS];
     size_t pending;
+    uint64_t held;         /* bytes of all that is pending */
+    uint64_t due_ns;       /* nothing pending is overdue before that */
     struct line part;      /* for rendering one record */
     struct pending *given; /* what the line that was passed on last points into */
     bool ended;
 };
 
 int join_open(int (*next)(void *arg, struct cursor_record *ret_record), void *arg,
-              struct join **ret_join)
+              const struct join_options *options, struct join **ret_join)
 {
     struct join *join = calloc(1, sizeof(*join));
 
@@ -48,6 +54,9 @@ int join_open(int (*next)(void *arg, struct cursor_record *ret_record), void *ar
         return -ENOMEM;
     join->next = next;
     join->arg = arg;
+    join->options = *options;
+    if (!join->options.held_max)
+        join->options.held_max = JOIN_HELD_MAX;
     *ret_join = join;
     return 0;
 }
@@ -85,13 +94,37 @@ static struct key key_of(const struct cursor_record *record)
     };
 }
 
-/* Where the producer's pending text hangs, or would. */
-static struct pending **find(struct join *join, const struct key *key)
+static bool is_marked(const struct file_site *site)
 {
-    struct pending **at =
-        &join->bucket[(key->producer ^ key->producer >> 16 ^ key->ring ^ key->segment) % BUCKETS];
+    return site->flags & SHMLOG_SITE_FLAG_LINE;
+}
 
-    while (*at && memcmp(&(*at)->key, key, sizeof(*key)))
+/* Could shmlog_line() of before the LINE flag have made it? */
+static bool is_old_piece(const struct file_site *site)
+{
+    return !is_marked(site) && site->kind == SHMLOG_SITE_PRINTF && site->args == 1 &&
+           site->arg[0].type == SHMLOG_TYPE_STRING && !strcmp(site->format, "%s") &&
+           site->name[0] && !strcmp(site->name[0], "text");
+}
+
+/* Do pieces of this site go on with the line? */
+static bool goes_on(const struct pending *pending, const struct file_site *site)
+{
+    if (!pending->marked)
+        return is_old_piece(site);
+    return is_marked(site) && site->level == pending->site.level &&
+           !strcmp(site->function, pending->site.function) &&
+           !strcmp(site->file, pending->site.file);
+}
+
+/* Where the text hangs that the record goes on with, or would. */
+static struct pending **find(struct join *join, const struct cursor_record *record)
+{
+    const struct key key = key_of(record);
+    struct pending **at =
+        &join->bucket[(key.producer ^ key.producer >> 16 ^ key.ring ^ key.segment) % BUCKETS];
+
+    while (*at && (memcmp(&(*at)->key, &key, sizeof(key)) || !goes_on(*at, record->site)))
         at = &(*at)->next;
     return at;
 }
@@ -107,6 +140,7 @@ static struct pending *pending_new(const struct cursor_record *record)
         return NULL;
     }
     pending->key = key_of(record);
+    pending->marked = is_marked(&pending->site);
     pending->record = *record;
     pending->record.site = &pending->site;
     pending->record.payload = NULL;
@@ -118,6 +152,14 @@ static struct pending *pending_new(const struct cursor_record *record)
     return pending;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static int append(struct join *join, struct pending *pending, const struct cursor_record *record)
 {
     const struct text *message;
@@ -127,6 +169,9 @@ static int append(struct join *join, struct pending *pending, const struct curso
     text_put(&pending->text, message->data, message->size);
     pending->cut |= join->part.cut;
     pending->parts++;
+    join->held += message->size;
+    if (join->options.hold_ns)
+        pending->last_ns = now_ns();
     return pending->text.failed || message->failed ? -ENOMEM : 0;
 }
 
@@ -138,6 +183,7 @@ static void give(struct join *join, struct pending **at, bool unfinished, struct
 
     *at = pending->next;
     join->pending--;
+    join->held -= sizeof(*pending) + pending->text.size;
     join->given = pending;
     line_set(line, &pending->record);
     swap = line->message;
@@ -161,7 +207,26 @@ static struct pending **earliest(struct join *join)
     return found;
 }
 
-/* A record that is part of a longer text. 1: the text is whole, 0: it goes on. */
+/* The text that has got no piece for longest, if that is too long. */
+static struct pending **overdue(struct join *join)
+{
+    struct pending **found = NULL;
+    uint64_t now;
+
+    if (!join->options.hold_ns || !join->pending)
+        return NULL;
+    now = now_ns();
+    if (now < join->due_ns)
+        return NULL;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct pending **at = &join->bucket[i]; *at; at = &(*at)->next)
+            if (!found || (*at)->last_ns < (*found)->last_ns)
+                found = at;
+    join->due_ns = (*found)->last_ns + join->options.hold_ns;
+    return join->due_ns <= now ? found : NULL;
+}
+
+/* A record that is part of a longer text. 1: a text is given; 0: it goes on. */
 static int take_part(struct join *join, const struct cursor_record *record, struct pending **at,
                      bool more, struct line *line)
 {
@@ -172,47 +237,58 @@ static int take_part(struct join *join, const struct cursor_record *record, stru
         if (!*at)
             return -ENOMEM;
         join->pending++;
+        join->held += sizeof(**at);
     }
     r = append(join, *at, record);
     if (r < 0)
         return r;
-    if (more && (*at)->text.size < JOIN_SIZE_MAX)
+    if (!more || (*at)->text.size >= JOIN_SIZE_MAX)
+        give(join, at, more, line);
+    else if (join->held > join->options.held_max)
+        give(join, earliest(join), true, line);
+    else
         return 0;
-    give(join, at, more, line);
+    return 1;
+}
+
+/* 1: a line; 0: its record waits with others for the end of a text. */
+static int take(struct join *join, struct line *line)
+{
+    const struct cursor_record *const record = &line->record;
+    const struct file_site *const site = record->site;
+    const bool more = site && site->flags & SHMLOG_SITE_FLAG_MORE;
+
+    if (site && (more || join->pending)) {
+        struct pending **at = find(join, record);
+
+        if (more || *at)
+            return take_part(join, record, at, more, line);
+    }
+    line_begin(line);
     return 1;
 }
 
 int join_next(struct join *join, struct line *line)
 {
-    struct cursor_record *const record = &line->record;
-    int r;
-
     pending_free(join->given);
     join->given = NULL;
     while (!join->ended) {
-        bool more;
+        struct pending **late = overdue(join);
+        int r;
 
-        r = join->next(join->arg, record);
+        if (late) {
+            give(join, late, true, line);
+            return 1;
+        }
+        r = join->next(join->arg, &line->record);
+        if (r == -EAGAIN)
+            continue;
         if (r < 0)
             return r;
-        if (r == 0) {
+        if (r == 0)
             join->ended = true;
-            break;
-        }
-        more = record->site && record->site->flags & SHMLOG_SITE_FLAG_MORE;
-        if (more || join->pending) {
-            struct key key = key_of(record);
-            struct pending **at = find(join, &key);
-
-            if (more || *at) {
-                r = take_part(join, record, at, more, line);
-                if (r != 0)
-                    return r;
-                continue;
-            }
-        }
-        line_begin(line);
-        return 1;
+        else if ((r = take(join, line)) != 0)
+            return r;
     }
     if (!join->pending)
         return 0;

@@ -48,7 +48,7 @@ static inline void merge_take(struct merge *merge)
 
 /* One segment's records, merged. */
 struct source {
-    /* 1: the next record, good until the next call; 0: end; negative errno */
+    /* 1: the next record, good until the next call; 0: end; -EAGAIN: none yet; negative errno */
     int (*next)(struct source *source, const struct cursor_record **ret_record);
     void (*close)(struct source *source);
     /* the cursor's */

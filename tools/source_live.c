@@ -303,22 +303,18 @@ static int live_next(struct source *source, const struct cursor_record **ret_rec
 {
     struct live *live = (struct live *)source;
     struct stream *stream;
+    int r = merge_peek(&live->merge, &stream);
 
-    for (;;) {
-        int r = merge_peek(&live->merge, &stream);
-
-        if (r < 0)
-            return r;
-        if (r > 0 && is_due(live, stream->ticks)) {
-            merge_take(&live->merge);
-            *ret_record = &stream->record;
-            return 1;
-        }
-        if (!live->params.options->follow || live->gone)
-            return 0;
-        if (!pause_until_next(live))
-            return 0;
+    if (r < 0)
+        return r;
+    if (r > 0 && is_due(live, stream->ticks)) {
+        merge_take(&live->merge);
+        *ret_record = &stream->record;
+        return 1;
     }
+    if (!live->params.options->follow || live->gone)
+        return 0;
+    return pause_until_next(live) ? -EAGAIN : 0;
 }
 
 static void live_close(struct source *source)

@@ -94,7 +94,7 @@ static void print_lines(struct cursor *cursor, enum print_format format, struct 
     int r;
 
     field_list_all(&printer.fields);
-    FUZZ_CHECK(join_open(next_record, cursor, &join) == 0);
+    FUZZ_CHECK(join_open(next_record, cursor, &(struct join_options){0}, &join) == 0);
     while ((r = join_next(join, &line)) > 0)
         FUZZ_CHECK((count ? count_line(count, &line) : print_line(&printer, &line)) == 0);
     FUZZ_CHECK(r == 0);

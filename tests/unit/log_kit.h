@@ -19,7 +19,7 @@
 struct log_kit_site {
     uint8_t kind, level;
     uint16_t flags;
-    const char *format, *category;
+    const char *format, *category, *function; /* NULL: "", "on_tick" */
     unsigned args;
     uint8_t type[16];
     const char *name[16];
@@ -41,7 +41,8 @@ static inline size_t log_kit_site_bytes(const struct log_kit_site *site, uint8_t
         .args = (uint8_t)site->args,
         .line = 42,
     };
-    const char *strings[3] = {"src/strategy.c", "on_tick", site->category ? site->category : ""};
+    const char *strings[3] = {"src/strategy.c", site->function ? site->function : "on_tick",
+                              site->category ? site->category : ""};
     size_t at = sizeof(head), offset = SHMLOG_PAYLOAD_ARGS;
 
     for (unsigned i = 0; i < site->args; i++) {

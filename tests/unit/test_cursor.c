@@ -45,6 +45,17 @@ static const struct log_kit_site error_site = {
     .name = {"text"},
 };
 
+/* A site of shmlog_line(). */
+static struct log_kit_site line_site(bool more, const char *function, uint8_t level)
+{
+    struct log_kit_site site = text_site;
+
+    site.flags = SHMLOG_SITE_FLAG_LINE | (more ? SHMLOG_SITE_FLAG_MORE : 0);
+    site.function = function;
+    site.level = level;
+    return site;
+}
+
 static void setup(void)
 {
     log_kit_directory(directory);
@@ -123,7 +134,7 @@ static const char *read_all(const char *path, struct cursor_options options)
     options.on_gap = on_gap;
     r = cursor_open(paths, 1, &options, &cursor, message, sizeof(message));
     cr_assert_eq(r, 0, "%s", message);
-    cr_assert_eq(join_open(next, cursor, &join), 0);
+    cr_assert_eq(join_open(next, cursor, &(struct join_options){0}, &join), 0);
     *all = 0;
     while ((r = join_next(join, &line)) == 1)
         at +=
@@ -242,6 +253,141 @@ Test(cursor, joins_long_texts)
     log_kit_seal(&file, false);
     end("a.shmlog");
     cr_expect_str_eq(read_all(NULL, all), "b1b2 a1a2a3 alone no-end(unfinished) ");
+}
+
+/* What a signal handler logs in the middle of a line stays apart, lines of its own too. */
+Test(cursor, joins_the_pieces_of_a_line_alone)
+{
+    struct log_kit_site site;
+
+    begin(1, 1);
+    log_kit_put_site(&file, 4, (site = line_site(true, "put", SHMLOG_INFO), &site));
+    log_kit_put_site(&file, 5, (site = line_site(false, "put", SHMLOG_INFO), &site));
+    log_kit_put_site(&file, 6, (site = line_site(true, "on_signal", SHMLOG_INFO), &site));
+    log_kit_put_site(&file, 7, (site = line_site(false, "on_signal", SHMLOG_INFO), &site));
+    log_kit_put_site(&file, 8, (site = line_site(false, "put", SHMLOG_ERROR), &site));
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 4, 10, 65537, "a1");
+    log_kit_string(&slots, 3, 11, 65537, "warning"); /* "bad %s" */
+    log_kit_string(&slots, 4, 12, 65537, "a2");
+    log_kit_string(&slots, 4, 13, 65538, "other-thread1");
+    log_kit_string(&slots, 1, 14, 65537, "text"); /* "%s" of an ordinary call */
+    log_kit_string(&slots, 6, 15, 65537, "handler1");
+    log_kit_string(&slots, 8, 16, 65537, "other-level");
+    log_kit_string(&slots, 7, 17, 65537, "handler2");
+    log_kit_string(&slots, 5, 18, 65538, "other-thread2");
+    log_kit_string(&slots, 5, 19, 65537, "a3");
+    log_kit_string(&slots, 5, 20, 65537, "alone");
+    log_kit_put_block(&file, 0, &slots);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "bad warning text other-level handler1handler2 "
+                                          "other-thread1other-thread2 a1a2a3 alone ");
+}
+
+/* Of before the LINE flag: the next record goes on only if shmlog_line() could have made it. */
+Test(cursor, joins_old_lines)
+{
+    struct log_kit_site site = line_site(false, NULL, SHMLOG_INFO);
+
+    begin(1, 1);
+    log_kit_put_site(&file, 4, &site);
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 2, 10, 65537, "a1");
+    log_kit_string(&slots, 3, 11, 65537, "warning");
+    log_kit_string(&slots, 4, 12, 65537, "new");
+    log_kit_string(&slots, 1, 13, 65537, "a2");
+    log_kit_put_block(&file, 0, &slots);
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "bad warning new a1a2 ");
+}
+
+/* ---- A line whose end does not come ---- */
+
+struct script {
+    struct file_site more, last;
+    unsigned calls, pieces; /* of so many producers, a piece each; then nothing, then the end */
+    unsigned quiet;         /* -EAGAIN so many times */
+};
+
+static int play(void *arg, struct cursor_record *ret_record)
+{
+    static uint8_t payload[SHMLOG_PAYLOAD_ARGS + 4 + 2] = {[SHMLOG_PAYLOAD_ARGS] = 2};
+    struct script *const script = arg;
+    const unsigned call = script->calls++;
+
+    payload[SHMLOG_PAYLOAD_ARGS + 4] = (uint8_t)('a' + call % 26);
+    payload[SHMLOG_PAYLOAD_ARGS + 5] = '-';
+    if (call >= script->pieces && script->quiet && script->quiet--)
+        return -EAGAIN;
+    if (call > script->pieces)
+        return 0;
+    *ret_record = (struct cursor_record){
+        .time_ns = call,
+        .producer_id = call < script->pieces ? call + 1 : 1,
+        .site = call < script->pieces ? &script->more : &script->last,
+        .payload = payload,
+        .payload_size = sizeof(payload),
+    };
+    return 1;
+}
+
+static void parse_line_site(bool more, struct file_site *ret_site)
+{
+    const struct log_kit_site site = line_site(more, "put", SHMLOG_INFO);
+    uint8_t bytes[SHMLOG_SITE_MAX];
+
+    cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&site, bytes), ret_site), 0);
+}
+
+static void next_line(struct join *join, struct line *line, const char *text, bool unfinished)
+{
+    cr_assert_eq(join_next(join, line), 1);
+    cr_expect_eq(line_message(line)->size, strlen(text));
+    cr_expect_eq(memcmp(line_message(line)->data, text, strlen(text)), 0, "%s", text);
+    cr_expect_eq(line->unfinished, unfinished, "%s", text);
+}
+
+Test(cursor, a_line_is_not_held_back_longer_than_asked)
+{
+    struct script script = {.pieces = 1, .quiet = UINT32_MAX};
+    const struct join_options options = {.hold_ns = 1000000};
+    struct line line = {0};
+    struct join *join;
+
+    parse_line_site(true, &script.more);
+    parse_line_site(false, &script.last);
+    cr_assert_eq(join_open(play, &script, &options, &join), 0);
+    next_line(join, &line, "a-", true);
+    script.calls = 1;
+    script.quiet = 0;
+    next_line(join, &line, "b-", false); /* late: a line of its own */
+    cr_expect_eq(join_next(join, &line), 0);
+    join_close(join);
+    line_done(&line);
+}
+
+Test(cursor, lines_that_wait_are_bounded)
+{
+    struct script script = {.pieces = 100};
+    const struct join_options options = {.held_max = 50 * sizeof(struct file_site)};
+    struct line line = {0};
+    struct join *join;
+    unsigned lines = 1;
+    int r;
+
+    parse_line_site(true, &script.more);
+    parse_line_site(false, &script.last);
+    cr_assert_eq(join_open(play, &script, &options, &join), 0);
+    next_line(join, &line, "a-", true); /* the oldest one makes room */
+    cr_expect_leq(script.calls, 50);
+    while ((r = join_next(join, &line)) == 1)
+        lines++;
+    cr_expect_eq(r, 0);
+    cr_expect_eq(lines, 101);
+    join_close(join);
+    line_done(&line);
 }
 
 /* Producer 0 is nobody: such texts are told apart by their ring. */

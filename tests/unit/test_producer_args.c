@@ -275,10 +275,10 @@ Test(producer_args, lines)
     shmlog_line(logger, SHMLOG_INFO, 0, text, SHMLOG_LINE_MAX + 1);
     cr_assert(kit_take());
     expect_text(0, "", 0, false);
-    cr_assert_eq(kit_site.flags, 0);
+    cr_assert_eq(kit_site.flags, SHMLOG_SITE_FLAG_LINE);
     cr_assert(kit_take());
     expect_text(0, text, SHMLOG_LINE_MAX, false);
-    cr_assert_eq(kit_site.flags, SHMLOG_SITE_FLAG_MORE);
+    cr_assert_eq(kit_site.flags, SHMLOG_SITE_FLAG_LINE | SHMLOG_SITE_FLAG_MORE);
     cr_assert(kit_take());
     expect_text(0, text, SHMLOG_LINE_MAX, true);
 }
