@@ -21,37 +21,11 @@
 #ifndef COLLECTOR_OUTBOX_H
 #define COLLECTOR_OUTBOX_H
 
-#include "collector/file/writer.h"
+#include "collector/file/outbox_layout.h"
 
 #include <limits.h>
 
 #define OUTBOX_SIZE_MIN (UINT64_C(1) << 20)
-
-#define OUTBOX_ENTRY_DATA 1u
-#define OUTBOX_ENTRY_SEAL 2u     /* the last of its file */
-#define OUTBOX_ENTRY_PAD 3u      /* up to the end of the ring's memory */
-#define OUTBOX_ENTRY_BAD_SEAL 4u /* the seal of a file that could not be written, if it can be */
-
-/* Head of an entry; its bytes follow. Entries begin at multiples of 64. */
-struct outbox_entry {
-    uint32_t kind;
-    uint32_t checksum; /* of this head with 0 here, then of the bytes: low half of XXH3 */
-    uint64_t size;     /* bytes that follow */
-    uint64_t file_number;
-    uint64_t file_created_ns;
-    uint64_t file_offset;
-    uint64_t records; /* in its blocks */
-    uint8_t reserved0[16];
-};
-
-/* The file that is being filled. */
-struct outbox_file {
-    uint64_t number; /* of the newest file, 0 none yet */
-    uint64_t created_ns;
-    uint64_t offset; /* bytes placed so far */
-    uint64_t open;   /* not yet sealed */
-    uint8_t uuid[16];
-};
 
 struct outbox;
 

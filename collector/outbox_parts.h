@@ -8,39 +8,6 @@
 
 #include "collector/outbox.h"
 
-#define OUTBOX_MAGIC UINT64_C(0x31584f424d4c4853) /* "SHLMBOX1" */
-#define OUTBOX_VERSION 1u
-#define OUTBOX_ALIGN 64u
-
-/* A value that exists twice: the copy with the newest stamp that is not beyond head is valid. */
-struct outbox_line {
-    uint64_t stamp;
-    struct file_ledger_entry value;
-};
-struct outbox_file_line {
-    uint64_t stamp;
-    struct outbox_file value;
-};
-
-struct outbox_header {
-    uint64_t magic; /* stored last at creation */
-    uint32_t version;
-    uint32_t rings; /* ledger lines - 1 */
-    uint64_t data_offset;
-    uint64_t data_size;
-    uint8_t segment_uuid[16];
-    uint32_t line_size;
-    uint32_t reserved0;
-    uint8_t reserved1[72];
-    uint64_t head; /* at 128 */
-    uint8_t reserved2[120];
-    uint64_t tail; /* at 256 */
-    uint8_t reserved3[120];
-    struct outbox_file_line file[2];
-    char directory[PATH_MAX];
-    struct outbox_line line[][2];
-};
-
 struct outbox {
     struct outbox_header *header;
     uint8_t *data;
@@ -50,10 +17,6 @@ struct outbox {
     uint64_t head, tail; /* copies: nobody else writes them */
     uint32_t lost;       /* the file was cut short */
 };
-
-_Static_assert(sizeof(struct outbox_entry) == OUTBOX_ALIGN, "an entry's head fills its alignment");
-_Static_assert(offsetof(struct outbox_header, head) == 128, "head moved");
-_Static_assert(offsetof(struct outbox_header, tail) == 256, "tail moved");
 
 static inline uint64_t outbox_align(uint64_t value, uint64_t unit)
 {

@@ -20,10 +20,20 @@ uint64_t account_lost(const struct account *account)
     return sum;
 }
 
+/* Records written by what the ledgers say. */
+static uint64_t written(const struct account *account)
+{
+    return account->written + account->absent;
+}
+
+/* Go on from a ledger: after what it repeats of the files so far, or beyond what is not there. */
 static void adopt(struct account *account, const struct file_ledger_entry *entry)
 {
     account->next_seq = entry->next_seq;
-    account->written = entry->written;
+    if (entry->written > written(account))
+        account->absent += entry->written - written(account);
+    else
+        account->written = entry->written - account->absent;
     memcpy(account->lost, entry->lost, sizeof(account->lost));
     account->broken = false;
 }
@@ -32,12 +42,23 @@ void account_begin(struct account *account, const struct file_ledger_entry *star
 {
     *account = (struct account){.ring = start->ring, .cpu = start->cpu, .kind = start->kind};
     adopt(account, start);
-    account->before = start->written;
+    account->written = account->before = start->written;
+    account->absent = 0;
+}
+
+void account_skip(struct account *account, const struct file_ledger_entry *start)
+{
+    const uint64_t there = account->written, absent = account->absent;
+
+    adopt(account, start);
+    account->before += account->absent - absent;
+    account->written = there + (account->absent - absent);
+    account->absent = absent;
 }
 
 static bool same(const struct account *account, const struct file_ledger_entry *entry)
 {
-    return account->next_seq == entry->next_seq && account->written == entry->written &&
+    return account->next_seq == entry->next_seq && written(account) == entry->written &&
            !memcmp(account->lost, entry->lost, sizeof(account->lost));
 }
 
@@ -48,9 +69,9 @@ static void differs(const struct account *account, const struct file_ledger_entr
     if (account->next_seq != entry->next_seq)
         SAY("%s says that record %" PRIu64 " is next, by the blocks it is %" PRIu64, which,
             entry->next_seq, account->next_seq);
-    if (account->written != entry->written)
+    if (written(account) != entry->written)
         SAY("%s says %" PRIu64 " written, by the blocks it is %" PRIu64, which, entry->written,
-            account->written);
+            written(account));
     for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (account->lost[i] != entry->lost[i])
             SAY("%s says %" PRIu64 " lost (%s), by the gaps it is %" PRIu64, which, entry->lost[i],
@@ -60,12 +81,23 @@ static void differs(const struct account *account, const struct file_ledger_entr
 /* Does the ledger stand no later than the account? */
 static bool not_later(const struct account *account, const struct file_ledger_entry *entry)
 {
-    if (entry->next_seq > account->next_seq || entry->written > account->written)
+    if (entry->next_seq > account->next_seq || entry->written > written(account))
         return false;
     for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (entry->lost[i] > account->lost[i])
             return false;
     return true;
+}
+
+/* Records first .. end-1 should be there and are not. */
+static void missing(struct account *account, uint64_t first, uint64_t end, const char *why,
+                    const struct account_report *report)
+{
+    if (end - first == 1)
+        SAY("record %" PRIu64 " is missing: %s", first, why);
+    else
+        SAY("records %" PRIu64 " to %" PRIu64 " are missing: %s", first, end - 1, why);
+    account->missing += end - first;
 }
 
 void account_next_file(struct account *account, const struct file_ledger_entry *start, bool firm,
@@ -81,7 +113,8 @@ void account_next_file(struct account *account, const struct file_ledger_entry *
     }
     differs(account, start, "the start of this file", report);
     if (start->next_seq > account->next_seq)
-        account->missing += start->next_seq - account->next_seq;
+        missing(account, account->next_seq, start->next_seq, "no file before this one has them",
+                report);
     adopt(account, start);
 }
 
@@ -95,8 +128,7 @@ static void out_of_line(struct account *account, uint64_t seq, bool firm,
         return;
     }
     if (seq > account->next_seq) {
-        SAY("records %" PRIu64 " to %" PRIu64 " are missing", account->next_seq, seq - 1);
-        account->missing += seq - account->next_seq;
+        missing(account, account->next_seq, seq, "the file has no block of them", report);
     } else {
         SAY("record %" PRIu64 " comes again, %" PRIu64 " is next", seq, account->next_seq);
     }
@@ -163,23 +195,60 @@ void account_end(struct account *account, const struct account_report *report)
 void account_close_sealed(struct account *account, uint64_t produced,
                           const struct account_report *report)
 {
+    uint64_t seen;
+
     account->proven = true;
     account->produced = produced;
     account->dropped = account_lost(account);
     account->in_ring = 0;
-    if (produced > account->written + account->dropped)
+    seen = written(account) + account->dropped;
+    if (produced > seen)
         SAY("%" PRIu64 " records were still in the ring when the last file was sealed, and the "
             "segment is gone",
-            produced - account->written - account->dropped);
-    else if (produced < account->written + account->dropped)
+            produced - seen);
+    else if (produced < seen)
         SAY("more was written and dropped than produced: %" PRIu64 " + %" PRIu64 " > %" PRIu64,
-            account->written, account->dropped, produced);
+            written(account), account->dropped, produced);
+}
+
+/* Follow what is on its way to the files, from the first record that is in none of them. Returns
+ * the number of the first record behind it; *ret_lost: how many of those passed are gaps. */
+static uint64_t follow_waiting(struct account *account, const struct account_ring *ring,
+                               uint64_t *ret_lost, const struct account_report *report)
+{
+    static const char why[] = "the collector took them from the ring, but no file here has them";
+    uint64_t next = account->next_seq;
+
+    *ret_lost = 0;
+    if (!ring->taken_before)
+        return next;
+    for (size_t i = 0; i < ring->waits; i++) {
+        const struct account_range *const range = &ring->waiting[i];
+
+        if (range->end <= next)
+            continue;
+        if (range->first > next && range->first <= ring->taken_before) {
+            missing(account, next, range->first, why, report);
+            next = range->first;
+        }
+        if (range->first > next)
+            break;
+        if (range->lost)
+            *ret_lost += range->end - next;
+        next = range->end;
+    }
+    if (next < ring->taken_before) {
+        missing(account, next, ring->taken_before, why, report);
+        next = ring->taken_before;
+    }
+    return next;
 }
 
 void account_close_live(struct account *account, const struct account_ring *ring,
                         const struct account_report *report)
 {
-    uint64_t next = account->next_seq, unread = 0;
+    const uint64_t first = account->next_seq, end = ring->newest + 1;
+    uint64_t unread = 0;
 
     account->proven = true;
     account->produced = ring->newest;
@@ -193,16 +262,22 @@ void account_close_live(struct account *account, const struct account_ring *ring
         else
             unread += ring->lost[i] - account->lost[i]; /* not in a gap record yet */
     }
-    if (account->kind && ring->newest + 1 < next) {
-        SAY("record %" PRIu64 " is in the files, but the ring's newest is %" PRIu64, next - 1,
+    if (account->kind && end < first) {
+        SAY("record %" PRIu64 " is in the files, but the ring's newest is %" PRIu64, first - 1,
             ring->newest);
     } else if (account->kind) {
-        uint64_t oldest = ring->oldest > next ? ring->oldest : next;
+        const uint64_t missing_before = account->missing;
+        uint64_t lost, next = follow_waiting(account, ring, &lost, report), oldest;
 
-        if (oldest > ring->newest + 1)
-            oldest = ring->newest + 1;
-        unread += oldest - next; /* overwritten, which nobody has noticed yet */
-        account->in_ring = ring->newest + 1 - oldest;
+        if (next < ring->taken)
+            next = ring->taken; /* taken while the files were read */
+        if (next > end)
+            next = end;
+        oldest = ring->oldest > end ? end : ring->oldest;
+        if (oldest > next)
+            lost += oldest - next; /* overwritten, which nobody has noticed yet */
+        unread += lost;
+        account->in_ring = end - first - lost - (account->missing - missing_before);
     }
     account->dropped = account_lost(account) + unread;
     if (account->produced != account->written + account->dropped + account->in_ring)

@@ -19,9 +19,10 @@ static inline bool account_takes_seq(uint32_t cause)
 struct account {
     uint32_t ring, cpu, kind;
     uint64_t next_seq;
-    uint64_t written; /* since the segment was made */
+    uint64_t written; /* since the segment was made: found in the files, or in those of `before` */
     uint64_t lost[SHMLOG_LOST_CAUSES];
-    uint64_t before; /* of `written`: in files that are no longer there */
+    uint64_t before; /* of `written`: in the oldest files, which retention removed */
+    uint64_t absent; /* written as ledgers say, but not found: a file or a block of it is gone */
     /* times of records, in ticks: the newest so far, how many are older than one before them, by
      * how much at most; and the first record whose time was not looked at yet */
     uint64_t newest_time, backwards, backwards_by, next_timed;
@@ -52,6 +53,9 @@ void account_begin(struct account *account, const struct file_ledger_entry *star
 void account_next_file(struct account *account, const struct file_ledger_entry *start, bool firm,
                        const struct account_report *report);
 
+/* The same where retention removed the files in between while these were read. */
+void account_skip(struct account *account, const struct file_ledger_entry *start);
+
 /* A sound block, or a gap. `firm`: the file has a good seal, nothing may be missing in it. */
 void account_block(struct account *account, uint64_t first_seq, uint64_t records, bool firm,
                    const struct account_report *report);
@@ -71,11 +75,24 @@ uint64_t account_lost(const struct account *account); /* sum over the causes */
 void account_close_sealed(struct account *account, uint64_t produced,
                           const struct account_report *report);
 
-/* Close it by the ring itself: its newest record, the oldest one that is still there or in the
- * collector's hands, and its writers' losses. */
+/* Records first .. end-1 of the ring that are on their way to a file. */
+struct account_range {
+    uint64_t first, end;
+    bool lost; /* they are a gap */
+};
+
+/* Close it by the ring itself. What the collector had taken from it before the files were listed
+ * is in the files or on its way there; else it is missing. */
 struct account_ring {
-    uint64_t newest, oldest;
-    uint64_t lost[SHMLOG_LOST_CAUSES];
+    uint64_t newest; /* number of its newest record */
+    uint64_t oldest; /* overwrite: of the oldest one that was not written over; else 0 */
+    uint64_t lost[SHMLOG_LOST_CAUSES]; /* by its writers */
+    uint64_t taken_before; /* number of the first record that the collector had not taken when it
+                              was asked before the files were listed; 0: it is not known which of
+                              those that it had are on their way */
+    uint64_t taken;        /* the same after they were read */
+    const struct account_range *waiting; /* on the way then, in the order of their numbers */
+    size_t waits;
 };
 void account_close_live(struct account *account, const struct account_ring *ring,
                         const struct account_report *report);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SUFFIX ".shmlog"
 #define PART ".part"
@@ -22,15 +23,31 @@ static bool ends_in(const char *name, const char *suffix)
     return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
 }
 
+/* The name that a NAME.shmlog.part gets on being finished. */
+static bool finished_name(const char *path, char ret_finished[PATH_MAX])
+{
+    if (!ends_in(path, PART))
+        return false;
+    snprintf(ret_finished, PATH_MAX, "%.*s", (int)(strlen(path) - strlen(PART)), path);
+    return true;
+}
+
 static int reader_open_renamed(const char *path, struct file_reader **ret_reader)
 {
     int r = file_reader_open(path, ret_reader);
     char finished[PATH_MAX];
 
-    if (r != -ENOENT || !ends_in(path, PART))
+    if (r != -ENOENT || !finished_name(path, finished))
         return r;
-    snprintf(finished, sizeof(finished), "%.*s", (int)(strlen(path) - strlen(PART)), path);
     return file_reader_open(finished, ret_reader);
+}
+
+bool fileset_is_there(const struct fileset_file *file)
+{
+    char finished[PATH_MAX];
+
+    return access(file->path, F_OK) == 0 ||
+           (finished_name(file->path, finished) && access(finished, F_OK) == 0);
 }
 
 int fileset_reader_open(const struct fileset_file *file, struct file_reader **ret_reader)
@@ -45,7 +62,8 @@ struct gathering {
     void *arg;
 };
 
-static int add_file(struct gathering *gathering, const char *path)
+/* `listed`: a directory had it a moment ago; if it is gone, retention removed it. */
+static int add_file(struct gathering *gathering, const char *path, bool listed)
 {
     struct fileset *set = gathering->set;
     struct file_reader *reader;
@@ -54,6 +72,8 @@ static int add_file(struct gathering *gathering, const char *path)
 
     if (r == -ENOMEM)
         return r;
+    if (r == -ENOENT && listed)
+        return 0;
     if (r < 0) {
         gathering->refuse(gathering->arg, path, r);
         return 0;
@@ -101,7 +121,7 @@ static int add_directory(struct gathering *gathering, const char *path)
         if (size < 0 || (size_t)size >= sizeof(name))
             gathering->refuse(gathering->arg, entry->d_name, -ENAMETOOLONG);
         else
-            r = add_file(gathering, name);
+            r = add_file(gathering, name, true);
     }
     if (more < 0)
         gathering->refuse(gathering->arg, path, more); /* there may be files that were not seen */
@@ -150,7 +170,7 @@ int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse,
         if (stat(paths[i], &st) == 0 && S_ISDIR(st.st_mode))
             r = add_directory(&gathering, paths[i]);
         else
-            r = add_file(&gathering, paths[i]);
+            r = add_file(&gathering, paths[i], false);
     }
     if (r < 0) {
         fileset_done(&set);

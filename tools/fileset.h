@@ -33,6 +33,9 @@ size_t fileset_segment_end(const struct fileset *set, size_t first);
 /* Open a file of the set; one that was renamed on being finished is found by its new name. */
 int fileset_reader_open(const struct fileset_file *file, struct file_reader **ret_reader);
 
+/* Is it there now, under either name? */
+bool fileset_is_there(const struct fileset_file *file);
+
 /* True if the file may end in the middle of a piece without harm: it is a .part, and the collector
  * of its segment lives. */
 bool fileset_growing(const struct fileset_file *file);

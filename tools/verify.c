@@ -4,9 +4,7 @@
  * seal, is asked how much there should be.
  */
 #include "tools/verify.h"
-#include "shm/ring_reader.h"
 #include "tools/info.h"
-#include "tools/target.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>
@@ -14,43 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void close_by_ring(struct verify *verify, const struct shm_segment *segment,
-                          struct account *account)
-{
-    const struct account_report report = {verify_account_problem, verify};
-    struct account_ring ring = {0};
-    const struct shmlog_ring *header;
-    struct shm_ring_reader reader;
-    uint64_t head;
+#define LIST_TURNS 4
+#define NEWER_TURNS 16
 
-    if (account->ring == VERIFY_NO_RING) {
-        for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
-            ring.lost[i] = shmlog_load_acquire_(&segment->control->lost[i]);
-        account_close_live(account, &ring, &report);
-        return;
-    }
-    if (account->ring >= segment->geometry.rings || !segment->rings[account->ring].header) {
-        verify_account_problem(verify, account,
-                               "the ring cannot be read any more, so it is not known how "
-                               "much it produced");
-        return;
-    }
-    header = segment->rings[account->ring].header;
-    ring.newest = shm_ring_head_seq(segment, account->ring, account->next_seq, &head);
-    ring.oldest = shmlog_load_acquire_(&header->tail_seq);
-    if (segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE) {
-        shm_ring_reader_init_oldest(&reader, segment, account->ring);
-        if (account->next_seq >= ring.oldest) /* else the collector has read further than that */
-            ring.oldest = reader.seq;
-    } else {
-        ring.oldest = 0; /* what was read and is not in a file yet is in the collector's outbox */
-    }
-    if (ring.oldest > ring.newest + 1)
-        ring.oldest = ring.newest + 1;
-    for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        ring.lost[i] = shmlog_load_acquire_(&header->lost[i]);
-    account_close_live(account, &ring, &report);
-}
+struct paths {
+    const char *const *path;
+    size_t count;
+};
 
 static void close_by_seal(struct verify *verify, const struct verify_last *last,
                           struct account *account)
@@ -74,31 +42,18 @@ static void close_unproven(struct account *account)
     account->produced = account->written + account->dropped;
 }
 
-static struct shm_segment *open_live(const struct file_identity *identity)
-{
-    struct shm_segment *segment;
-
-    if (!*identity->segment_path || shm_segment_open(identity->segment_path, false, &segment) < 0)
-        return NULL;
-    if (memcmp(segment->geometry.uuid, identity->segment_uuid, 16)) {
-        shm_segment_close(segment);
-        return NULL;
-    }
-    return segment;
-}
-
 static void close_accounts(struct verify *verify, const struct file_identity *identity,
                            const struct verify_last *last)
 {
     const struct account_report report = {verify_account_problem, verify};
-    struct shm_segment *segment = open_live(identity);
+    const struct verify_live *const live = verify_find_live(verify, identity);
 
-    if (!segment && !last->seal)
+    if (!live && !last->seal)
         verify_problem(verify,
                        "segment %s: the last file is not sealed and the segment is gone, so it is "
                        "not known how much was produced",
                        identity->segment);
-    else if (!segment && verify->begun)
+    else if (!live && verify->begun)
         verify_problem(
             verify,
             "segment %s: the segment is gone, so it is not known what was to go into the "
@@ -107,15 +62,14 @@ static void close_accounts(struct verify *verify, const struct file_identity *id
     for (size_t i = 0; i < verify->accounts; i++) {
         struct account *account = &verify->account[i];
 
-        if (!segment || !verify->growing) /* else it is in the collector's hands */
+        if (!live) /* else it may be in the collector's hands */
             account_end(account, &report);
-        if (segment)
-            close_by_ring(verify, segment, account);
+        if (live)
+            verify_close_live(verify, live, account);
         else if (last->seal)
             close_by_seal(verify, last, account);
         close_unproven(account);
     }
-    shm_segment_close(segment);
 }
 
 /* ---- The table ---- */
@@ -185,7 +139,42 @@ static void print_table(struct verify *verify, const struct file_identity *ident
                 before);
 }
 
-static int verify_segment(struct verify *verify, size_t first, size_t end)
+static void refuse_nothing(void *arg, const char *path, int error)
+{
+}
+
+/* Retention has removed all files that were left to read: go on with those that came since. */
+static int read_newer_files(struct verify *verify, const struct paths *paths,
+                            const struct file_identity *identity, struct verify_last *last)
+{
+    const struct fileset before = verify->set;
+    uint64_t number = identity->file_number;
+    int r = 0;
+
+    for (unsigned turn = 0; r == 0 && verify->skipped && turn < NEWER_TURNS; turn++) {
+        size_t first = 0, end;
+
+        r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &verify->set);
+        if (r < 0)
+            break;
+        while (first < verify->set.files &&
+               (memcmp(verify->set.file[first].identity.segment_uuid, identity->segment_uuid, 16) !=
+                    0 ||
+                verify->set.file[first].identity.file_number <= number))
+            first++;
+        if (first < verify->set.files) {
+            end = fileset_segment_end(&verify->set, first);
+            number = verify->set.file[end - 1].identity.file_number;
+            r = verify_read_files(verify, first, end, last);
+        }
+        fileset_done(&verify->set);
+    }
+    verify->set = before;
+    return r;
+}
+
+static int verify_segment(struct verify *verify, const struct paths *paths, size_t first,
+                          size_t end)
 {
     const struct file_identity *identity = &verify->set.file[end - 1].identity;
     struct verify_last last = {0};
@@ -193,46 +182,133 @@ static int verify_segment(struct verify *verify, size_t first, size_t end)
 
     verify->accounts = 0;
     verify->clock_seen = 0;
+    verify->skipped = false;
+    verify->removed = 0;
     r = verify_read_files(verify, first, end, &last);
+    if (r == 0)
+        r = read_newer_files(verify, paths, identity, &last);
     if (r == 0) {
         close_accounts(verify, identity, &last);
         if (verify->accounts)
             print_table(verify, identity, end - first);
+        if (verify->removed)
+            fprintf(verify->out,
+                    "note: retention removed %" PRIu64 " files before they were read\n",
+                    verify->removed);
         verify_print_times(verify, identity);
     }
     free(last.seal);
     return r;
 }
 
-static void refuse(void *arg, const char *path, int error)
-{
-    static const char part[] = ".part";
-    struct verify *verify = arg;
-    const size_t size = strlen(path), part_size = sizeof(part) - 1;
+/* Files of a listing that cannot be read. */
+struct refused {
+    struct refused *next;
+    int error;
+    char path[];
+};
 
-    if (error == -FILE_ERR_CUT && size > part_size && !strcmp(path + size - part_size, part)) {
-        fprintf(verify->out, "note: %s: only just begun, its header is not whole\n", path);
-        verify->begun++;
+struct refusals {
+    struct refused *first;
+    bool failed; /* no memory for one */
+};
+
+static void keep_refused(void *arg, const char *path, int error)
+{
+    struct refusals *refusals = arg;
+    struct refused **at = &refusals->first, *refused;
+
+    while (*at)
+        at = &(*at)->next;
+    refused = calloc(1, sizeof(*refused) + strlen(path) + 1);
+    refusals->failed |= !refused;
+    if (!refused)
         return;
-    }
-    verify_problem(verify, "%s: %s", path, fileset_strerror(error));
+    refused->error = error;
+    strcpy(refused->path, path);
+    *at = refused;
 }
 
-int verify(const char *const *paths, size_t count, FILE *out, FILE *err, char *ret_message,
+static void forget_refused(struct refusals *refusals)
+{
+    while (refusals->first) {
+        struct refused *const next = refusals->first->next;
+
+        free(refusals->first);
+        refusals->first = next;
+    }
+}
+
+static void report_refused(struct verify *verify, const struct refused *refused)
+{
+    static const char part[] = ".part";
+
+    for (; refused; refused = refused->next) {
+        const size_t size = strlen(refused->path), part_size = sizeof(part) - 1;
+
+        if (refused->error == -FILE_ERR_CUT && size > part_size &&
+            !strcmp(refused->path + size - part_size, part)) {
+            fprintf(verify->out, "note: %s: only just begun, its header is not whole\n",
+                    refused->path);
+            verify->begun++;
+        } else {
+            verify_problem(verify, "%s: %s", refused->path, fileset_strerror(refused->error));
+        }
+    }
+}
+
+/* Does a file of a live segment seem to be missing between two others? */
+static bool has_hole(const struct verify *verify)
+{
+    for (size_t i = 1; i < verify->set.files; i++) {
+        const struct file_identity *const one = &verify->set.file[i - 1].identity;
+        const struct file_identity *const two = &verify->set.file[i].identity;
+
+        if (memcmp(one->segment_uuid, two->segment_uuid, 16) == 0 &&
+            two->file_number - one->file_number > 1 && verify_find_live(verify, two))
+            return true;
+    }
+    return false;
+}
+
+/* List the files. A collector moves records from rings to its outbox and on to files, and rotates:
+ * whoever asks in this order sees each record somewhere. A file that is renamed while the directory
+ * is read may be in neither place: then once more. */
+static int list_files(struct verify *verify, const struct paths *paths)
+{
+    struct refusals refusals = {0};
+    int r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &verify->set);
+
+    if (r == 0)
+        r = verify_ask_segments(verify);
+    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS; turn++) {
+        fileset_done(&verify->set);
+        forget_refused(&refusals);
+        r = fileset_open(paths->path, paths->count, keep_refused, &refusals, &verify->set);
+        if (r == 0 && !has_hole(verify))
+            break;
+    }
+    report_refused(verify, refusals.first);
+    forget_refused(&refusals);
+    return r == 0 && refusals.failed ? -ENOMEM : r;
+}
+
+int verify(const char *const *path, size_t count, FILE *out, FILE *err, char *ret_message,
            size_t message_size)
 {
+    const struct paths paths = {path, count};
     struct verify verify = {.out = out, .err = err};
-    int r = fileset_open(paths, count, refuse, &verify, &verify.set);
+    int r = list_files(&verify, &paths);
 
     if (r == 0 && !verify.set.files) {
-        snprintf(ret_message, message_size, "%s: no log files to verify", paths[0]);
+        snprintf(ret_message, message_size, "%s: no log files to verify", path[0]);
         r = -ENOENT;
     } else if (r < 0) {
         snprintf(ret_message, message_size, "%s", strerror(-r));
     }
     for (size_t first = 0, end; r == 0 && first < verify.set.files; first = end) {
         end = fileset_segment_end(&verify.set, first);
-        r = verify_segment(&verify, first, end);
+        r = verify_segment(&verify, &paths, first, end);
         if (r < 0)
             snprintf(ret_message, message_size, "%s: %s", verify.set.file[first].path,
                      fileset_strerror(r));
@@ -244,6 +320,7 @@ int verify(const char *const *paths, size_t count, FILE *out, FILE *err, char *r
                 verify.produced, verify.written, verify.dropped, verify.in_ring);
         r = verify.problems ? 1 : 0;
     }
+    verify_forget_segments(&verify);
     file_block_done(&verify.block);
     free(verify.account);
     fileset_done(&verify.set);

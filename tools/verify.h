@@ -11,7 +11,7 @@
 /* Check the files, all blocks of them. To `out`: a table for each segment, notes, and last
  * `produced=N written=N dropped=N in_ring=N`; to `err`: a line for each problem. 0: it balances and
  * all is sound; 1: not; negative errno with one line in ret_message. */
-int verify(const char *const *paths, size_t count, FILE *out, FILE *err, char *ret_message,
+int verify(const char *const *path, size_t count, FILE *out, FILE *err, char *ret_message,
            size_t message_size);
 
 #endif

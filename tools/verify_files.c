@@ -110,11 +110,14 @@ static int read_start(struct verify *verify, const struct state *state)
     for (size_t i = 0; i < rings; i++) {
         struct account *account = find_account(verify, start[i].ring);
 
-        if (account)
+        if (account && verify->skipped)
+            account_skip(account, &start[i]);
+        else if (account)
             account_next_file(account, &start[i], state->follows_firm, &report);
         else if (!new_account(verify, &start[i]))
             return -ENOMEM;
     }
+    verify->skipped = false;
     return 0;
 }
 
@@ -200,12 +203,32 @@ static void read_seal(struct verify *verify, const struct state *state)
     }
 }
 
+/* Did retention remove the files before the current one? It takes the oldest first, while the
+ * segment lives: all that were listed are gone, then. */
+static bool older_removed(const struct verify *verify)
+{
+    const struct fileset_file *file = verify->file;
+    const uint8_t *const uuid = file->identity.segment_uuid;
+
+    if (!verify_find_live(verify, &file->identity))
+        return false;
+    while (file-- > verify->set.file && memcmp(file->identity.segment_uuid, uuid, 16) == 0)
+        if (fileset_is_there(file))
+            return false;
+    return true;
+}
+
 static void check_number(struct verify *verify, uint64_t previous)
 {
     uint64_t number = verify->file->identity.file_number;
 
     if (number == previous + 1)
         return;
+    if (number > previous && older_removed(verify)) {
+        verify->removed += number - previous - 1;
+        verify->skipped = true;
+        return;
+    }
     if (number == previous)
         verify_problem(verify, "%s: a second file with number %" PRIu64, verify->file->path,
                        number);
@@ -255,6 +278,11 @@ static int read_file(struct verify *verify, struct state *state, struct verify_l
 
     if (r == 0) /* takes in the seal */
         r = file_reader_list(state->reader, &pieces, &count);
+    if (r == -ENOENT && older_removed(verify)) {
+        verify->removed++;
+        verify->skipped = true;
+        return 0;
+    }
     if (r < 0) {
         if (r == -ENOMEM)
             return r;
@@ -287,7 +315,6 @@ int verify_read_files(struct verify *verify, size_t first, size_t end, struct ve
             check_number(verify, verify->set.file[i - 1].identity.file_number);
         r = read_file(verify, &state, ret_last);
         firm = state.firm;
-        verify->growing = state.growing;
         file_reader_close(state.reader);
     }
     verify->file = NULL;

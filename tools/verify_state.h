@@ -12,14 +12,21 @@
 
 #define VERIFY_NO_RING UINT32_MAX /* the segment's own line: lost before any ring */
 
+struct verify_live;
+
 struct verify {
     FILE *out, *err;
     struct fileset set;
     const struct fileset_file *file; /* the one being read, NULL at the end */
     struct account *account;         /* of one segment */
     size_t accounts;
+    struct verify_live **live; /* segments that are there, asked before the files were listed */
+    size_t lives;
+    /* Files of the segment that retention removed before they were read; `skipped`: the last ones
+     * that were to be read among them. */
+    uint64_t removed;
+    bool skipped;
     struct file_block block;
-    bool growing;        /* the last file of the segment */
     size_t begun;        /* unfinished files without even a whole header: nothing else is in them */
     uint64_t clock_seen; /* ticks of the newest clock pair looked at, of one segment */
     uint64_t problems;
@@ -35,6 +42,18 @@ struct verify_last {
 /* Read files first .. end-1 of the set, all of one segment, into accounts. 0, -errno. */
 int verify_read_files(struct verify *verify, size_t first, size_t end,
                       struct verify_last *ret_last);
+
+/* The live segment (verify_live.c). verify_ask_segments() finds those that the listed files are of,
+ * notes what their collector has taken from the rings and what of it is on its way to the files;
+ * the files must be listed again after it. 0, -ENOMEM. */
+int verify_ask_segments(struct verify *verify);
+void verify_forget_segments(struct verify *verify);
+/* NULL: the segment is gone. */
+const struct verify_live *verify_find_live(const struct verify *verify,
+                                           const struct file_identity *identity);
+/* Close the account of a ring by the segment as it is now. */
+void verify_close_live(struct verify *verify, const struct verify_live *live,
+                       struct account *account);
 
 /* Of time (verify_clock.c): the clock pairs of a file that was read, the times of a block's
  * records, and what is to be said of the latter. A record that a further file repeats is looked at

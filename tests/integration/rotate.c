@@ -8,8 +8,11 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static struct shmlog *attach(const char *segment)
 {
@@ -189,6 +192,87 @@ static void test_age(void)
     free(dir);
 }
 
+/* ---- --verify beside a collector that writes, rotates and removes ---- */
+
+struct noise {
+    struct shmlog *log;
+    uint64_t random;
+    bool stop;
+};
+
+static void *make_noise(void *arg)
+{
+    struct noise *noise = arg;
+
+    while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED))
+        log_noise(noise->log, 100, &noise->random);
+    return NULL;
+}
+
+/* The file that is being written. */
+static char *active_file(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    char *path = NULL;
+
+    KIT_CHECK(d != NULL);
+    while ((entry = readdir(d)))
+        if (strstr(entry->d_name, ".part"))
+            KIT_CHECK(asprintf(&path, "%s/%s", dir, entry->d_name) > 0);
+    closedir(d);
+    return path;
+}
+
+static bool is_written(void *arg)
+{
+    struct kit_ledger ledger;
+
+    kit_verify(arg, &ledger);
+    return ledger.status == 0 && ledger.in_ring == 0;
+}
+
+static void test_verify_beside(void)
+{
+    char *dir = strdup(kit_path("log-beside")), *path, *said;
+    const char *const args[] = {
+        "--rotate-size", "64k",  "--retain-count", "3",     "--flush-ms", "1",
+        "--on-full",     "wait", "--wait-ms",      "60000", NULL};
+    struct noise noise = {.random = kit_seed()};
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    pthread_t thread;
+
+    KIT_CHECK(dir != NULL);
+    kit_collector_start(&collector, "beside", dir, args);
+    noise.log = attach("beside");
+    KIT_EQ(pthread_create(&thread, NULL, make_noise, &noise), 0);
+    wait_files(dir, 3);
+    for (unsigned i = 0; i < 30; i++)
+        kit_verify_balanced(dir, NULL);
+    __atomic_store_n(&noise.stop, true, __ATOMIC_RELAXED);
+    KIT_EQ(pthread_join(thread, NULL), 0);
+    log_noise(noise.log, 1, &noise.random); /* begins a file, if there is none */
+    if (!kit_wait(is_written, dir, 30))
+        KIT_FAIL("not all is written");
+    path = active_file(dir);
+    KIT_CHECK(path != NULL);
+    KIT_EQ(unlink(path), 0);
+    kit_verify(dir, &ledger);
+    KIT_EQ(ledger.status, 1);
+    KIT_CHECK(ledger.found);
+    KIT_COMPARE(ledger.written, <, ledger.produced);
+    KIT_EQ(ledger.in_ring, 0);
+    said = kit_read_file(ledger.err, NULL);
+    if (!strstr(said, "missing: the collector took them from the ring, but no file here has them"))
+        KIT_FAIL("--verify without the newest file says: %s", said);
+    free(said);
+    free(path);
+    shmlog_close(noise.log);
+    kit_kill(&collector, SIGKILL);
+    free(dir);
+}
+
 int main(void)
 {
     kit_begin("rotate");
@@ -199,5 +283,6 @@ int main(void)
     test_retention("count", "--retain-count", "3", 4);
     test_retention("bytes", "--retain-size", "200k", 6);
     test_age();
+    test_verify_beside();
     return 0;
 }

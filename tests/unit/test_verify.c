@@ -2,6 +2,7 @@
  *
  * --verify: it says yes to files that balance, and no, with the reason, to each kind that does not.
  */
+#include "collector/file/outbox_layout.h"
 #include "shm/segment.h"
 #include "tests/unit/log_kit.h"
 #include "tools/account.h"
@@ -144,14 +145,20 @@ Test(verify, first_file_removed)
     cr_expect_not_null(strstr(result.out, "10 of the records written are in files no longer here"));
 }
 
+/* What is written, the last line counts in the files that are there. */
 Test(verify, middle_file_missing)
 {
+    struct result result;
+
     for (uint64_t number = 1; number <= 3; number++) {
         begin(number);
         block(0, 10);
         finish(number == 1 ? "1.shmlog" : number == 2 ? "2.not" : "3.shmlog");
     }
     expect_bad("those between are missing");
+    expect_bad("records 11 to 20 are missing: no file before this one has them");
+    result = run();
+    cr_expect_str_eq(result.last, "produced=30 written=20 dropped=0 in_ring=0\n");
 }
 
 Test(verify, block_missing)
@@ -520,8 +527,151 @@ Test(verify, live_segment_with_a_hole)
     make_live(SHMLOG_ON_FULL_DROP, 30, 6);
     file.ledger[0].next_seq += 5;
     block(0, 10);
+    live->rings[0].header->tail = live->rings[0].header->tail_seq = 22;
     end("1.shmlog.part");
-    expect_bad("ring 0: records from 7 on are missing");
+    expect_bad("ring 0: records 7 to 21 are missing: the collector took them");
+    end_live();
+}
+
+/* The collector has taken more than the files have: they, and the segment, are as they would be if
+ * the newest file had been deleted. */
+Test(verify, newest_file_deleted)
+{
+    struct result result;
+
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    live->rings[0].header->tail_seq = 9;
+    finish("1.shmlog");
+    expect_bad("ring 0: records 7 to 8 are missing: the collector took them");
+    result = run();
+    cr_expect_str_eq(result.last, "produced=10 written=6 dropped=0 in_ring=2\n");
+    live->rings[0].header->tail_seq = 11; /* and the ring is empty */
+    expect_bad("ring 0: records 7 to 10 are missing: the collector took them");
+    live->rings[0].header->tail_seq = 8;
+    expect_bad("ring 0: record 7 is missing: the collector took them");
+    end_live();
+}
+
+/* ---- What waits in the outbox ---- */
+
+/* Put the bytes into the outbox as an entry for each part; `sizes` of them, ended by 0. */
+static void put_outbox(const uint8_t *bytes, const size_t *sizes)
+{
+    static struct {
+        struct outbox_header header;
+        uint8_t rest[8192 - sizeof(struct outbox_header)];
+        uint8_t data[1 << 20];
+    } box;
+    char path[PATH_MAX + 16];
+    size_t at = 4096;
+    FILE *f;
+
+    memset(&box, 0, sizeof(box));
+    box.header.magic = OUTBOX_MAGIC;
+    box.header.version = OUTBOX_VERSION;
+    box.header.data_offset = offsetof(__typeof__(box), data);
+    box.header.data_size = sizeof(box.data);
+    memcpy(box.header.segment_uuid, live->geometry.uuid, 16);
+    box.header.head = box.header.tail = 3 * sizeof(box.data) + at;
+    for (; *sizes; bytes += *sizes++) {
+        const struct outbox_entry entry = {.kind = OUTBOX_ENTRY_DATA, .size = *sizes};
+        const size_t whole = sizeof(entry) + (*sizes + 63) / 64 * 64;
+
+        memcpy(box.data + at, &entry, sizeof(entry));
+        memcpy(box.data + at + sizeof(entry), bytes, *sizes);
+        at += whole;
+        box.header.head += whole;
+    }
+    snprintf(path, sizeof(path), "%s/outbox", live->path);
+    f = fopen(path, "we");
+    cr_assert_not_null(f);
+    fwrite(&box, sizeof(box), 1, f);
+    fclose(f);
+}
+
+/* Blocks of 4 and of 5 records, which the collector has taken and not written. */
+static uint8_t *waiting_blocks(size_t sizes[3])
+{
+    const size_t begin = file.buffer.size;
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+    uint8_t *bytes;
+
+    memcpy(before, file.ledger, sizeof(before));
+    block(0, 4);
+    sizes[0] = file.buffer.size - begin;
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_OVERWRITTEN, 2);
+    block(0, 5);
+    sizes[1] = file.buffer.size - begin - sizes[0];
+    sizes[2] = 0;
+    bytes = malloc(sizes[0] + sizes[1]);
+    memcpy(bytes, file.buffer.data + begin, sizes[0] + sizes[1]);
+    file.buffer.size = begin;
+    memcpy(file.ledger, before, sizeof(before));
+    return bytes;
+}
+
+Test(verify, outbox_holds_the_rest)
+{
+    size_t sizes[3];
+    uint8_t *bytes;
+    char path[PATH_MAX + 16], cut[PATH_MAX + 16];
+
+    make_live(SHMLOG_ON_FULL_DROP, 20, 6);
+    bytes = waiting_blocks(sizes);
+    end("1.shmlog.part");
+    live->rings[0].header->tail_seq = 18;
+    put_outbox(bytes, sizes);
+    expect_good("produced=20 written=6 dropped=2 in_ring=12\n");
+    live->rings[0].header->tail_seq = 19; /* more was taken than that */
+    expect_bad("ring 0: record 18 is missing: the collector took them");
+    live->rings[0].header->tail_seq = 18;
+    put_outbox(bytes + sizes[0], sizes + 1); /* the first one is gone */
+    expect_bad("ring 0: records 7 to 10 are missing: the collector took them");
+    bytes[sizes[0] + 50] ^= 1;
+    put_outbox(bytes, sizes);
+    expect_bad("records 7 to 17 are in no file, and the collector's outbox cannot be read");
+    live->rings[0].header->tail_seq = 7; /* nothing was taken: it does not matter */
+    expect_good("produced=20 written=6 dropped=0 in_ring=14\n");
+    snprintf(path, sizeof(path), "%s/outbox", live->path);
+    snprintf(cut, sizeof(cut), "%s/outbox", directory);
+    cr_assert_eq(rename(path, cut), 0);
+    cr_assert_eq(symlink(cut, path), 0);
+    live->rings[0].header->tail_seq = 18;
+    expect_bad("outbox cannot be read");
+    free(bytes);
+    end_live();
+}
+
+/* Nonsense in an outbox ends, and is said. */
+Test(verify, hostile_outboxes)
+{
+    char path[PATH_MAX + 16];
+    size_t sizes[3];
+    uint8_t *bytes;
+    uint64_t random = 7;
+
+    make_live(SHMLOG_ON_FULL_DROP, 20, 6);
+    bytes = waiting_blocks(sizes);
+    end("1.shmlog.part");
+    live->rings[0].header->tail_seq = 18;
+    snprintf(path, sizeof(path), "%s/outbox", live->path);
+    for (unsigned i = 0; i < 300; i++) {
+        const long at = (long[]){16, 24, 128, 256, 8192 + 4096, 8192 + 4104}[i % 6];
+        FILE *f;
+
+        put_outbox(bytes, sizes);
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        f = fopen(path, "r+e");
+        cr_assert_not_null(f);
+        fseek(f, at, SEEK_SET);
+        random >>= i % 50;
+        fwrite(&random, 8, 1, f);
+        fclose(f);
+        if (i % 10 == 9)
+            cr_assert_eq(truncate(path, (off_t)(random % (1 << 20))), 0);
+        cr_expect_geq(run().r, 0);
+    }
+    free(bytes);
     end_live();
 }
 
@@ -608,6 +758,41 @@ Test(account, live_rings)
     account = account_of(10, 0, 0); /* a ring that is behind its files */
     account_close_live(&account, &(struct account_ring){.newest = 8}, &report);
     cr_expect_gt(problems, 0);
+}
+
+/* Retention removed files that were to be read next: they count as those before the first one. */
+Test(account, files_removed_while_reading)
+{
+    struct account account = account_of(10, 3, 0);
+    struct file_ledger_entry start = {
+        .kind = SHMLOG_RING_CPU,
+        .next_seq = 31,
+        .written = 28,
+        .lost = {[SHMLOG_LOST_FULL] = 3, [SHMLOG_LOST_OVERWRITTEN] = 2}};
+
+    account.before = 4;
+    account_skip(&account, &start);
+    account_block(&account, 31, 5, true, &report);
+    start.next_seq = 36;
+    start.written = 33;
+    account_seal(&account, &start, &report);
+    account_close_sealed(&account, 38, &report);
+    expect_account(&account, 38, 5, 0, 0);
+    cr_expect_eq(account.written, 33);
+    cr_expect_eq(account.before, 22);
+}
+
+/* What the collector takes while the files are read is on its way; overwritten is what it had not
+ * taken. */
+Test(account, taken_while_reading)
+{
+    struct account account = account_of(10, 0, 0);
+
+    account_close_live(
+        &account,
+        &(struct account_ring){.newest = 30, .oldest = 25, .taken_before = 11, .taken = 21},
+        &report);
+    expect_account(&account, 30, 4, 16, 0);
 }
 
 Test(account, missing_records_do_not_balance)
