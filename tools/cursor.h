@@ -41,7 +41,12 @@ struct cursor_options {
     bool follow;
     /* `reason` says more than the error does, or is NULL. */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
+    /* Records that were lost on their way to the files. */
     void (*on_gap)(void *arg, const struct file_gap *gap);
+    /* Records of a live ring that this reader was too slow for: writers have used their slots
+     * again. `unread` of them were overwritten before the collector had taken them; these are lost
+     * as well, and on_gap() is told. The others are in the files, or on their way there. */
+    void (*on_missed)(void *arg, uint32_t ring, uint64_t records, uint64_t unread);
     /* Before each pause of `follow`; true ends it as if the segment were gone. May be NULL. */
     bool (*on_idle)(void *arg);
     void *arg;

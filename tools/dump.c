@@ -44,6 +44,7 @@ static void complain(const char *message)
 struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
+    uint64_t missed, unread; /* by this reader; of them, overwritten before the collector came */
     struct printer *printer; /* NULL: nothing is printed yet */
     int failed;              /* the first error of writing what was waiting */
 };
@@ -85,19 +86,31 @@ static void on_gap(void *arg, const struct file_gap *gap)
         run->lost[gap->cause] += gap->count;
 }
 
+static void on_missed(void *arg, uint32_t ring, uint64_t records, uint64_t unread)
+{
+    struct run *run = arg;
+
+    run->missed += records;
+    run->unread += unread;
+}
+
 static bool on_idle(void *arg)
 {
     return flush_rows(arg) < 0 || stop;
 }
 
-/* The loss stands in the records' place, on standard error: what is printed is not all there was.
- */
+/* On standard error: what is printed is not all there was. Lost is what no reader will see. */
 static void report_run(const struct run *run)
 {
     bool any = false;
 
     if (run->damages > DAMAGE_SHOWN)
         fprintf(stderr, PROGRAM ": and %" PRIu64 " more damages\n", run->damages - DAMAGE_SHOWN);
+    if (run->missed > run->unread)
+        fprintf(stderr,
+                PROGRAM ": records missed by this reader, which was too slow: %" PRIu64
+                        "; the collector has taken them, see the log files\n",
+                run->missed - run->unread);
     for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (run->lost[i]) {
             fprintf(stderr, "%s %" PRIu64 " %s",
@@ -199,6 +212,7 @@ static int dump(struct options *options)
 
     options->cursor.on_damage = on_damage;
     options->cursor.on_gap = on_gap;
+    options->cursor.on_missed = on_missed;
     options->cursor.on_idle = on_idle;
     options->cursor.arg = &run;
     r = cursor_open(options->paths, options->path_count, &options->cursor, &cursor, message,

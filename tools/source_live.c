@@ -7,7 +7,8 @@
  * the snapshot before by a margin: what another ring committed at the same time is then there too.
  *
  * Since nothing is consumed, a writer may overwrite slots at any time that the collector has given
- * free, whatever the segment's policy: then records are reported as lost to this reader.
+ * free, whatever the segment's policy: then records are reported as missed by this reader, and as
+ * lost only if the collector had not taken them.
  */
 #include "shm/clock.h"
 #include "shm/guard.h"
@@ -172,6 +173,20 @@ static bool take_record(struct live_stream *stream)
     return false;
 }
 
+/* How many of the records passed over were overwritten before the collector took them. With other
+ * policies than overwrite, writers wait for it. */
+static uint64_t count_unread(const struct live_stream *stream, const struct shm_read *read)
+{
+    uint64_t taken;
+
+    if (!stream->reader.overwrite)
+        return 0;
+    taken = shmlog_load_acquire_(&stream->reader.ring->tail_seq); /* pairs with the collector's */
+    if (taken <= read->first_seq)
+        return read->lost;
+    return taken - read->first_seq < read->lost ? read->lost - (taken - read->first_seq) : 0;
+}
+
 static void lost(struct live_stream *stream, const struct shm_read *read)
 {
     const struct cursor_options *options = stream->live->params.options;
@@ -183,8 +198,13 @@ static void lost(struct live_stream *stream, const struct shm_read *read)
         .pos = stream->reader.pos,
     };
 
+    if (read->cause == SHMLOG_LOST_OVERWRITTEN) {
+        gap.count = count_unread(stream, read);
+        if (options->on_missed)
+            options->on_missed(options->arg, gap.ring, read->lost, gap.count);
+    }
     memcpy(gap.file_uuid, stream->live->segment->geometry.uuid, 16);
-    if (options->on_gap)
+    if (gap.count && options->on_gap)
         options->on_gap(options->arg, &gap);
     if (read->cause == SHMLOG_LOST_DAMAGED && stream->damages++ < DAMAGE_SHOWN)
         damaged(stream->live, read->first_pos, -EBADMSG, "damaged slots in a ring");

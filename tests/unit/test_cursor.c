@@ -113,6 +113,14 @@ static void on_gap(void *arg, const struct file_gap *gap)
     gap_records += gap->count;
 }
 
+static uint64_t missed, unread;
+
+static void on_missed(void *arg, uint32_t ring, uint64_t records, uint64_t of_them)
+{
+    missed += records;
+    unread += of_them;
+}
+
 static int next(void *arg, struct cursor_record *ret_record)
 {
     return cursor_next(arg, ret_record);
@@ -132,6 +140,7 @@ static const char *read_all(const char *path, struct cursor_options options)
 
     options.on_damage = on_damage;
     options.on_gap = on_gap;
+    options.on_missed = on_missed;
     r = cursor_open(paths, 1, &options, &cursor, message, sizeof(message));
     cr_assert_eq(r, 0, "%s", message);
     cr_assert_eq(join_open(next, cursor, &(struct join_options){0}, &join), 0);
@@ -483,16 +492,21 @@ Test(cursor, every_cut)
 static struct shm_segment *live;
 static char live_path[128];
 
-static void begin_live(void)
+static void begin_live_with(uint32_t on_full)
 {
     struct shmlog_clock_pair pair;
 
     snprintf(live_path, sizeof(live_path), "%s/segment", directory);
-    live = log_kit_segment(live_path, SHMLOG_ON_FULL_DROP);
+    live = log_kit_segment(live_path, on_full);
     shm_clock_sample(live->geometry.clock, &pair);
     shm_clock_publish(live, &pair);
     log_kit_register(live, 1, &text_site);
     log_kit_register(live, 2, &more_site);
+}
+
+static void begin_live(void)
+{
+    begin_live_with(SHMLOG_ON_FULL_DROP);
 }
 
 static void end_live(void)
@@ -602,6 +616,67 @@ Test(cursor, follow_is_ended_by_its_caller)
     cr_expect_str_eq(read_all(live_path, options), "");
     cr_expect_eq(pauses, 2);
     end_live();
+}
+
+/* While a reader pauses, 3,000 records go through a ring of 1,024 slots, and the collector takes
+ * those before `taken`. */
+#define PASSING 3000u
+static uint64_t taken;
+
+static bool pass_by(void *arg)
+{
+    struct shmlog_ring *const header = live->rings[0].header;
+
+    if (pauses++ == 0)
+        for (uint64_t seq = 1; seq <= PASSING; seq++) {
+            log_kit_slots_begin(&slots, seq, 0);
+            log_kit_string(&slots, 1, start, 0, "x");
+            log_kit_commit(live, 0, &slots);
+            if (seq < taken)
+                header->tail = header->tail_seq = seq;
+        }
+    if (taken)
+        header->tail_seq = taken, header->tail = taken - 1;
+    return pauses > 5;
+}
+
+/* Returns how many records came out. */
+static uint64_t read_beside(uint32_t on_full, uint64_t before)
+{
+    struct cursor_options options = all;
+    uint64_t records;
+
+    options.follow = true;
+    options.on_idle = pass_by;
+    taken = before;
+    pauses = 0;
+    missed = unread = gap_records = 0;
+    begin_live_with(on_full);
+    start = shm_clock_now(live->geometry.clock);
+    records = strlen(read_all(live_path, options)) / 2;
+    end_live();
+    return records;
+}
+
+/* What a reader was too slow for is in the files, unless nobody had taken it. */
+Test(cursor, missed_is_not_lost)
+{
+    uint64_t records = read_beside(SHMLOG_ON_FULL_DROP, PASSING);
+
+    cr_expect_gt(records, 500);
+    cr_expect_eq(records + missed, PASSING, "%" PRIu64 " + %" PRIu64, records, missed);
+    cr_expect_eq(unread, 0);
+    cr_expect_eq(gap_records, 0);
+
+    records = read_beside(SHMLOG_ON_FULL_OVERWRITE, 0); /* a flight recorder */
+    cr_expect_eq(records + missed, PASSING);
+    cr_expect_eq(unread, missed);
+    cr_expect_eq(gap_records, missed);
+
+    records = read_beside(SHMLOG_ON_FULL_OVERWRITE, 501); /* its collector has taken some */
+    cr_expect_eq(records + missed, PASSING);
+    cr_expect_eq(unread, missed - 500);
+    cr_expect_eq(gap_records, unread);
 }
 
 Test(cursor, names_that_are_nothing)
