@@ -166,6 +166,23 @@ static void store(struct options *options, const struct definition *d, uint64_t 
     memcpy((char *)options + d->offset, &value, d->size); /* little-endian */
 }
 
+/* A list: those of one given before stay. */
+static int add_cpus(struct options *options, const char *text)
+{
+    uint32_t cpus[OPTIONS_CPUS_MAX];
+    const int n = options_cpu_list(text, cpus);
+
+    if (n <= 0 || (uint32_t)n > OPTIONS_CPUS_MAX - options->cpu_count)
+        return -EINVAL;
+    for (uint32_t i = 0; i < options->cpu_count; i++)
+        for (int j = 0; j < n; j++)
+            if (options->cpus[i] == cpus[j])
+                return -EINVAL;
+    memcpy(&options->cpus[options->cpu_count], cpus, (size_t)n * sizeof(*cpus));
+    options->cpu_count += (uint32_t)n;
+    return 0;
+}
+
 /* Parse one option's argument; 0, or -EINVAL with what would be right in `ret_expected`. */
 static int parse_argument(struct options *options, const struct definition *d, const char *text,
                           char *ret_expected, size_t size)
@@ -183,16 +200,11 @@ static int parse_argument(struct options *options, const struct definition *d, c
     case FLAG:
         store(options, d, 1);
         return 0;
-    case CPUS: {
-        const int n = options_cpu_list(text, options->cpus);
-
-        if (n > 0) {
-            options->cpu_count = (uint32_t)n;
+    case CPUS:
+        if (add_cpus(options, text) == 0)
             return 0;
-        }
-        snprintf(ret_expected, size, "must be a list of cores like 0-3,8");
+        snprintf(ret_expected, size, "must be a list of cores like 0-3,8, each of them once");
         return -EINVAL;
-    }
     case CPU:
         if (parse_number(text, false, &value) == 0 && value < CPU_SETSIZE) {
             store(options, d, value);
@@ -226,8 +238,11 @@ static int parse_argument(struct options *options, const struct definition *d, c
             store(options, d, value);
             return 0;
         }
-        snprintf(ret_expected, size, "must be a number from %llu to %llu",
-                 (unsigned long long)d->min, (unsigned long long)d->max);
+        snprintf(ret_expected, size, "must be a number from %llu to %llu%s",
+                 (unsigned long long)d->min, (unsigned long long)d->max,
+                 d->kind == BYTES     ? ", with k, m, g or t for powers of 1024"
+                 : d->kind == FOREVER ? ", or 'forever'"
+                                      : "");
         return -EINVAL;
     }
     return -EINVAL;
@@ -351,7 +366,7 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
             return OPTIONS_DONE;
         }
         if (strncmp(argv[i], "--", 2) != 0 || !*name) {
-            fprintf(err, "%s: %s: not an option; see --help\n", tool, argv[i]);
+            fprintf(err, "%s: %s: not an option; see --help\n", tool, *argv[i] ? argv[i] : "''");
             return OPTIONS_WRONG;
         }
         n = strcspn(name, "=");
@@ -370,7 +385,7 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
             return OPTIONS_WRONG;
         }
         if (parse_argument(&o, d, argument, expected, sizeof(expected)) < 0) {
-            fprintf(err, "%s: --%s %s: %s\n", tool, d->name, argument, expected);
+            fprintf(err, "%s: --%s %s: %s\n", tool, d->name, *argument ? argument : "''", expected);
             return OPTIONS_WRONG;
         }
     }

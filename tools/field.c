@@ -15,7 +15,9 @@ static const char *const names[] = {
 #define X(id, name) name,
     FIELDS(X)
 #undef X
+        [FIELD_TIME] = "time",
 };
+#define FIELD_NAMES (sizeof(names) / sizeof(names[0]))
 
 void field_list_all(struct field_list *ret_list)
 {
@@ -24,59 +26,79 @@ void field_list_all(struct field_list *ret_list)
         ret_list->field[i] = (struct field){.id = (enum field_id)i, .name = names[i]};
 }
 
-static bool find(const char *name, struct field *ret_field)
+/* 0; -EINVAL: there is no such field. */
+static int find(const char *name, size_t size, struct field *ret_field)
 {
-    *ret_field = (struct field){.name = name};
-    for (size_t i = 0; i < FIELD_ALL; i++)
-        if (!strcmp(name, names[i])) {
-            ret_field->id = (enum field_id)i;
-            return true;
+    static const char prefix[] = "fields.";
+    const size_t prefix_size = sizeof(prefix) - 1;
+    char *own;
+
+    for (size_t i = 0; i < FIELD_NAMES; i++)
+        if (strlen(names[i]) == size && !memcmp(name, names[i], size)) {
+            *ret_field = (struct field){.id = (enum field_id)i, .name = names[i]};
+            return 0;
         }
-    if (!strcmp(name, "time")) {
-        ret_field->id = FIELD_TIME;
-        return true;
-    }
-    if (!strncmp(name, "fields.", 7) && name[7]) {
-        ret_field->id = FIELD_ARGUMENT;
-        ret_field->argument = name + 7;
-        return true;
-    }
+    if (size <= prefix_size || memcmp(name, prefix, prefix_size) != 0)
+        return -EINVAL;
+    own = strndup(name, size);
+    if (!own)
+        return -ENOMEM;
+    *ret_field = (struct field){.id = FIELD_ARGUMENT, .name = own, .argument = own + prefix_size};
+    return 0;
+}
+
+static void say_unknown(const char *name, size_t size, char *ret_message, size_t message_size)
+{
+    struct text text = {0};
+
+    text_printf(&text, "'%.*s' is not a field; there are:", (int)(size < 64 ? size : 64), name);
+    for (size_t i = 0; i < FIELD_NAMES; i++)
+        text_printf(&text, " %s", names[i]);
+    text_puts(&text, " fields.NAME");
+    snprintf(ret_message, message_size, "%.*s", (int)text.size, text.data ? text.data : "");
+    text_done(&text);
+}
+
+/* Keys and columns are unique. */
+static bool is_there(const struct field_list *list, const char *name)
+{
+    for (size_t i = 0; i + 1 < list->count; i++)
+        if (!strcmp(list->field[i].name, name))
+            return true;
     return false;
 }
 
-int field_list_parse(const char *string, struct field_list *ret_list, char *ret_message,
-                     size_t message_size)
+int field_list_add(struct field_list *list, const char *string, char *ret_message,
+                   size_t message_size)
 {
-    struct field_list list = {.names = strdup(string)};
-    char *rest = list.names, *name;
+    do {
+        const size_t size = strcspn(string, ",");
+        int r;
 
-    if (!rest)
-        return -ENOMEM;
-    while ((name = strsep(&rest, ","))) {
-        if (list.count == FIELD_LIST_MAX) {
+        if (list->count == FIELD_LIST_MAX) {
             snprintf(ret_message, message_size, "more than %d fields", FIELD_LIST_MAX);
-            goto refuse;
+            return -EINVAL;
         }
-        if (!find(name, &list.field[list.count])) {
-            snprintf(ret_message, message_size,
-                     "unknown field '%s'; there are: time time_ns level site category file line "
-                     "function pid tid process thread cpu ring seq message fields fields.NAME",
-                     name);
-            goto refuse;
+        r = find(string, size, &list->field[list->count]);
+        if (r == -EINVAL)
+            say_unknown(string, size, ret_message, message_size);
+        if (r < 0)
+            return r;
+        if (is_there(list, list->field[list->count++].name)) {
+            snprintf(ret_message, message_size, "'%.*s' is named twice",
+                     (int)(size < 64 ? size : 64), string);
+            return -EINVAL;
         }
-        list.count++;
-    }
-    *ret_list = list;
+        string += size;
+    } while (*string++);
     return 0;
-
-refuse:
-    free(list.names);
-    return -EINVAL;
 }
 
 void field_list_done(struct field_list *list)
 {
-    free(list->names);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->field[i].id == FIELD_ARGUMENT)
+            free((char *)(uintptr_t)list->field[i].name);
     *list = (struct field_list){0};
 }
 

@@ -38,21 +38,21 @@ enum field_id {
 struct field {
     enum field_id id;
     const char *name;     /* as given: the key */
-    const char *argument; /* ARGUMENT: its name */
+    const char *argument; /* ARGUMENT: its name, in `name`, which the list owns */
 };
 
 #define FIELD_LIST_MAX 64
 struct field_list {
     struct field field[FIELD_LIST_MAX];
     size_t count;
-    char *names; /* what `name` points into */
 };
 
 /* All fields that JSON and CSV have by default. */
 void field_list_all(struct field_list *ret_list);
-/* `LIST`: names with commas between. -EINVAL: ret_message says which one is unknown. */
-int field_list_parse(const char *string, struct field_list *ret_list, char *ret_message,
-                     size_t message_size);
+/* Add those of a `LIST`, names with commas between, to a list that is zero at first. -EINVAL:
+ * ret_message says which one is unknown, or there already; -ENOMEM. */
+int field_list_add(struct field_list *list, const char *string, char *ret_message,
+                   size_t message_size);
 void field_list_done(struct field_list *list);
 
 /* What kind of value a line has in the field. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool parse_number(const char **at, uint32_t *ret_number)
@@ -23,31 +24,72 @@ static bool parse_number(const char **at, uint32_t *ret_number)
     return *at != start;
 }
 
-int filter_numbers_parse(const char *string, struct filter_numbers *ret_numbers)
+int filter_numbers_add(struct filter_numbers *numbers, const char *string)
 {
-    struct filter_numbers numbers = {0};
+    unsigned count = numbers->count;
     const char *at = string;
 
     for (;;) {
-        struct filter_range *range = &numbers.range[numbers.count];
+        struct filter_range range;
 
-        if (numbers.count == sizeof(numbers.range) / sizeof(numbers.range[0]))
+        if (!parse_number(&at, &range.first))
             return -EINVAL;
-        if (!parse_number(&at, &range->first))
+        range.last = range.first;
+        if (*at == '-' && (at++, !parse_number(&at, &range.last)))
             return -EINVAL;
-        range->last = range->first;
-        if (*at == '-' && (at++, !parse_number(&at, &range->last)))
+        if (range.last < range.first)
             return -EINVAL;
-        if (range->last < range->first)
-            return -EINVAL;
-        numbers.count++;
+        if (count == FILTER_RANGES_MAX)
+            return -ENOBUFS;
+        numbers->range[count++] = range;
         if (!*at)
             break;
         if (*at++ != ',')
             return -EINVAL;
     }
-    *ret_numbers = numbers;
+    numbers->count = count;
     return 0;
+}
+
+static int add_glob(struct filter_globs *globs, const char *glob, size_t size)
+{
+    char **grown;
+
+    if (!size)
+        return -EINVAL;
+    grown = reallocarray(globs->glob, globs->count + 1, sizeof(char *));
+    if (!grown)
+        return -ENOMEM;
+    globs->glob = grown;
+    globs->glob[globs->count] = strndup(glob, size);
+    if (!globs->glob[globs->count])
+        return -ENOMEM;
+    globs->count++;
+    return 0;
+}
+
+int filter_globs_add(struct filter_globs *globs, const char *string, bool split)
+{
+    const size_t before = globs->count;
+    int r;
+
+    do {
+        const size_t size = split ? strcspn(string, ",") : strlen(string);
+
+        r = add_glob(globs, string, size);
+        string += size;
+    } while (r == 0 && *string++);
+    while (r < 0 && globs->count > before)
+        free(globs->glob[--globs->count]);
+    return r;
+}
+
+static void globs_done(struct filter_globs *globs)
+{
+    while (globs->count)
+        free(globs->glob[--globs->count]);
+    free(globs->glob);
+    globs->glob = NULL;
 }
 
 static bool has_number(const struct filter_numbers *numbers, bool known, uint32_t number)
@@ -62,12 +104,16 @@ static bool has_number(const struct filter_numbers *numbers, bool known, uint32_
 
 int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size)
 {
-    int r = regcomp(&filter->regex, regex, REG_EXTENDED | REG_NOSUB);
+    regex_t compiled;
+    int r = regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB);
 
     if (r) {
-        regerror(r, &filter->regex, ret_message, message_size);
+        regerror(r, &compiled, ret_message, message_size);
         return -EINVAL;
     }
+    if (filter->grep)
+        regfree(&filter->regex);
+    filter->regex = compiled;
     filter->grep = true;
     return 0;
 }
@@ -77,6 +123,8 @@ void filter_done(struct filter *filter)
     if (filter->grep)
         regfree(&filter->regex);
     filter->grep = false;
+    globs_done(&filter->category);
+    globs_done(&filter->site);
 }
 
 static bool site_matches(const char *pattern, const struct cursor_record *record)
@@ -105,6 +153,22 @@ static bool site_matches(const char *pattern, const struct cursor_record *record
     return !fnmatch(pattern, text, 0);
 }
 
+static bool site_passes(const struct filter_globs *globs, const struct cursor_record *record)
+{
+    for (size_t i = 0; i < globs->count; i++)
+        if (site_matches(globs->glob[i], record))
+            return true;
+    return !globs->count;
+}
+
+static bool category_passes(const struct filter_globs *globs, const struct cursor_record *record)
+{
+    for (size_t i = 0; i < globs->count && record->site; i++)
+        if (!fnmatch(globs->glob[i], record->site->category, FNM_CASEFOLD))
+            return true;
+    return !globs->count;
+}
+
 /* The message may hold any byte, NUL too: its end is given by its size. */
 static bool message_matches(const regex_t *regex, struct text *message)
 {
@@ -124,10 +188,7 @@ bool filter_passes(struct filter *filter, struct line *line)
     if (!has_number(&filter->pid, producer, producer ? producer->pid : 0) ||
         !has_number(&filter->tid, producer, producer ? producer->tid : 0))
         return false;
-    if (filter->category &&
-        (!record->site || fnmatch(filter->category, record->site->category, FNM_CASEFOLD)))
-        return false;
-    if (filter->site && !site_matches(filter->site, record))
+    if (!category_passes(&filter->category, record) || !site_passes(&filter->site, record))
         return false;
     return !filter->grep || message_matches(&filter->regex, line_message(line));
 }

@@ -10,23 +10,35 @@
 #include <regex.h>
 
 /* A set of numbers, as `7` or `0-3,8`. */
+#define FILTER_RANGES_MAX 256
 struct filter_numbers {
     struct filter_range {
         uint32_t first, last;
-    } range[32];
+    } range[FILTER_RANGES_MAX];
     unsigned count; /* 0: any number */
 };
-int filter_numbers_parse(const char *string, struct filter_numbers *ret_numbers); /* -EINVAL */
+/* Add those of a list. -EINVAL: it is none; -ENOBUFS: too many; the set is as before then. */
+int filter_numbers_add(struct filter_numbers *numbers, const char *string);
+
+/* Patterns, one of which must match. */
+struct filter_globs {
+    char **glob;
+    size_t count; /* 0: anything does */
+};
+/* Add a pattern, or with `split` all of a list with commas between. -EINVAL: one is empty;
+ * -ENOMEM; the set is as before then. */
+int filter_globs_add(struct filter_globs *globs, const char *string, bool split);
 
 struct filter {
-    const char *category; /* glob, NULL any; case does not matter */
-    const char *site;     /* id, or a glob for format, function, file or FILE:LINE; NULL any */
+    struct filter_globs category; /* case does not matter */
+    struct filter_globs site;     /* ids, or globs for format, function, file or FILE:LINE */
     struct filter_numbers pid, tid, cpu;
     bool grep; /* `regex` is there */
     regex_t regex;
 };
 
-/* Extended regular expression, for the message. -EINVAL: ret_message says what is wrong with it. */
+/* Extended regular expression, for the message, in place of the one before. -EINVAL: ret_message
+ * says what is wrong with it. */
 int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size);
 void filter_done(struct filter *filter);
 bool filter_passes(struct filter *filter, struct line *line);

@@ -11,49 +11,69 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* X(ID, letter or 0, "name", "ARGUMENT" or NULL, "help") in the order of --help. */
-#define OPTIONS(X)                                                                                \
-    X(FORMAT, 'f', "format", "FORMAT", "text (default), json (a line each) or csv")               \
-    X(FIELDS, 'F', "fields", "LIST", "print these fields only: names with commas between")        \
-    X(SINCE, 'S', "since", "TIME", "records from then on: 2026-11-21T02:09:10.5, @SECONDS, -10m") \
-    X(UNTIL, 'U', "until", "TIME", "records up to then")                                          \
-    X(LEVEL, 'l', "level", "LEVEL", "records of this level and above")                            \
-    X(CATEGORY, 'c', "category", "GLOB", "records of matching categories")                        \
-    X(SITE, 's', "site", "GLOB", "records of sites by format, function, FILE, FILE:LINE or id")   \
-    X(PID, 'p', "pid", "LIST", "records of these processes, as 7 or 0-3,8")                       \
-    X(TID, 't', "tid", "LIST", "records of these threads")                                        \
-    X(CPU, 'C', "cpu", "LIST", "records from the rings of these cores")                           \
-    X(GREP, 'g', "grep", "REGEX", "records whose message matches this extended regex")            \
-    X(COUNT_BY, 'b', "count-by", "FIELD", "no records, but how many there are by this field")     \
-    X(FOLLOW, 0, "follow", NULL, "go on with new records of a segment until it is gone")          \
-    X(LIMIT, 'n', "limit", "N", "stop after N records")                                           \
-    X(INFO, 'i', "info", NULL, "what a segment is: geometry, rings, producers, sites, collector") \
-    X(RINGS, 0, "rings", NULL, "of --info, the rings")                                            \
-    X(PRODUCERS, 0, "producers", NULL, "of --info, the producers")                                \
-    X(SITES, 0, "sites", NULL, "of --info, the sites")                                            \
-    X(HEALTH, 0, "health", NULL, "one line on how a segment does; exit status 0, 1 or 2")         \
-    X(VERIFY, 'V', "verify", NULL, "check files, and that no record is missing unaccounted")      \
-    X(SET_LEVEL, 0, "set-level", "LEVEL", "change the level of a running segment")                \
-    X(HELP, 'h', "help", NULL, "this text")                                                       \
-    X(VERSION, 0, "version", NULL, "the version")
+#define LEVELS_WANTED "must be one of trace, debug, info, warn, error, critical"
+#define TIME_WANTED "must be a time, as 2026-11-21T02:09:10.5, @SECONDS, or -10m for so long ago"
+#define NUMBERS_WANTED "must be a list of numbers, as 7 or 0-3,8"
+
+/* X(ID, letter or 0, "name", "ARGUMENT" or NULL, KIND, modes, what the argument must be, "help") in
+ * the order of --help. */
+#define OPTIONS(X)                                                                            \
+    X(FORMAT, 'f', "format", "FORMAT", VALUE, FOR_RECORDS | FOR_INFO | FOR_HEALTH,            \
+      "must be one of text, json, csv", "text (default), json (a line each) or csv")          \
+    X(FIELDS, 'F', "fields", "LIST", LIST, FOR_RECORDS, NULL,                                 \
+      "print these fields only: names with commas between")                                   \
+    X(SINCE, 'S', "since", "TIME", VALUE, FOR_RECORDS, TIME_WANTED,                           \
+      "records from then on: 2026-11-21T02:09:10.5, @SECONDS, -10m")                          \
+    X(UNTIL, 'U', "until", "TIME", VALUE, FOR_RECORDS, TIME_WANTED, "records up to then")     \
+    X(LEVEL, 'l', "level", "LEVEL", VALUE, FOR_RECORDS, LEVELS_WANTED,                        \
+      "records of this level and above")                                                      \
+    X(CATEGORY, 'c', "category", "LIST", LIST, FOR_RECORDS,                                   \
+      "must be patterns with commas between, none of them empty",                             \
+      "records of matching categories, as order or order,risk*")                              \
+    X(SITE, 's', "site", "GLOB", LIST, FOR_RECORDS, NULL,                                     \
+      "records of sites by format, function, FILE, FILE:LINE or id")                          \
+    X(PID, 'p', "pid", "LIST", LIST, FOR_RECORDS, NUMBERS_WANTED,                             \
+      "records of these processes, as 7 or 0-3,8")                                            \
+    X(TID, 't', "tid", "LIST", LIST, FOR_RECORDS, NUMBERS_WANTED, "records of these threads") \
+    X(CPU, 'C', "cpu", "LIST", LIST, FOR_RECORDS, NUMBERS_WANTED,                             \
+      "records from the rings of these cores")                                                \
+    X(GREP, 'g', "grep", "REGEX", VALUE, FOR_RECORDS, NULL,                                   \
+      "records whose message matches this extended regex")                                    \
+    X(COUNT_BY, 'b', "count-by", "FIELD", VALUE, FOR_RECORDS, NULL,                           \
+      "no records, but how many there are by this field")                                     \
+    X(FOLLOW, 0, "follow", NULL, FLAG, FOR_RECORDS, NULL,                                     \
+      "go on with new records of a segment until it is gone")                                 \
+    X(LIMIT, 'n', "limit", "N", VALUE, FOR_RECORDS, "must be a number of records",            \
+      "stop after N records")                                                                 \
+    X(INFO, 'i', "info", NULL, ACTION, FOR_INFO, NULL,                                        \
+      "what a segment is: geometry, rings, producers, sites, collector")                      \
+    X(RINGS, 0, "rings", NULL, PART, FOR_INFO, NULL, "of --info, the rings")                  \
+    X(PRODUCERS, 0, "producers", NULL, PART, FOR_INFO, NULL, "of --info, the producers")      \
+    X(SITES, 0, "sites", NULL, PART, FOR_INFO, NULL, "of --info, the sites")                  \
+    X(HEALTH, 0, "health", NULL, ACTION, FOR_HEALTH, NULL,                                    \
+      "one line on how a segment does; exit status 0, 1 or 2")                                \
+    X(VERIFY, 'V', "verify", NULL, ACTION, FOR_VERIFY, NULL,                                  \
+      "check files, and that no record is missing unaccounted")                               \
+    X(SET_LEVEL, 0, "set-level", "LEVEL", ACTION, FOR_SET_LEVEL, LEVELS_WANTED ", off",       \
+      "change the level of a running segment")                                                \
+    X(HELP, 'h', "help", NULL, ACTION, 0, NULL, "this text")                                  \
+    X(VERSION, 0, "version", NULL, ACTION, 0, NULL, "the version")
 
 enum option_id {
     OPTION_FIRST = 256,
-#define X(id, letter, name, argument, help) OPTION_##id,
+#define X(id, letter, name, argument, kind, modes, wants, help) OPTION_ID_##id,
     OPTIONS(X)
 #undef X
 };
 
-static const struct option_row {
-    int id;
-    char letter;
-    const char *name, *argument, *help;
-} rows[] = {
-#define X(id, letter, name, argument, help) {OPTION_##id, letter, name, argument, help},
+const struct option_row options_table[] = {
+#define X(id, letter, name, argument, kind, modes, wants, help) \
+    {OPTION_ID_##id, letter, name, argument, OPTION_##kind, modes, wants, help},
     OPTIONS(X)
 #undef X
 };
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (sizeof(options_table) / sizeof(options_table[0]))
+const size_t options_table_size = ROWS;
 
 void options_print_help(FILE *out)
 {
@@ -68,7 +88,7 @@ void options_print_help(FILE *out)
           "\n",
           out);
     for (size_t i = 0; i < ROWS; i++) {
-        const struct option_row *row = &rows[i];
+        const struct option_row *row = &options_table[i];
         char left[40], letter[8] = "    ";
 
         if (row->letter)
@@ -107,9 +127,23 @@ static int parse_format(const char *string, enum print_format *ret_format)
     return -EINVAL;
 }
 
+/* A level that records can have. */
+static int parse_level(const char *string, uint32_t *ret_level)
+{
+    uint32_t level;
+    int r = level_parse(string, &level);
+
+    if (r == 0 && level > SHMLOG_CRITICAL)
+        return -EINVAL;
+    if (r == 0)
+        *ret_level = level;
+    return r;
+}
+
 static void show(struct options *options, unsigned part)
 {
-    options->mode = MODE_INFO;
+    if (options->mode == MODE_RECORDS)
+        options->mode = MODE_INFO;
     options->show |= part;
 }
 
@@ -118,37 +152,32 @@ static int set_record_option(struct options *options, int id, const char *argume
                              char *ret_message, size_t message_size)
 {
     switch (id) {
-    case OPTION_FORMAT:
-        options->format_given = true;
+    case OPTION_ID_FORMAT:
         return parse_format(argument, &options->format);
-    case OPTION_FIELDS:
-        field_list_done(&options->fields);
-        return field_list_parse(argument, &options->fields, ret_message, message_size);
-    case OPTION_COUNT_BY:
+    case OPTION_ID_FIELDS:
+        return field_list_add(&options->fields, argument, ret_message, message_size);
+    case OPTION_ID_COUNT_BY:
         field_list_done(&options->count_by);
-        return field_list_parse(argument, &options->count_by, ret_message, message_size);
-    case OPTION_SINCE:
+        return field_list_add(&options->count_by, argument, ret_message, message_size);
+    case OPTION_ID_SINCE:
         return when_parse(argument, now_ns, &options->cursor.since_ns);
-    case OPTION_UNTIL:
+    case OPTION_ID_UNTIL:
         return when_parse(argument, now_ns, &options->cursor.until_ns);
-    case OPTION_LEVEL:
-        return level_parse(argument, &options->cursor.min_level);
-    case OPTION_CATEGORY:
-        options->filter.category = argument;
-        return 0;
-    case OPTION_SITE:
-        options->filter.site = argument;
-        return 0;
-    case OPTION_PID:
-        return filter_numbers_parse(argument, &options->filter.pid);
-    case OPTION_TID:
-        return filter_numbers_parse(argument, &options->filter.tid);
-    case OPTION_CPU:
-        return filter_numbers_parse(argument, &options->filter.cpu);
-    case OPTION_GREP:
-        filter_done(&options->filter);
+    case OPTION_ID_LEVEL:
+        return parse_level(argument, &options->cursor.min_level);
+    case OPTION_ID_CATEGORY:
+        return filter_globs_add(&options->filter.category, argument, true);
+    case OPTION_ID_SITE:
+        return filter_globs_add(&options->filter.site, argument, false);
+    case OPTION_ID_PID:
+        return filter_numbers_add(&options->filter.pid, argument);
+    case OPTION_ID_TID:
+        return filter_numbers_add(&options->filter.tid, argument);
+    case OPTION_ID_CPU:
+        return filter_numbers_add(&options->filter.cpu, argument);
+    case OPTION_ID_GREP:
         return filter_grep(&options->filter, argument, ret_message, message_size);
-    case OPTION_FOLLOW:
+    case OPTION_ID_FOLLOW:
         options->cursor.follow = true;
         return 0;
     default:
@@ -161,31 +190,31 @@ static int set_option(struct options *options, int id, const char *argument, int
                       char *ret_message, size_t message_size)
 {
     switch (id) {
-    case OPTION_INFO:
+    case OPTION_ID_INFO:
         show(options, 0);
         return 0;
-    case OPTION_RINGS:
+    case OPTION_ID_RINGS:
         show(options, SHOW_RINGS);
         return 0;
-    case OPTION_PRODUCERS:
+    case OPTION_ID_PRODUCERS:
         show(options, SHOW_PRODUCERS);
         return 0;
-    case OPTION_SITES:
+    case OPTION_ID_SITES:
         show(options, SHOW_SITES);
         return 0;
-    case OPTION_HEALTH:
+    case OPTION_ID_HEALTH:
         options->mode = MODE_HEALTH;
         return 0;
-    case OPTION_VERIFY:
+    case OPTION_ID_VERIFY:
         options->mode = MODE_VERIFY;
         return 0;
-    case OPTION_SET_LEVEL:
+    case OPTION_ID_SET_LEVEL:
         options->mode = MODE_SET_LEVEL;
         return level_parse(argument, &options->set_level);
-    case OPTION_HELP:
+    case OPTION_ID_HELP:
         options->mode = MODE_HELP;
         return 0;
-    case OPTION_VERSION:
+    case OPTION_ID_VERSION:
         options->mode = MODE_VERSION;
         return 0;
     default:
@@ -200,12 +229,13 @@ static void make_getopt(struct option longs[ROWS + 1], char letters[2 * ROWS + 2
 
     letters[at++] = ':'; /* no messages of its own: a missing argument returns ':' */
     for (size_t i = 0; i < ROWS; i++) {
-        longs[i] = (struct option){rows[i].name, rows[i].argument ? required_argument : no_argument,
-                                   NULL, rows[i].id};
-        if (!rows[i].letter)
+        longs[i] = (struct option){options_table[i].name,
+                                   options_table[i].argument ? required_argument : no_argument,
+                                   NULL, options_table[i].id};
+        if (!options_table[i].letter)
             continue;
-        letters[at++] = rows[i].letter;
-        if (rows[i].argument)
+        letters[at++] = options_table[i].letter;
+        if (options_table[i].argument)
             letters[at++] = ':';
     }
     longs[ROWS] = (struct option){0};
@@ -215,17 +245,92 @@ static void make_getopt(struct option longs[ROWS + 1], char letters[2 * ROWS + 2
 static const struct option_row *row_of(int c)
 {
     for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].id == c || (rows[i].letter && rows[i].letter == c))
-            return &rows[i];
+        if (options_table[i].id == c || (options_table[i].letter && options_table[i].letter == c))
+            return &options_table[i];
     return NULL;
 }
 
-static int check(const struct options *options, char *ret_message, size_t message_size)
+/* Why getopt_long() took an option for wrong: ':' or '?'. */
+static void say_wrong_option(int c, const char *word, char *ret_message, size_t message_size)
+{
+    const struct option_row *row = optopt ? row_of(optopt) : NULL;
+
+    if (row)
+        snprintf(ret_message, message_size, "--%s %s", row->name,
+                 c == ':' ? "needs a value" : "takes no value");
+    else if (optopt)
+        snprintf(ret_message, message_size, "-%c: no such option", optopt);
+    else
+        snprintf(ret_message, message_size, "%s: no such option, or short for several", word);
+}
+
+static void say_wrong_value(const struct option_row *row, const char *value, int error,
+                            char *ret_message, size_t message_size)
+{
+    char *reason = *ret_message ? strdup(ret_message) : NULL;
+
+    snprintf(ret_message, message_size, "--%s %s: %s", row->name, *value ? value : "''",
+             reason                   ? reason
+             : error == -ENOBUFS      ? "too many of them"
+             : error == -ENOMEM       ? strerror(ENOMEM)
+             : !*value || !row->wants ? "must not be empty"
+                                      : row->wants);
+    free(reason);
+}
+
+/* What was given, by the number of its row. */
+struct given {
+    bool option[ROWS];
+    const struct option_row *action; /* the one that says what is to be done */
+};
+
+/* HELP and VERSION go before all. */
+static int note_given(struct given *given, const struct option_row *row, char *ret_message,
+                      size_t message_size)
+{
+    given->option[row - options_table] = true;
+    if (row->kind != OPTION_ACTION || !row->modes)
+        return 0;
+    if (given->action && given->action != row) {
+        snprintf(ret_message, message_size, "--%s and --%s exclude each other", given->action->name,
+                 row->name);
+        return -EINVAL;
+    }
+    given->action = row;
+    return 0;
+}
+
+/* Does each option belong to what is to be done? */
+static int check_given(const struct options *options, const struct given *given, char *ret_message,
+                       size_t message_size)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct option_row *const row = &options_table[i];
+
+        if (!given->option[i] || row->modes & 1u << options->mode)
+            continue;
+        if (given->action)
+            snprintf(ret_message, message_size, "--%s does not apply to --%s", row->name,
+                     given->action->name);
+        else /* a part of --info, without it */
+            snprintf(ret_message, message_size, "--%s does not apply to --info", row->name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check(const struct options *options, const struct given *given, char *ret_message,
+                 size_t message_size)
 {
     const char *wrong = NULL;
 
     if (options->mode == MODE_HELP || options->mode == MODE_VERSION)
         return 0;
+    if (check_given(options, given, ret_message, message_size) < 0)
+        return -EINVAL;
+    for (size_t i = 0; i < options->path_count; i++)
+        if (!*options->paths[i])
+            wrong = "'' is no name of a segment, file or directory";
     if (!options->path_count)
         wrong = "what to read? a segment, files, or a directory is missing";
     else if ((options->mode == MODE_INFO || options->mode == MODE_HEALTH ||
@@ -236,12 +341,12 @@ static int check(const struct options *options, char *ret_message, size_t messag
         wrong = "--info prints text or json";
     else if (options->mode == MODE_HEALTH && options->format == PRINT_CSV)
         wrong = "--health prints text or json";
-    else if (options->mode == MODE_VERIFY && options->format_given)
-        wrong = "--verify prints text only";
     else if (options->count_by.count > 1)
         wrong = "--count-by takes one field";
     else if (options->count_by.count && options->fields.count)
         wrong = "--count-by and --fields exclude each other";
+    else if (options->cursor.since_ns > options->cursor.until_ns)
+        wrong = "--since is later than --until";
     if (!wrong)
         return 0;
     snprintf(ret_message, message_size, "%s", wrong);
@@ -253,38 +358,36 @@ static int parse(int argc, char **argv, int64_t now_ns, struct options *options,
 {
     struct option longs[ROWS + 1];
     char letters[2 * ROWS + 2];
+    struct given given = {0};
     int c;
 
     make_getopt(longs, letters);
     optind = 0; /* from the start, also when called again */
     while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-        const struct option_row *row = row_of(c);
+        const struct option_row *row = c == ':' || c == '?' ? NULL : row_of(c);
         int r;
 
+        *ret_message = 0;
         if (!row) {
-            snprintf(ret_message, message_size,
-                     c == ':' ? "%s wants an argument" : "%s: unknown or ambiguous option",
-                     argv[optind - 1]);
+            say_wrong_option(c, argv[optind - 1], ret_message, message_size);
             return -EINVAL;
         }
-        *ret_message = 0;
-        r = set_option(options, row->id, optarg, now_ns, ret_message, message_size);
-        if (r == 0)
-            continue;
-        if (*ret_message) {
-            char *reason = strdup(ret_message);
-
-            snprintf(ret_message, message_size, "--%s: %s", row->name, reason ? reason : "");
-            free(reason);
-        } else {
-            snprintf(ret_message, message_size, "--%s: '%s' is not a %s it knows", row->name,
-                     optarg, row->argument);
+        r = row->argument && !*optarg
+                ? -EINVAL
+                : set_option(options, row->id, optarg, now_ns, ret_message, message_size);
+        if (r < 0) {
+            say_wrong_value(row, optarg, r, ret_message, message_size);
+            return -EINVAL;
         }
-        return r;
+        r = note_given(&given, row, ret_message, message_size);
+        if (r < 0)
+            return r;
+        if (options->mode == MODE_HELP || options->mode == MODE_VERSION)
+            return 0;
     }
     options->paths = (const char *const *)argv + optind;
     options->path_count = (size_t)(argc - optind);
-    return check(options, ret_message, message_size);
+    return check(options, &given, ret_message, message_size);
 }
 
 int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_options,

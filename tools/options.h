@@ -2,6 +2,10 @@
  *
  * The command line of shmlog-dump. One table makes the parser and --help; a test holds the man page
  * to it.
+ *
+ * Rules for all options: one that does not belong to what is to be done is a mistake; lists may be
+ * given several times, and add up; of other options given several times, the last one counts; no
+ * value is empty.
  */
 #ifndef TOOLS_OPTIONS_H
 #define TOOLS_OPTIONS_H
@@ -28,12 +32,38 @@ enum mode {
 #define SHOW_COLLECTOR 16u
 #define SHOW_ALL 31u
 
+#define FOR_RECORDS (1u << MODE_RECORDS)
+#define FOR_INFO (1u << MODE_INFO)
+#define FOR_HEALTH (1u << MODE_HEALTH)
+#define FOR_VERIFY (1u << MODE_VERIFY)
+#define FOR_SET_LEVEL (1u << MODE_SET_LEVEL)
+
+enum option_kind {
+    OPTION_ACTION, /* says what is to be done; without one: records */
+    OPTION_PART,   /* --info, and what of it */
+    OPTION_FLAG,
+    OPTION_VALUE,
+    OPTION_LIST,
+};
+
+struct option_row {
+    int id;
+    char letter;
+    const char *name;
+    const char *argument; /* NULL: none */
+    enum option_kind kind;
+    unsigned modes;    /* FOR_*: what it belongs to */
+    const char *wants; /* of an argument: what it must be; NULL: there is more to say than that */
+    const char *help;
+};
+extern const struct option_row options_table[];
+extern const size_t options_table_size;
+
 struct options {
     enum mode mode;
     unsigned show;
     uint32_t set_level;
     enum print_format format;
-    bool format_given;
     struct cursor_options cursor; /* bounds and follow */
     struct filter filter;
     struct field_list fields; /* chosen ones; empty: all */

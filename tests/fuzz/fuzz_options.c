@@ -23,14 +23,14 @@ static bool is_grep(const char *argument)
 
 static void parse_values(const char *argument)
 {
-    struct filter_numbers numbers;
+    struct filter_numbers numbers = {0};
     int64_t ns;
     uint32_t level;
     int r = when_parse(argument, INT64_C(1763712000000000000), &ns);
 
     FUZZ_CHECK(r == 0 || r == -EINVAL || r == -ERANGE);
-    r = filter_numbers_parse(argument, &numbers);
-    FUZZ_CHECK(r == 0 || r == -EINVAL);
+    r = filter_numbers_add(&numbers, argument);
+    FUZZ_CHECK(r == 0 || r == -EINVAL || r == -ENOBUFS);
     if (r == 0)
         FUZZ_CHECK(numbers.count <= sizeof(numbers.range) / sizeof(numbers.range[0]));
     r = level_parse(argument, &level);
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     r = options_parse(count, argument, INT64_C(1763712000000000000), &options, message,
                       sizeof(message));
-    FUZZ_CHECK(r == 0 || (r == -EINVAL && *message) || r == -ERANGE);
+    FUZZ_CHECK(r == 0 || (r == -EINVAL && *message));
     options_done(&options);
     free(text);
     return 0;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Filters, field lists, counting and the command line.
+ * Filters, field lists, formats and counting.
  */
 #include "tests/unit/log_kit.h"
 #include "tools/count.h"
 #include "tools/filter.h"
 #include "tools/level.h"
-#include "tools/options.h"
 
 #include <errno.h>
 
@@ -48,48 +47,93 @@ static void make_line(void)
 
 static bool passes(struct filter filter)
 {
-    bool pass;
-
     make_line();
-    pass = filter_passes(&filter, &line);
+    return filter_passes(&filter, &line);
+}
+
+static bool passes_category(const char *list)
+{
+    struct filter filter = {0};
+    bool r;
+
+    cr_assert_eq(filter_globs_add(&filter.category, list, true), 0);
+    r = passes(filter);
     filter_done(&filter);
-    return pass;
+    return r;
+}
+
+static bool passes_site(const char *glob)
+{
+    struct filter filter = {0};
+    bool r;
+
+    cr_assert_eq(filter_globs_add(&filter.site, glob, false), 0);
+    r = passes(filter);
+    filter_done(&filter);
+    return r;
 }
 
 Test(filter, categories_and_sites)
 {
     cr_expect(passes((struct filter){0}));
-    cr_expect(passes((struct filter){.category = "order"}));
-    cr_expect(passes((struct filter){.category = "O*"}));
-    cr_expect(!passes((struct filter){.category = "risk"}));
-    cr_expect(passes((struct filter){.site = "17"}));
-    cr_expect(!passes((struct filter){.site = "1"}));
-    cr_expect(passes((struct filter){.site = "strategy.c"}));
-    cr_expect(passes((struct filter){.site = "strategy.c:42"}));
-    cr_expect(passes((struct filter){.site = "src/*:42"}));
-    cr_expect(!passes((struct filter){.site = "strategy.c:43"}));
-    cr_expect(passes((struct filter){.site = "on_*"}));
-    cr_expect(passes((struct filter){.site = "order * sent"}));
-    cr_expect(!passes((struct filter){.site = "order"}));
+    cr_expect(passes_category("order"));
+    cr_expect(passes_category("O*"));
+    cr_expect(!passes_category("risk"));
+    cr_expect(passes_category("risk,ord*,x"));
+    cr_expect(!passes_category("risk,x"));
+    cr_expect(passes_site("17"));
+    cr_expect(!passes_site("1"));
+    cr_expect(passes_site("strategy.c"));
+    cr_expect(passes_site("strategy.c:42"));
+    cr_expect(passes_site("src/*:42"));
+    cr_expect(!passes_site("strategy.c:43"));
+    cr_expect(passes_site("on_*"));
+    cr_expect(passes_site("order * sent"));
+    cr_expect(!passes_site("order"));
+    cr_expect(!passes_site("17,18"), "a comma is a character of formats");
+}
+
+Test(filter, several_patterns)
+{
+    struct filter filter = {0};
+
+    cr_expect_eq(filter_globs_add(&filter.site, "nothing", false), 0);
+    cr_expect(!passes(filter));
+    cr_expect_eq(filter_globs_add(&filter.site, "17", false), 0);
+    cr_expect(passes(filter));
+    cr_expect_eq(filter_globs_add(&filter.category, "a", true), 0);
+    for (const char *const *bad = (const char *const[]){"", ",", "a,", ",a", "a,,b", NULL}; *bad;
+         bad++)
+        cr_expect_eq(filter_globs_add(&filter.category, *bad, true), -EINVAL, "%s", *bad);
+    cr_expect_eq(filter.category.count, 1);
+    cr_expect(!passes(filter));
+    cr_expect_eq(filter_globs_add(&filter.category, "b,order", true), 0);
+    cr_expect(passes(filter));
+    filter_done(&filter);
 }
 
 Test(filter, numbers)
 {
     struct filter filter = {0};
 
-    cr_expect_eq(filter_numbers_parse("0-2,100", &filter.pid), 0);
+    cr_expect_eq(filter_numbers_add(&filter.pid, "0-2,100"), 0);
     cr_expect(passes(filter));
-    cr_expect_eq(filter_numbers_parse("100", &filter.tid), 0);
+    cr_expect_eq(filter_numbers_add(&filter.tid, "100"), 0);
     cr_expect(!passes(filter));
-    cr_expect_eq(filter_numbers_parse("101", &filter.tid), 0);
+    cr_expect_eq(filter_numbers_add(&filter.tid, "101"), 0); /* adds up */
     cr_expect(passes(filter));
-    cr_expect_eq(filter_numbers_parse("4-8", &filter.cpu), 0);
+    cr_expect_eq(filter_numbers_add(&filter.cpu, "4-8"), 0);
     cr_expect(!passes(filter));
     for (const char *const *bad =
              (const char *const[]){"", "a", "1-", "3-1", "1,", "-1", "4294967296", "1 2", NULL};
          *bad; bad++)
-        cr_expect_eq(filter_numbers_parse(*bad, &filter.cpu), -EINVAL, "%s", *bad);
+        cr_expect_eq(filter_numbers_add(&filter.cpu, *bad), -EINVAL, "%s", *bad);
     cr_expect_eq(filter.cpu.range[0].first, 4);
+    cr_expect_eq(filter.cpu.count, 1);
+    while (filter.cpu.count < FILTER_RANGES_MAX)
+        cr_assert_eq(filter_numbers_add(&filter.cpu, "4"), 0);
+    cr_expect_eq(filter_numbers_add(&filter.cpu, "4"), -ENOBUFS);
+    cr_expect_eq(filter.cpu.count, FILTER_RANGES_MAX);
 }
 
 Test(filter, grep)
@@ -99,12 +143,12 @@ Test(filter, grep)
 
     cr_expect_eq(filter_grep(&filter, "47[0-9]+ sent$", message, sizeof(message)), 0);
     cr_expect(passes(filter));
-    filter.grep = false;
     cr_expect_eq(filter_grep(&filter, "^sent", message, sizeof(message)), 0);
     cr_expect(!passes(filter));
-    filter.grep = false;
     cr_expect_eq(filter_grep(&filter, "(", message, sizeof(message)), -EINVAL);
     cr_expect_neq(*message, 0);
+    cr_expect(!passes(filter), "as before");
+    filter_done(&filter);
 }
 
 Test(filter, unknown_producer_and_site)
@@ -115,10 +159,10 @@ Test(filter, unknown_producer_and_site)
     line.record.producer = NULL;
     line.record.site = NULL;
     cr_expect(filter_passes(&filter, &line));
-    filter.category = "*";
+    cr_expect_eq(filter_globs_add(&filter.category, "*", true), 0);
     cr_expect(!filter_passes(&filter, &line));
-    filter.category = NULL;
-    cr_expect_eq(filter_numbers_parse("0-4294967295", &filter.pid), 0);
+    filter_done(&filter);
+    cr_expect_eq(filter_numbers_add(&filter.pid, "0-4294967295"), 0);
     cr_expect(!filter_passes(&filter, &line));
 }
 
@@ -147,7 +191,7 @@ static const char *print(enum print_format format, const char *fields, char *to,
     memset(to, 0, size);
     printer.out = fmemopen(to, size, "w");
     if (fields)
-        cr_assert_eq(field_list_parse(fields, &printer.fields, message, sizeof(message)), 0);
+        cr_assert_eq(field_list_add(&printer.fields, fields, message, sizeof(message)), 0);
     else
         field_list_all(&printer.fields);
     cr_assert_eq(print_line(&printer, &line), 0);
@@ -174,7 +218,8 @@ Test(filter, formats)
         "\"process\":\"gateway\",\"thread\":null,\"cpu\":3,\"ring\":2,\"seq\":9,"
         "\"message\":\"order 4711 sent\",\"fields\":{\"id\":4711}}\n");
     cr_expect_str_eq(print(PRINT_CSV, "seq,fields,fields.none", to, sizeof(to)),
-                     "seq,fields,fields.none\r\n9,\"{\"\"id\"\":4711}\",\r\n");
+                     "seq,fields,fields.none\r\n"
+                     "9,\"{\"\"id\"\":4711}\",\r\n");
 }
 
 /* The message alone is what the program printed, whatever bytes that are. */
@@ -199,7 +244,7 @@ Test(filter, counting)
     char message[256], to[256] = {0};
     FILE *f = fmemopen(to, sizeof(to), "w");
 
-    cr_assert_eq(field_list_parse("fields.id", &by, message, sizeof(message)), 0);
+    cr_assert_eq(field_list_add(&by, "fields.id", message, sizeof(message)), 0);
     cr_assert_eq(count_open(&by.field[0], &count), 0);
     for (int32_t i = 0; i < 3000; i++) {
         int32_t id = i % 3 == 2 ? 7 : i % 3;
@@ -218,56 +263,4 @@ Test(filter, counting)
     cr_expect_str_eq(to, "1000\t0\n1000\t1\n1000\t7\n1\t-\n1\t4711\n");
     count_close(count);
     field_list_done(&by);
-}
-
-static int parse_line(struct options *options, char *message, const char *arguments)
-{
-    static char words[256];
-    char *argv[16] = {"shmlog-dump"};
-    int argc = 1;
-
-    snprintf(words, sizeof(words), "%s", arguments);
-    for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-        argv[argc++] = word;
-    return options_parse(argc, argv, 0, options, message, 256);
-}
-
-Test(filter, command_lines)
-{
-    static const char *const bad[] = {"",
-                                      "--nonsense x",
-                                      "--format xml x",
-                                      "--level loud x",
-                                      "--limit -1 x",
-                                      "--fields nope x",
-                                      "--cpu a x",
-                                      "--grep ( x",
-                                      "--since later x",
-                                      "--info a b",
-                                      "--info --format csv a",
-                                      "--fields",
-                                      "--count-by level,site x",
-                                      "--count-by level --fields site x",
-                                      "--set-level x",
-                                      "-n 3x x",
-                                      "--verify --format json x"};
-    struct options options;
-    char message[256];
-
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        *message = 0;
-        cr_expect_lt(parse_line(&options, message, bad[i]), 0, "%s", bad[i]);
-        cr_expect_neq(*message, 0, "%s", bad[i]);
-        options_done(&options);
-    }
-    cr_expect_eq(parse_line(&options, message, "--format json -n 3 dir --level warn -g a|b"), 0);
-    cr_expect_eq(options.format, PRINT_JSON);
-    cr_expect_eq(options.limit, 3);
-    cr_expect_eq(options.cursor.min_level, SHMLOG_WARN);
-    cr_expect_eq(options.path_count, 1);
-    options_done(&options);
-    cr_expect_eq(parse_line(&options, message, "--rings --sites trading"), 0);
-    cr_expect_eq(options.mode, MODE_INFO);
-    cr_expect_eq(options.show, SHOW_RINGS | SHOW_SITES);
-    options_done(&options);
 }

@@ -136,7 +136,9 @@ Test(options, forms)
     cr_assert_eq(right("--flush-ms=250").flush_ms, 250);
     cr_assert_eq(right("--flush-ms 1 --flush-ms 2").flush_ms, 2, "the last one counts");
     cr_assert_eq(right("--wait-ms forever").wait_ms, UINT64_MAX);
-    cr_assert_eq(right("--cpus 0-3 --cpus 5").cpu_count, 1);
+    cr_assert_eq(right("--cpus 0-3 --cpus 5").cpu_count, 5, "a list adds up");
+    cr_assert_eq(right("--cpus 0-3 --cpus 5,9").cpus[5], 9);
+    cr_assert_eq(right("--cpus 0-511 --cpus 512-1023").cpu_count, 1024);
     cr_assert_eq(right("--ring-size 65536").ring_bytes, 65536);
     cr_assert_eq(right("--ring-size 64K").ring_bytes, 65536);
     cr_assert_str_eq(right("--segment ./here").segment, "./here");
@@ -210,7 +212,9 @@ Test(options, mistakes)
     wrong_after("--durable=", "--durable takes no value");
     wrong_after("--flush-ms=", "--flush-ms");
     wrong_after("--cpus 0-", "--cpus 0-");
-    wrong_after("--cpus=", "--cpus");
+    wrong_after("--cpus=", "--cpus '': must be a list");
+    wrong_after("--cpus 0-3 --cpus 2", "--cpus 2");
+    wrong_after("--cpus 0-1023 --cpus 1024", "--cpus 1024");
     wrong_after("--on-full block", "drop overwrite wait");
     wrong_after("--page-size 1M", "auto 1G 2M 4K");
     wrong_after("--level loud", "critical");
@@ -223,7 +227,9 @@ Test(options, mistakes)
     wrong_after("--realtime 100", "from 0 to 99");
     wrong_after("--ring-size 65535", "--ring-size");
     wrong_after("--ring-size 100k", "power of two");
-    wrong_after("--ring-size 128kb", "--ring-size 128kb");
+    wrong_after("--ring-size 128kb",
+                "--ring-size 128kb: must be a number from 65536 to 68719476736, "
+                "with k, m, g or t");
     wrong_after("--ring-size 128x", "--ring-size 128x");
     wrong_after("--ring-size k", "--ring-size k");
     wrong_after("--ring-size 18446744073709551615t", "--ring-size");
@@ -234,7 +240,8 @@ Test(options, mistakes)
     wrong_after("--outbox-size 6m", "power of two");
     wrong_after("--spare-rings 1025", "from 0 to 1024");
     wrong_after("--spare-rings 1k", "--spare-rings 1k");
-    wrong_after("--wait-ms ever", "--wait-ms ever");
+    wrong_after("--wait-ms ever",
+                "--wait-ms ever: must be a number from 0 to 86400000, or 'forever'");
     wrong_after("--wait-ms 1.5", "--wait-ms 1.5");
     wrong_after("--flush-ms 0", "from 1 to 60000");
     wrong_after("--zstd-level 20", "from 1 to 19");
