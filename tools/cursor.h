@@ -28,6 +28,7 @@ struct cursor_record {
     uint32_t site_id, producer_id;
     const struct file_site *site;           /* NULL: unknown */
     const struct shmlog_producer *producer; /* NULL: unknown */
+    const char *host, *segment_name;        /* good as long as the cursor */
     const uint8_t *payload;
     uint32_t payload_size;
 };

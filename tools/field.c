@@ -160,14 +160,13 @@ static enum field_kind producer_field(enum field_id id, const struct shmlog_prod
 static enum field_kind argument_field(const char *name, struct line *line,
                                       const struct file_value **ret_value)
 {
-    unsigned count = line_values(line);
+    const unsigned count = line_values(line);
+    int index = count ? render_find_key(line->record.site, name) : -1;
 
-    for (unsigned i = 0; i < count; i++)
-        if (line->record.site->name[i] && !strcmp(line->record.site->name[i], name)) {
-            *ret_value = &line->value[i];
-            return FIELD_VALUE;
-        }
-    return FIELD_NONE;
+    if (index < 0)
+        return FIELD_NONE;
+    *ret_value = &line->value[index];
+    return FIELD_VALUE;
 }
 
 static enum field_kind fields_field(struct line *line, struct text *out, bool *invalid)
@@ -214,6 +213,10 @@ enum field_kind field_get(const struct field *field, struct line *line, struct t
         message = line_message(line);
         text_put(out, message->data, message->size);
         return FIELD_STRING;
+    case FIELD_HOST:
+        return string(out, record->host);
+    case FIELD_SEGMENT:
+        return string(out, record->segment_name);
     case FIELD_FIELDS:
         return fields_field(line, out, invalid);
     case FIELD_ARGUMENT:

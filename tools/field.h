@@ -24,7 +24,9 @@
     X(RING, "ring")         \
     X(SEQ, "seq")           \
     X(MESSAGE, "message")   \
-    X(FIELDS, "fields")
+    X(FIELDS, "fields")     \
+    X(HOST, "host")         \
+    X(SEGMENT, "segment")
 
 enum field_id {
 #define X(id, name) FIELD_##id,

@@ -37,9 +37,15 @@ void render_message(const struct file_site *site, uint32_t site_id, const struct
 void render_value(const struct file_value *value, struct text *out);
 /* One value as JSON; *invalid (may be NULL) as of text_put_json(). */
 void render_value_json(const struct file_value *value, struct text *out, bool *invalid);
-/* {"name":value,...}; arguments without a name are called arg1, arg2, ... */
+/* {"name":value,...}. The keys are the names that the site has. An argument without a name is
+ * called arg1, arg2, ... by its number; one whose name is a key already, upper and lower case being
+ * the same, has `#` and its number after it. So keys are unique, and no two differ in case alone.
+ */
 void render_fields_json(const struct file_site *site, const struct file_value *values,
                         struct text *out, bool *invalid);
+
+/* Index of the argument that has this key, -1: none. */
+int render_find_key(const struct file_site *site, const char *key);
 
 /* Bytes of a STRING, BYTES or TEXT value; TEXT ends at its first NUL. */
 size_t render_string_size(const struct file_value *value);

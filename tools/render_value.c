@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 size_t render_string_size(const struct file_value *value)
 {
@@ -162,37 +163,72 @@ void render_value_json(const struct file_value *value, struct text *out, bool *i
     }
 }
 
-/* A site may give several arguments one name; JSON readers keep only one of such a pair, so the
- * later ones get their number after it. */
-static void put_name(const struct file_site *site, unsigned index, struct text *out, bool *invalid)
+/* ---- Keys ---- */
+
+/* Keys of a site's arguments: its names, but for those few that have to be made. */
+struct keys {
+    const char *key[FILE_SITE_ARGS_MAX];
+    /* All names are in SHMLOG_SITE_MAX bytes. What is put after one is at most `#32` for each key
+     * that it may be the same as. */
+    char text[SHMLOG_SITE_MAX + 4 * FILE_SITE_ARGS_MAX * FILE_SITE_ARGS_MAX];
+    size_t used;
+};
+
+static bool is_taken(const struct keys *keys, unsigned index, const char *key)
+{
+    for (unsigned i = 0; i < index; i++)
+        if (!((*keys->key[i] ^ *key) & ~0x20) && !strcasecmp(keys->key[i], key))
+            return true;
+    return false;
+}
+
+/* Set key `index`; those before it are set. */
+static void set_key(struct keys *keys, const struct file_site *site, unsigned index)
 {
     const char *name = site->name[index];
-    char numbered[SHMLOG_SITE_MAX + 16];
+    char *at = keys->text + keys->used;
+    size_t size;
 
-    if (!name || !*name) {
-        snprintf(numbered, sizeof(numbered), "arg%u", index + 1);
-        name = numbered;
-    } else {
-        for (unsigned i = 0; i < index; i++)
-            if (site->name[i] && !strcmp(site->name[i], name)) {
-                snprintf(numbered, sizeof(numbered), "%s#%u", name, index + 1);
-                name = numbered;
-                break;
-            }
-    }
-    text_put_json(out, name, strlen(name), invalid);
+    keys->key[index] = name;
+    if (name && *name && !is_taken(keys, index, name))
+        return;
+    if (name && *name)
+        size = (size_t)stpcpy(at, name) - (size_t)at;
+    else
+        size = (size_t)sprintf(at, "arg%u", index + 1);
+    while (is_taken(keys, index, at))
+        size += (size_t)sprintf(at + size, "#%u", index + 1);
+    keys->key[index] = at;
+    keys->used += size + 1;
 }
 
 void render_fields_json(const struct file_site *site, const struct file_value *values,
                         struct text *out, bool *invalid)
 {
+    struct keys keys;
+
+    keys.used = 0;
     text_putc(out, '{');
     for (unsigned i = 0; i < site->args; i++) {
         if (i)
             text_putc(out, ',');
-        put_name(site, i, out, invalid);
+        set_key(&keys, site, i);
+        text_put_json(out, keys.key[i], strlen(keys.key[i]), invalid);
         text_putc(out, ':');
         render_value_json(&values[i], out, invalid);
     }
     text_putc(out, '}');
+}
+
+int render_find_key(const struct file_site *site, const char *key)
+{
+    struct keys keys;
+
+    keys.used = 0;
+    for (unsigned i = 0; i < site->args; i++) {
+        set_key(&keys, site, i);
+        if (!strcmp(keys.key[i], key))
+            return (int)i;
+    }
+    return -1;
 }

@@ -159,6 +159,8 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
         .ring = ring,
         .cpu = ~UINT32_C(0),
         .segment = files->params.segment,
+        .host = files->file[0].file->identity.host,
+        .segment_name = files->file[0].file->identity.segment,
     };
     files->stream[files->streams++] = stream;
     return stream;

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BATCH_SLOTS 512
 #define POLL_NS 10000000
@@ -58,6 +59,7 @@ struct live {
     struct source source; /* first */
     struct source_params params;
     struct shm_segment *segment;
+    char host[64];
     struct stat control; /* of its control file, when it was opened */
     struct live_stream *stream;
     size_t streams;
@@ -154,6 +156,8 @@ static bool take_record(struct live_stream *stream)
             .ring = stream->stream.ring,
             .cpu = stream->cpu,
             .segment = live->params.segment,
+            .host = live->host,
+            .segment_name = live->segment->geometry.name,
             .site_id = slot->site & SHMLOG_SITE_ID_MASK,
             .payload = join_payload(stream, slot, slots),
             .payload_size = (uint32_t)(slots * SHMLOG_SLOT_PAYLOAD),
@@ -398,6 +402,7 @@ int source_live_open(struct shm_segment *segment, const struct source_params *pa
     live->source.close = live_close;
     live->params = *params;
     live->segment = segment;
+    gethostname(live->host, sizeof(live->host) - 1); /* as the collector does for its files */
     live->stream = calloc(segment->geometry.rings, sizeof(*live->stream));
     live->refused = calloc(segment->geometry.sites_max, 1);
     if (!stat_control(live, &live->control))

@@ -14,11 +14,16 @@ static void compare(const char *oracle, const char *source, pid_t pid)
 {
     const char *script = kit_text("%s/tests/integration/compare_json.py", getenv("SHMLOG_SOURCE"));
     const char *dumped = kit_path(kit_text("dump-%d.json", (int)pid));
+    const char *rows = kit_path(kit_text("dump-%d.csv", (int)pid));
     struct kit_process python;
 
     kit_dump(dumped, (const char *const[]){source, "--format", "json", "--pid",
                                            kit_text("%d", (int)pid), NULL});
-    if (kit_run(&python, (const char *const[]){"python3", script, oracle, dumped, NULL}, NULL) != 0)
+    kit_dump(rows, (const char *const[]){source, "--format", "csv", "--pid",
+                                         kit_text("%d", (int)pid), NULL});
+    if (kit_run(&python,
+                (const char *const[]){"python3", script, oracle, dumped, rows, "e2e", NULL},
+                NULL) != 0)
         KIT_FAIL("%s: %s", source, kit_read_file(python.out, NULL));
 }
 

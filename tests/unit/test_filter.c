@@ -34,6 +34,8 @@ static void make_line(void)
         .producer_id = 1,
         .site = &site,
         .producer = &producer,
+        .host = "node7",
+        .segment_name = "trading",
         .payload = payload,
         .payload_size = sizeof(payload),
     };
@@ -216,10 +218,11 @@ Test(filter, formats)
         "{\"time_ns\":5,\"level\":\"warn\",\"site\":\"order %d sent\",\"category\":\"order\","
         "\"file\":\"src/strategy.c\",\"line\":42,\"function\":\"on_tick\",\"pid\":100,\"tid\":101,"
         "\"process\":\"gateway\",\"thread\":null,\"cpu\":3,\"ring\":2,\"seq\":9,"
-        "\"message\":\"order 4711 sent\",\"fields\":{\"id\":4711}}\n");
-    cr_expect_str_eq(print(PRINT_CSV, "seq,fields,fields.none", to, sizeof(to)),
-                     "seq,fields,fields.none\r\n"
-                     "9,\"{\"\"id\"\":4711}\",\r\n");
+        "\"message\":\"order 4711 sent\",\"fields\":{\"id\":4711},"
+        "\"host\":\"node7\",\"segment\":\"trading\"}\n");
+    cr_expect_str_eq(print(PRINT_CSV, "seq,fields,fields.none,segment,host", to, sizeof(to)),
+                     "seq,fields,fields.none,segment,host\r\n"
+                     "9,\"{\"\"id\"\":4711}\",,trading,node7\r\n");
 }
 
 /* The message alone is what the program printed, whatever bytes that are. */

@@ -273,6 +273,56 @@ Test(render, json_values)
     cr_expect_str_eq(json((struct file_value){.type = 77}), "null");
 }
 
+/* Keys are unique, whatever names a site has, and lead back to their arguments. */
+Test(render, keys)
+{
+    static const struct log_kit_site made = {
+        .kind = SHMLOG_SITE_EVENT,
+        .format = "e",
+        .args = 8,
+        .type = {[0 ... 7] = SHMLOG_TYPE_U8},
+        .name = {"px", "px#3", "px", "PX", "", "\"price collar\"", "arg5", "px#3"},
+    };
+    static const char *const keys[] = {"px",     "px#3",  "px#3#3",
+                                       "PX#4",   "arg5",  "\"price collar\"",
+                                       "arg5#7", "px#3#8"};
+    struct file_value values[8];
+    struct file_site site;
+    uint8_t bytes[SHMLOG_SITE_MAX];
+
+    for (unsigned i = 0; i < 8; i++)
+        values[i] = (struct file_value){.type = SHMLOG_TYPE_U8, .u = i};
+    cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&made, bytes), &site), 0);
+    text_clear(&out);
+    render_fields_json(&site, values, &out, NULL);
+    text_putc(&out, 0);
+    cr_expect_str_eq(out.data, "{\"px\":0,\"px#3\":1,\"px#3#3\":2,\"PX#4\":3,\"arg5\":4,"
+                               "\"\\\"price collar\\\"\":5,\"arg5#7\":6,\"px#3#8\":7}");
+    for (int i = 0; i < 8; i++)
+        cr_expect_eq(render_find_key(&site, keys[i]), i, "%s", keys[i]);
+    cr_expect_eq(render_find_key(&site, "PX"), -1);
+}
+
+Test(render, longest_keys)
+{
+    struct log_kit_site made = {.kind = SHMLOG_SITE_EVENT, .format = "e", .args = 16};
+    static char name[16][112];
+    struct file_value values[16] = {0};
+    struct file_site site;
+    uint8_t bytes[2 * SHMLOG_SITE_MAX];
+
+    memset(name, 'n', sizeof(name));
+    for (unsigned i = 0; i < 16; i++) {
+        name[i][110] = 0;
+        made.name[i] = name[i];
+        made.type[i] = values[i].type = SHMLOG_TYPE_U8;
+    }
+    cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&made, bytes), &site), 0);
+    text_clear(&out);
+    render_fields_json(&site, values, &out, NULL);
+    cr_expect_not_null(memmem(out.data, out.size, "nn#16\":0}", 9));
+}
+
 Test(render, escapes)
 {
     static const uint8_t bytes[] = "a\n\t\x1b[31m\x7f\xff\xc2\x85\xe2\x82\xac\xed\xa0\x80";
