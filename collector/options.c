@@ -296,6 +296,7 @@ static uint32_t online_cpus(uint32_t *ret_cpus)
 static enum options_result check(struct options *o, FILE *err)
 {
     static const char tool[] = "shmlog-collector";
+    int r;
 
     if (o->remove_orphans) {
         if (!o->segment && !o->output)
@@ -308,12 +309,13 @@ static enum options_result check(struct options *o, FILE *err)
         fprintf(err, "%s: --%s is missing; see --help\n", tool, o->segment ? "output" : "segment");
         return OPTIONS_WRONG;
     }
-    if (shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX) < 0) {
-        fprintf(
-            err,
-            "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', or a path with "
-            "a slash\n",
-            tool, o->segment);
+    r = shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX);
+    if (r == -EINVAL || r == -ENAMETOOLONG) {
+        fprintf(err,
+                "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', not beginning "
+                "with "
+                "'.', at most 63 bytes, or a path with a slash\n",
+                tool, o->segment);
         return OPTIONS_WRONG;
     }
     if (o->ring_bytes & (o->ring_bytes - 1)) {

@@ -24,12 +24,16 @@
 static int open_directory(struct pipeline *p)
 {
     const char *const path = p->options.output;
+    struct stat st;
 
     if (mkdir(path, 0750) < 0 && errno != EEXIST)
         return pipeline_fail(p, -errno, "%s: cannot make the output directory: %s", path,
                              strerror(errno));
     if (!realpath(path, p->directory))
         return pipeline_fail(p, -errno, "%s: %s", path, strerror(errno));
+    if (stat(p->directory, &st) == 0 && !S_ISDIR(st.st_mode))
+        return pipeline_fail(p, -ENOTDIR, "%s: not a directory; give another --output",
+                             p->directory);
     if (access(p->directory, R_OK | W_OK | X_OK) < 0)
         return pipeline_fail(p, -errno, "%s: cannot write there: %s; give another --output",
                              p->directory, strerror(errno));

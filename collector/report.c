@@ -88,14 +88,13 @@ static void print_files(const struct report *r, FILE *out)
     fprintf(out, "\n");
 }
 
-static void print_rungs(uint64_t rungs, FILE *out)
+static void print_rungs(const struct shm_segment *segment, FILE *out)
 {
-    if (!rungs)
-        return;
-    fprintf(out, "  doing without:\n");
-    for (const struct shm_rung *rung = shm_rungs; rung->bit; rung++)
-        if (rungs & rung->bit)
-            fprintf(out, "    %s; to mend: %s\n", rung->what, rung->fix);
+    struct shm_rungs_walk walk = {0};
+
+    for (bool first = true; shm_rungs_next(segment, &walk); first = false)
+        fprintf(out, "%s    %s; to mend: %s\n", first ? "  doing without:\n" : "", walk.what,
+                walk.fix);
 }
 
 static void print_kept(const struct shm_orphans *o, FILE *out)
@@ -162,5 +161,5 @@ void report_print(const struct report *r, FILE *out)
         fprintf(out, "not pinned");
     fprintf(out, ", %s priority%s, %s when idle\n", r->realtime ? "real-time" : "normal",
             r->locked ? ", memory locked" : "", idle[r->options->idle]);
-    print_rungs(shmlog_load_relaxed_(&r->segment->control->rungs), out);
+    print_rungs(r->segment, out);
 }

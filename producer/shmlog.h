@@ -292,12 +292,21 @@ struct shmlog_ring_entry {
     int32_t node;             /* NUMA node got, -1 unknown */
     int32_t node_wanted;      /* -1 none */
     uint32_t flags;           /* SHMLOG_RING_ENTRY_* */
-    uint32_t reserved0;
+    uint32_t why_small;       /* why pages are no larger: SHMLOG_PAGES_*, of 2 MiB pages in bits
+                                 0-3, of 1 GiB pages in bits 4-7; 0 not tried, or unknown */
     uint64_t file_size;
     uint8_t reserved1[24];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring_entry) == 64, "ring entry");
-#define SHMLOG_RING_ENTRY_THP 1u /* page_kib is that of a transparent huge page */
+#define SHMLOG_RING_ENTRY_THP 1u   /* page_kib is that of a transparent huge page */
+#define SHMLOG_PAGES_NO_MOUNT 1u   /* no hugetlbfs of the size is mounted */
+#define SHMLOG_PAGES_NO_ACCESS 2u  /* none where the creator may make files */
+#define SHMLOG_PAGES_NONE_FREE 3u  /* no page of the size is free */
+#define SHMLOG_PAGES_TOO_FEW 4u    /* some are free, but fewer than the ring needs */
+#define SHMLOG_PAGES_OTHER_NODE 5u /* enough are free, but not on the ring's node */
+#define SHMLOG_PAGES_LIMIT 6u      /* enough are free, but a mount or cgroup gives no more */
+#define SHMLOG_PAGES_FAILED 7u     /* something else */
+#define SHMLOG_PAGES_REASONS 8u
 
 /* The clock at one moment: ticks <-> CLOCK_REALTIME, with half the width of the bracket in which
  * the two were read. Guarded by seq: odd while being written. */

@@ -84,7 +84,20 @@ static bool folder_has(const char *folder, uid_t owner, const char *name)
 
     if (folder_trusted(folder, owner) < 0 || join(folder, name, path, sizeof(path)) < 0)
         return false;
-    return stat(path, &st) == 0;
+    return stat(path, &st) == 0 || errno == EACCES; /* whoever opens it is told so */
+}
+
+unsigned shm_path_folders(const char *ret_folder[SHM_PATH_FOLDERS])
+{
+    static _Thread_local char users[64];
+
+    ret_folder[0] = folder_from_environment();
+    if (ret_folder[0])
+        return 1;
+    folder_of_user(users);
+    ret_folder[0] = users;
+    ret_folder[1] = SYSTEM_FOLDER;
+    return 2;
 }
 
 int shm_path_find(const char *name, char *ret_path, size_t size)

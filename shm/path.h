@@ -13,10 +13,15 @@
 
 #include <stddef.h>
 
-/* Path of the segment `name` for attaching: the first runtime folder that has it, or, where none
- * has, the first one it would be looked for in. -EINVAL for a bad name, -ENAMETOOLONG, -EACCES if
- * none has it and one of the folders cannot be trusted. */
+/* Path of the segment `name` for attaching: the first runtime folder that has it, or that this user
+ * may not look into, or, where none has, the first one it would be looked for in. -EINVAL for a bad
+ * name, -ENAMETOOLONG, -EACCES if none has it and one of the folders cannot be trusted. */
 int shm_path_find(const char *name, char *ret_path, size_t size);
+
+/* The runtime folders that names are looked up in, in this order; returns how many, 1 or 2. The
+ * texts are good until the thread's next call, and as long as the environment stays. */
+#define SHM_PATH_FOLDERS 2
+unsigned shm_path_folders(const char *ret_folder[SHM_PATH_FOLDERS]);
 
 /* Path of the segment `name` for creating: in $SHMLOG_DIR, or /dev/shm/shmlog for root, or
  * /dev/shm/shmlog-UID. Makes the runtime folder (mode 0755 for root's, else 0750) but not the

@@ -197,6 +197,27 @@ static int place_huge(const char *link, const struct shm_place_params *params, u
     return r;
 }
 
+/* Why there was no room on a hugetlbfs, or no such mount. */
+static uint32_t why_not_huge(const struct shm_place_params *params, uint64_t page_kib, int error)
+{
+    const long need = (long)((params->size + page_kib * KIB - 1) / (page_kib * KIB));
+    long all, here;
+
+    if (error == -ENOENT)
+        return SHMLOG_PAGES_NO_MOUNT;
+    if (error == -EACCES || error == -EPERM || error == -EROFS)
+        return SHMLOG_PAGES_NO_ACCESS;
+    if (error != -ENOMEM && error != -ENOSPC)
+        return SHMLOG_PAGES_FAILED;
+    all = shm_free_huge_pages(page_kib, -1);
+    here = params->node >= 0 ? shm_free_huge_pages(page_kib, params->node) : -1;
+    if (all <= 0)
+        return all < 0 ? SHMLOG_PAGES_FAILED : SHMLOG_PAGES_NONE_FREE;
+    if (all < need)
+        return SHMLOG_PAGES_TOO_FEW;
+    return here >= 0 && here < need ? SHMLOG_PAGES_OTHER_NODE : SHMLOG_PAGES_LIMIT;
+}
+
 /* ---- the directory's own filesystem ---- */
 
 /* Give back what rounding up to a huge page took beyond the size asked for. */
@@ -269,7 +290,8 @@ int shm_place(const struct shm_place_params *params, struct shm_placed *ret_plac
     static const struct {
         uint64_t page_kib;
         uint64_t rung;
-    } huge[] = {{1048576, SHMLOG_RUNG_NO_1G}, {PMD_KIB, SHMLOG_RUNG_NO_2M}};
+        unsigned shift; /* of the reason in why_small */
+    } huge[] = {{1048576, SHMLOG_RUNG_NO_1G, 4}, {PMD_KIB, SHMLOG_RUNG_NO_2M, 0}};
     struct shm_placed placed = {.node = -1};
     char path[PATH_MAX];
     int n, r = -ENOENT;
@@ -287,8 +309,10 @@ int shm_place(const struct shm_place_params *params, struct shm_placed *ret_plac
         r = place_huge(path, params, huge[i].page_kib, &placed);
         if (r == -EEXIST)
             return r;
-        if (r < 0)
+        if (r < 0) {
             placed.rungs = before | huge[i].rung;
+            placed.why_small |= why_not_huge(params, huge[i].page_kib, r) << huge[i].shift;
+        }
     }
     if (r != 0)
         r = place_plain(path, params, &placed);

@@ -28,9 +28,10 @@ struct shm_placed {
     void *memory; /* mapped shared, read and write */
     uint64_t size;
     uint32_t page_kib;
-    bool transparent; /* huge by THP, not hugetlbfs */
-    int node;         /* node of its first page, -1 unknown */
-    uint64_t rungs;   /* SHMLOG_RUNG_* that were taken on the way */
+    bool transparent;   /* huge by THP, not hugetlbfs */
+    int node;           /* node of its first page, -1 unknown */
+    uint64_t rungs;     /* SHMLOG_RUNG_* that were taken on the way */
+    uint32_t why_small; /* as in struct shmlog_ring_entry */
 };
 
 /* -ENOSPC, -ENOMEM or errno's when not even 4 KiB pages could be had; -EEXIST when the file is

@@ -4,9 +4,6 @@
  */
 #include "shm/rungs.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
-
 #include <stddef.h>
 
 const struct shm_rung shm_rungs[] = {
@@ -40,3 +37,74 @@ const struct shm_rung shm_rungs[] = {
      "glibc 2.35 or newer, and glibc.pthread.rseq not 0"},
     {0, NULL, NULL},
 };
+
+/* Of huge pages, by SHMLOG_PAGES_*. */
+#define PAGES(size, pagesize, mount, reserve, limit)                                               \
+    {                                                                                              \
+        [SHMLOG_PAGES_NO_MOUNT] = {"no " size " pages: no hugetlbfs of that size is mounted",      \
+                                   "'mkdir -p " mount                                              \
+                                   " && mount -t hugetlbfs -o pagesize=" pagesize " none " mount   \
+                                   "'"},                                                           \
+        [SHMLOG_PAGES_NO_ACCESS] = {"no " size " pages: the hugetlbfs that is mounted may not be " \
+                                    "written to by the collector's user",                          \
+                                    "'chgrp GROUP " mount " && chmod g+rwx " mount                 \
+                                    "' with a group of that user"},                                \
+        [SHMLOG_PAGES_NONE_FREE] = {"no " size " pages: none is free", reserve},                   \
+        [SHMLOG_PAGES_TOO_FEW] = {"no " size " pages: fewer are free than a ring needs", reserve}, \
+        [SHMLOG_PAGES_OTHER_NODE] = {"no " size " pages: those that are free are on other nodes "  \
+                                     "than the rings' cores",                                      \
+                                     "reserve them there: /sys/devices/system/node/nodeN/"         \
+                                     "hugepages"},                                                 \
+        [SHMLOG_PAGES_LIMIT] = {"no " size " pages: enough are free, but not for the collector",   \
+                                "raise the limit of its cgroup (" limit "), or the 'size=' "       \
+                                "option of the mount"},                                            \
+        [SHMLOG_PAGES_FAILED] = {"no " size " pages: the kernel refused them",                     \
+                                 "see 'mount -t hugetlbfs' and 'grep Huge /proc/meminfo'"},        \
+    }
+
+static const struct {
+    const char *what, *fix;
+} pages[2][SHMLOG_PAGES_REASONS] = {
+    PAGES("2 MiB", "2M", "/dev/hugepages",
+          "'sysctl vm.nr_hugepages=N', with N larger than it is now", "hugetlb.2MB.max"),
+    PAGES("1 GiB", "1G", "/dev/hugepages1G", "boot with 'hugepagesz=1G hugepages=N'",
+          "hugetlb.1GB.max"),
+};
+
+/* The reasons that rings have, as bits. */
+static unsigned reasons_of(const struct shm_segment *segment, unsigned shift)
+{
+    unsigned reasons = 0;
+
+    for (uint32_t i = 0; i < segment->geometry.rings; i++)
+        reasons |= 1u << (segment->rings[i].entry.why_small >> shift & 15);
+    return reasons & ((1u << SHMLOG_PAGES_REASONS) - 2);
+}
+
+bool shm_rungs_next(const struct shm_segment *segment, struct shm_rungs_walk *walk)
+{
+    const uint64_t taken = shmlog_load_relaxed_(&segment->control->rungs);
+
+    for (; shm_rungs[walk->rung].bit; walk->rung++, walk->reason = 0) {
+        const struct shm_rung *const rung = &shm_rungs[walk->rung];
+        const bool giant = rung->bit == SHMLOG_RUNG_NO_1G;
+        const unsigned reasons =
+            giant || rung->bit == SHMLOG_RUNG_NO_2M ? reasons_of(segment, giant ? 4 : 0) : 0;
+
+        if (!(taken & rung->bit))
+            continue;
+        if (!reasons && !walk->reason) { /* none, or a segment of before there were reasons */
+            walk->reason = SHMLOG_PAGES_REASONS;
+            walk->what = rung->what;
+            walk->fix = rung->fix;
+            return true;
+        }
+        while (++walk->reason < SHMLOG_PAGES_REASONS)
+            if (reasons >> walk->reason & 1) {
+                walk->what = pages[giant][walk->reason].what;
+                walk->fix = pages[giant][walk->reason].fix;
+                return true;
+            }
+    }
+    return false;
+}

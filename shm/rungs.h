@@ -5,6 +5,8 @@
 #ifndef SHM_RUNGS_H
 #define SHM_RUNGS_H
 
+#include "shm/segment.h"
+
 #include <stdint.h>
 
 struct shm_rung {
@@ -15,5 +17,15 @@ struct shm_rung {
 
 /* All rungs, ended by an entry with bit 0. */
 extern const struct shm_rung shm_rungs[];
+
+/* Step through what a segment does without; zeroed at first. A shortage of huge pages comes once
+ * for each reason that rings of the segment have for it, with the way to mend that. */
+struct shm_rungs_walk {
+    const char *what;
+    const char *fix;
+    /* its own */
+    unsigned rung, reason;
+};
+bool shm_rungs_next(const struct shm_segment *segment, struct shm_rungs_walk *walk);
 
 #endif

@@ -164,6 +164,7 @@ static int build_ring(struct shm_segment *segment, const struct shm_params *para
     ring->entry.node = placed.node;
     ring->entry.flags = placed.transparent ? SHMLOG_RING_ENTRY_THP : 0;
     ring->entry.file_size = placed.size;
+    ring->entry.why_small = placed.why_small;
     segment->control->rungs |= placed.rungs;
     fill_ring(segment, index, ring);
     memcpy(&shm_ring_entries(segment)[index], &ring->entry, sizeof(ring->entry));

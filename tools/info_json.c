@@ -289,8 +289,7 @@ int info_json_health(const struct shm_segment *segment, const struct health *hea
 
 static void put_collector(const struct shm_segment *segment, struct text *out)
 {
-    const struct shmlog_control *control = segment->control;
-    uint64_t rungs = shmlog_load_relaxed_(&control->rungs);
+    struct shm_rungs_walk walk = {0};
     struct health health;
 
     health_look(segment, &health);
@@ -305,13 +304,11 @@ static void put_collector(const struct shm_segment *segment, struct text *out)
     text_putc(out, '}');
     key(out, "degraded");
     text_putc(out, '[');
-    for (const struct shm_rung *rung = shm_rungs; rung->bit; rung++) {
-        if (!(rungs & rung->bit))
-            continue;
+    while (shm_rungs_next(segment, &walk)) {
         next_item(out);
         text_putc(out, '{');
-        string(out, "what", rung->what);
-        string(out, "fix", rung->fix);
+        string(out, "what", walk.what);
+        string(out, "fix", walk.fix);
         text_putc(out, '}');
     }
     text_puts(out, "]}");

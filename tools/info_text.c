@@ -69,9 +69,9 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 level_name(shmlog_load32_relaxed_(&segment->control->level)));
     text_printf(out, "when full   %s", info_on_full(geometry->on_full));
     if (geometry->on_full == SHMLOG_ON_FULL_WAIT && geometry->wait_ns == UINT64_MAX)
-        text_puts(out, ", for ever");
+        text_puts(out, ", forever");
     else if (geometry->on_full == SHMLOG_ON_FULL_WAIT)
-        text_printf(out, ", up to %" PRIu64 " us", geometry->wait_ns / 1000);
+        text_printf(out, ", up to %" PRIu64 " ms", geometry->wait_ns / 1000000);
     text_printf(out, "\nclock       %s, %" PRIu64 ".%03" PRIu64 " MHz\n",
                 geometry->clock == SHMLOG_CLOCK_TSC ? "tsc" : "monotonic",
                 geometry->clock_hz / 1000000, geometry->clock_hz / 1000 % 1000);
@@ -206,6 +206,7 @@ static void put_collector(const struct shm_segment *segment, struct text *out)
     const struct shmlog_control *control = segment->control;
     struct health health;
     uint64_t rungs = shmlog_load_relaxed_(&control->rungs);
+    struct shm_rungs_walk walk = {0};
 
     health_look(segment, &health);
     text_printf(out, "\ncollector   %s: ", shm_health_word(health.segment.state));
@@ -216,9 +217,8 @@ static void put_collector(const struct shm_segment *segment, struct text *out)
                     info_stat(segment, &health.segment.lost, stats[i].index), stats[i].help);
     if (!rungs)
         text_puts(out, "nothing had to be done without\n");
-    for (const struct shm_rung *rung = shm_rungs; rung->bit; rung++)
-        if (rungs & rung->bit)
-            text_printf(out, "degraded: %s\n     fix: %s\n", rung->what, rung->fix);
+    while (shm_rungs_next(segment, &walk))
+        text_printf(out, "degraded: %s\n     fix: %s\n", walk.what, walk.fix);
 }
 
 int info_text(const struct shm_segment *segment, unsigned show, struct text *out)

@@ -18,7 +18,7 @@ static const char usage[] =
     "  --segment NAME     segment to log to: a name, or a path with a slash\n"
     "  --level LEVEL      trace, debug, info, warn, error, critical (default info)\n"
     "  --name NAME        process name in the records (default: shmlog-cat)\n"
-    "  --wait-ms N        wait so long for the segment to appear, -1 for ever (default 0)\n"
+    "  --wait-ms N        wait so long for the segment to appear, -1 forever (default 0)\n"
     "  --help             this text\n"
     "  --version          the version\n";
 
@@ -65,9 +65,13 @@ static int parse(int argc, char **argv, struct options *options)
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},
                                           {0}};
-    int c;
+    int c, index = 0;
 
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "", longs, &index)) != -1) {
+        if (c != '?' && optarg && !*optarg) {
+            fprintf(stderr, "%s: --%s '': must not be empty\n", tool, longs[index].name);
+            return 2;
+        }
         switch (c) {
         case 's':
             options->segment = optarg;
@@ -77,9 +81,10 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'l':
             if (parse_level(optarg, &options->level) < 0) {
-                fprintf(stderr,
-                        "%s: --level %s: must be one of trace debug info warn error critical\n",
-                        tool, optarg);
+                fprintf(
+                    stderr,
+                    "%s: --level %s: must be one of trace, debug, info, warn, error, critical\n",
+                    tool, optarg);
                 return 2;
             }
             break;

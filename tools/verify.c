@@ -301,7 +301,8 @@ int verify(const char *const *path, size_t count, FILE *out, FILE *err, char *re
     int r = list_files(&verify, &paths);
 
     if (r == 0 && !verify.set.files) {
-        snprintf(ret_message, message_size, "%s: no log files to verify", path[0]);
+        snprintf(ret_message, message_size,
+                 "%s: no log files to verify; a collector's --output directory has them", path[0]);
         r = -ENOENT;
     } else if (r < 0) {
         snprintf(ret_message, message_size, "%s", strerror(-r));

@@ -79,6 +79,7 @@ Test(place, rungs_are_named)
     cr_assert_eq(shm_place(&p, &placed), 0);
     cr_assert(placed.rungs & SHMLOG_RUNG_NO_2M);
     cr_assert_not(placed.rungs & SHMLOG_RUNG_NO_1G);
+    cr_assert_eq(placed.why_small, SHMLOG_PAGES_NO_MOUNT);
     cr_assert_eq(placed.transparent, !(placed.rungs & SHMLOG_RUNG_NO_THP));
     if (!placed.transparent)
         cr_assert_eq(placed.size, (1 << 20) + 4096, "no room is wasted");
@@ -96,6 +97,77 @@ Test(place, every_rung_has_a_text)
         cr_assert_neq(rung->fix[0], '\0');
     }
     cr_assert_eq(all, 2 * SHMLOG_RUNG_NO_RSEQ - 1);
+}
+
+/* Pages that are free are of no use on a mount that may not be written to: that is the reason then,
+ * and not that there are too few. */
+Test(place, reason_for_no_huge_pages)
+{
+    struct shm_place_params p = params(3 << 20, 2048);
+    struct shm_placed placed;
+    char folder[128], other[PATH_MAX];
+    const bool free = shm_free_huge_pages(2048, -1) > 0;
+
+    if (!kit_own_mounts())
+        return;
+    unsetenv("SHMLOG_HUGETLBFS");
+    while (shm_hugetlbfs_mount(2048, 0, other, sizeof(other)) == 0)
+        cr_assert_eq(umount2(other, MNT_DETACH), 0, "%s: %s", other, strerror(errno));
+    snprintf(folder, sizeof(folder), "%s/huge", kit_folder);
+    cr_assert_eq(mkdir(folder, 0755), 0);
+    if (mount("none", folder, "hugetlbfs", MS_RDONLY, "pagesize=2M,size=2M") < 0) {
+        fprintf(stderr, "skipped: cannot mount a hugetlbfs: %s\n", strerror(errno));
+        return;
+    }
+    cr_assert_eq(shm_place(&p, &placed), 0);
+    cr_expect_eq(placed.why_small, SHMLOG_PAGES_NO_ACCESS, "%u", placed.why_small);
+    munmap(placed.memory, placed.size);
+    cr_assert_eq(umount(folder), 0);
+    cr_assert_eq(mount("none", folder, "hugetlbfs", 0, "pagesize=2M,size=2M"), 0);
+    p.file = "ring-008";
+    cr_assert_eq(shm_place(&p, &placed), 0);
+    if (shm_free_huge_pages(2048, -1) >= 2)
+        cr_expect_eq(placed.why_small, SHMLOG_PAGES_LIMIT, "%u", placed.why_small);
+    else if (!free)
+        cr_expect_eq(placed.why_small, SHMLOG_PAGES_NONE_FREE, "%u", placed.why_small);
+    munmap(placed.memory, placed.size);
+    umount(folder);
+}
+
+/* Each reason comes once, in the place of the general text. */
+Test(place, walk_of_rungs)
+{
+    struct shm_params want = kit_params();
+    struct shm_rungs_walk walk = {0};
+    struct shm_segment *s;
+
+    cr_assert_eq(rmdir(kit_path), 0);
+    s = kit_create(&want);
+    cr_assert_geq(s->geometry.rings, 3);
+    for (uint32_t i = 0; i < s->geometry.rings; i++)
+        s->rings[i].entry.why_small = 0;
+    s->control->rungs = SHMLOG_RUNG_NO_1G | SHMLOG_RUNG_NO_2M | SHMLOG_RUNG_NO_PIN;
+    s->rings[0].entry.why_small = SHMLOG_PAGES_NONE_FREE;
+    s->rings[1].entry.why_small = SHMLOG_PAGES_NO_ACCESS;
+    s->rings[2].entry.why_small = SHMLOG_PAGES_NONE_FREE;
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_str_eq(walk.what, shm_rungs[0].what, "of 1 GiB, nothing is known");
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_not_null(strstr(walk.what, "no 2 MiB pages: the hugetlbfs that is mounted may not"));
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_str_eq(walk.what, "no 2 MiB pages: none is free");
+    cr_expect_not_null(strstr(walk.fix, "vm.nr_hugepages"));
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_str_eq(walk.what, "the collector is not pinned to its core");
+    cr_expect_not(shm_rungs_next(s, &walk));
+    s->rings[0].entry.why_small = UINT32_MAX; /* hostile */
+    walk = (struct shm_rungs_walk){0};
+    for (unsigned i = 0; shm_rungs_next(s, &walk); i++) {
+        cr_assert_lt(i, 30);
+        cr_assert_not_null(walk.what);
+        cr_assert_not_null(walk.fix);
+    }
+    shm_segment_close(s);
 }
 
 Test(place, transparent_huge_pages)
