@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files that were written once and must be read the same for ever: tests/golden/NAME.shmlog, and
+ * Files that were written once and must be read the same forever: tests/golden/NAME.shmlog, and
  * what is in it as NAME.txt. The files of one version of the format are never changed; a new
  * version adds new ones.
  *
