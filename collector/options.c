@@ -56,7 +56,7 @@ static const struct definition definitions[] = {
      AT(segment), 0, 0, NULL},
     {"output", "DIR", "directory for the log files; made if it is missing", TEXT, AT(output), 0, 0,
      NULL},
-    {"cpus", "LIST", "cores that get a ring, like 0-3,8 (default: all that are online)", CPUS,
+    {"cpus", "LIST", "cores that get a ring, like 0-3,8 (default: all that are possible)", CPUS,
      AT(cpus), 0, 0, NULL},
     {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", BYTES,
      AT(ring_bytes), UINT64_C(1) << 16, UINT64_C(1) << 36, NULL},
@@ -273,10 +273,12 @@ static const struct definition *find(const char *name, size_t n)
     return NULL;
 }
 
-static uint32_t online_cpus(uint32_t *ret_cpus)
+/* Not those that are online, nor those that this process may run on: others come online later, and
+ * producers run where the collector does not. */
+uint32_t options_possible_cpus(uint32_t *ret_cpus)
 {
     char text[4096] = "";
-    FILE *const f = fopen("/sys/devices/system/cpu/online", "re");
+    FILE *const f = fopen("/sys/devices/system/cpu/possible", "re");
     uint32_t count = 0;
     int n = -EINVAL;
 
@@ -329,7 +331,7 @@ static enum options_result check(struct options *o, FILE *err)
         return OPTIONS_WRONG;
     }
     if (!o->cpu_count)
-        o->cpu_count = online_cpus(o->cpus);
+        o->cpu_count = options_possible_cpus(o->cpus);
     return OPTIONS_RUN;
 }
 

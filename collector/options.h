@@ -51,4 +51,8 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
 /* "0-3,8": ascending or not, no number twice; all < OPTIONS_CPUS_MAX. How many, or -EINVAL. */
 int options_cpu_list(const char *text, uint32_t *ret_cpus);
 
+/* The cores that this machine has or may get while it runs, those below OPTIONS_CPUS_MAX: how many,
+ * at least 1. */
+uint32_t options_possible_cpus(uint32_t *ret_cpus);
+
 #endif
