@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <numa.h>
 #include <numaif.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,14 +51,19 @@ int shm_node_count(void)
     return 1;
 }
 
+/* By the kernel's link rather than libnuma's map, which leaves out cores that are offline. */
 int shm_node_of_cpu(unsigned cpu)
 {
-    int node;
+    char path[64];
 
-    if (!available() || cpu > (unsigned)numa_num_possible_cpus())
+    if (!available())
         return -1;
-    node = numa_node_of_cpu((int)cpu);
-    return node >= 0 ? node : -1;
+    for (int node = 0; node <= numa_max_node(); node++) {
+        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/node%d", cpu, node);
+        if (access(path, F_OK) == 0)
+            return node;
+    }
+    return -1;
 }
 
 int shm_node_bind(void *memory, size_t size, int node, bool strict)

@@ -55,7 +55,7 @@ int shm_place_open(int directory, const char *file, const char *unique, bool wri
  * ends in `file`) on a hugetlbfs. A file that is not there is no error. */
 int shm_place_remove(int directory, const char *file, const char *unique);
 
-/* Node of a CPU, -1 if unknown or the machine has no NUMA. */
+/* Node of a CPU, online or not; -1 if unknown, the machine has no such CPU now, or no NUMA. */
 int shm_node_of_cpu(unsigned cpu);
 
 /* Free huge pages of the size on the node (-1: all), -1 unknown: for hints like "needs 12, has 3".

@@ -185,6 +185,14 @@ static int ring_failed(const struct shm_segment *segment, uint32_t index,
     return error;
 }
 
+static bool node_is_known(const struct shm_segment *segment)
+{
+    for (uint32_t i = 0; i < segment->geometry.cpu_rings; i++)
+        if (segment->rings[i].entry.node_wanted >= 0)
+            return true;
+    return false; /* of no core, not just of those that the machine does not have */
+}
+
 static void build_rest(struct shm_segment *segment, const struct shm_params *params)
 {
     struct shmlog_control *control = segment->control;
@@ -192,8 +200,7 @@ static void build_rest(struct shm_segment *segment, const struct shm_params *par
 
     if (control->clock != SHMLOG_CLOCK_TSC)
         control->rungs |= SHMLOG_RUNG_NO_TSC;
-    if (params->numa && shm_node_count() > 1 && params->cpu_count > 0 &&
-        segment->rings[0].entry.node_wanted < 0)
+    if (params->numa && shm_node_count() > 1 && params->cpu_count > 0 && !node_is_known(segment))
         control->rungs |= SHMLOG_RUNG_NO_NUMA;
     shm_clock_sample(control->clock, &pair);
     shm_clock_publish(segment, &pair);
