@@ -59,6 +59,33 @@ static void print_rings(const struct shm_segment *segment, FILE *out)
     }
 }
 
+/* Of the cores asked for, those that this machine cannot have: a slip, or a list for many hosts. */
+static void print_impossible(const struct options *o, FILE *out)
+{
+    bool impossible[OPTIONS_CPUS_MAX + 1] = {false};
+    uint32_t possible[OPTIONS_CPUS_MAX];
+    const uint32_t count = options_possible_cpus(possible);
+    const char *between = "    cores ";
+
+    for (uint32_t i = 0; i < o->cpu_count; i++)
+        impossible[o->cpus[i]] = true;
+    for (uint32_t i = 0; i < count; i++)
+        impossible[possible[i]] = false;
+    for (uint32_t from = 0, next; from < OPTIONS_CPUS_MAX; from = next) {
+        for (next = from + 1; impossible[from] && impossible[next]; next++)
+            ;
+        if (!impossible[from])
+            continue;
+        if (next - from > 1)
+            fprintf(out, "%s%u-%u", between, from, next - 1);
+        else
+            fprintf(out, "%s%u", between, from);
+        between = ",";
+    }
+    if (*between == ',')
+        fprintf(out, ": not on this machine, their rings stay empty\n");
+}
+
 static const char *policy(uint32_t on_full)
 {
     return on_full == SHMLOG_ON_FULL_DROP        ? "drop"
@@ -150,6 +177,7 @@ void report_print(const struct report *r, FILE *out)
             human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
             g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
     print_rings(r->segment, out);
+    print_impossible(r->options, out);
     print_files(r, out);
     fprintf(out, "  writes   %s%s%s, outbox %s\n", r->store->operations->name,
             r->store->fixed_buffers ? ", fixed buffers" : "",
