@@ -122,7 +122,9 @@ static struct entry *take_entry(void)
         for (unsigned i = 0; i < BLOCK_ENTRIES; i++) {
             uintptr_t none = FREE;
 
-            if (__atomic_compare_exchange_n(&block->entry[i].begin, &none, TAKEN, 0,
+            /* a look first: with 2,048 rings this passes two million entries that are taken */
+            if (__atomic_load_n(&block->entry[i].begin, __ATOMIC_RELAXED) == FREE &&
+                __atomic_compare_exchange_n(&block->entry[i].begin, &none, TAKEN, 0,
                                             __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
                 return &block->entry[i];
         }
