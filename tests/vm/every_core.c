@@ -23,7 +23,7 @@
 #define BURST 10u
 #define BURST_LONG 1500u /* a ring of 64 KiB holds 1,024 slots */
 #define LONG_EVERY 64u   /* bursts */
-#define PAUSE_NS 10000000
+#define PAUSE_NS 20000000
 
 struct writer {
     pthread_t thread;
