@@ -104,25 +104,20 @@ static bool has_number(const struct filter_numbers *numbers, bool known, uint32_
 
 int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size)
 {
-    regex_t compiled;
-    int r = regcomp(&compiled, regex, REG_EXTENDED | REG_NOSUB);
+    struct pattern *pattern;
+    const int r = pattern_open(regex, &pattern, ret_message, message_size);
 
-    if (r) {
-        regerror(r, &compiled, ret_message, message_size);
-        return -EINVAL;
-    }
-    if (filter->grep)
-        regfree(&filter->regex);
-    filter->regex = compiled;
-    filter->grep = true;
+    if (r < 0)
+        return r;
+    pattern_close(filter->message);
+    filter->message = pattern;
     return 0;
 }
 
 void filter_done(struct filter *filter)
 {
-    if (filter->grep)
-        regfree(&filter->regex);
-    filter->grep = false;
+    pattern_close(filter->message);
+    filter->message = NULL;
     globs_done(&filter->category);
     globs_done(&filter->site);
 }
@@ -170,12 +165,11 @@ static bool category_passes(const struct filter_globs *globs, const struct curso
 }
 
 /* The message may hold any byte, NUL too: its end is given by its size. */
-static bool message_matches(const regex_t *regex, struct text *message)
+static bool message_matches(const struct pattern *pattern, struct text *message)
 {
-    regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)message->size};
     const char *string = text_string(message);
 
-    return string && !regexec(regex, string, 1, &range, REG_STARTEND);
+    return string && pattern_matches(pattern, string, message->size);
 }
 
 bool filter_passes(struct filter *filter, struct line *line)
@@ -190,5 +184,5 @@ bool filter_passes(struct filter *filter, struct line *line)
         return false;
     if (!category_passes(&filter->category, record) || !site_passes(&filter->site, record))
         return false;
-    return !filter->grep || message_matches(&filter->regex, line_message(line));
+    return !filter->message || message_matches(filter->message, line_message(line));
 }

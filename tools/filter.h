@@ -6,8 +6,7 @@
 #define TOOLS_FILTER_H
 
 #include "tools/line.h"
-
-#include <regex.h>
+#include "tools/pattern.h"
 
 /* A set of numbers, as `7` or `0-3,8`. */
 #define FILTER_RANGES_MAX 256
@@ -33,12 +32,10 @@ struct filter {
     struct filter_globs category; /* case does not matter */
     struct filter_globs site;     /* ids, or globs for format, function, file or FILE:LINE */
     struct filter_numbers pid, tid, cpu;
-    bool grep; /* `regex` is there */
-    regex_t regex;
+    struct pattern *message; /* NULL: any */
 };
 
-/* Extended regular expression, for the message, in place of the one before. -EINVAL: ret_message
- * says what is wrong with it. */
+/* A regular expression for the message, in place of the one before. As pattern_open(). */
 int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size);
 void filter_done(struct filter *filter);
 bool filter_passes(struct filter *filter, struct line *line);

@@ -2,9 +2,7 @@
  *
  * shmlog-dump's command line: arguments, times, lists of numbers and of fields.
  *
- * Input: arguments, each ended by a NUL. Regular expressions are the C library's business and its
- * compiler's time and memory have no bound, so --grep is left out; an argument is cut to what a
- * command line's user would not type.
+ * Input: arguments, each ended by a NUL.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tools/level.h"
@@ -14,12 +12,6 @@
 #include <errno.h>
 
 #define ARGUMENTS_MAX 16
-
-static bool is_grep(const char *argument)
-{
-    return (argument[0] == '-' && argument[1] == '-' && argument[2] == 'g') ||
-           (argument[0] == '-' && argument[1] != '-' && strchr(argument, 'g'));
-}
 
 static void parse_values(const char *argument)
 {
@@ -49,8 +41,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(text, data, size);
     text[size] = 0;
     for (size_t at = 0; at < size && count <= ARGUMENTS_MAX; at += strlen(text + at) + 1) {
-        if (is_grep(text + at))
-            continue;
         argument[count++] = text + at;
         parse_values(text + at);
     }
