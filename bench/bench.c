@@ -19,7 +19,7 @@ struct shmlog *bench_attach(const char *segment)
 
 struct shmlog_ring *bench_ring(struct shmlog *log, unsigned cpu)
 {
-    struct shmlog_ring *ring = shmlog_thread_of_(log)->owned;
+    struct shmlog_ring *ring = shmlog_owned_ring_(shmlog_thread_state_(log));
 
     if (!ring)
         ring = log->local.ring_of_cpu[cpu];

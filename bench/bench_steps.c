@@ -103,7 +103,7 @@ __attribute__((noinline)) int counted_decode(struct file_block_decoder *decoder,
 /* From now on this thread's calls go into the ring of core 0. */
 static void use_core_ring(struct shmlog *log)
 {
-    struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
+    struct shmlog_thread_ *const thread = shmlog_thread_state_(log);
 
     if (log->local.cpus) {
         bench_pin(0);
@@ -118,7 +118,7 @@ static void use_core_ring(struct shmlog *log)
         log->local.cpus = SHMLOG_CPUS_MAX;
         memcpy(self + __rseq_offset + 4, &cpu, sizeof(cpu)); /* cpu_id */
     }
-    thread->owned = NULL;
+    thread->owned = &log->local.none;
     thread->key = log->key | SHMLOG_WAY_CORE_;
 }
 
@@ -130,7 +130,7 @@ static void count_core(struct shmlog *log, uint64_t records,
 
     use_core_ring(log);
     counted(log, records);
-    if (ring->head != records || shmlog_thread_of_(log)->owned)
+    if (ring->head != records || shmlog_owned_ring_(shmlog_thread_state_(log)))
         bench_die("the ring of core 0 got %lu records", ring->head);
 }
 

@@ -38,7 +38,7 @@ void bench_blocks_open(struct bench_blocks *ret_blocks, const char *directory)
     snprintf(b->path, sizeof(b->path), "%s/blocks-%d", directory, (int)getpid());
     b->segment = make_segment(b->path);
     b->log = bench_attach(b->path);
-    if (!shmlog_thread_of_(b->log)->owned && shmlog_own_ring(b->log) < 0)
+    if (!shmlog_owned_ring_(shmlog_thread_state_(b->log)) && shmlog_own_ring(b->log) < 0)
         bench_die("no ring to own");
     b->ring = bench_ring(b->log, 0);
     b->walk = walk;

@@ -568,6 +568,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -620,14 +621,54 @@ struct shmlog_options {
     const char *process_name; /* up to 31 bytes are kept; NULL: as in /proc/self/comm */
 };
 
+/* What a log call needs to know of its thread: valid while `key`, but for its lowest bit, is the
+ * attachment's. That bit says which way log calls go, so that one comparison tells both.
+ *
+ * The state of a thread is in the attachment's private memory, where every program and shared
+ * object of the process finds it. Beside that, each of these has a copy of one state in its
+ * thread-local storage, for the attachment that its thread used first: the address of that copy is
+ * a constant.
+ *
+ * A signal handler of the thread may come in at any instruction, and log, claim a ring, or register
+ * the thread with any attachment. So a copy never becomes another attachment's while its own is
+ * open; and of what belongs to one attachment a handler changes
+ *     key      from `core` to `owned`, after `owned`; and back, before it, when the ring is gone
+ *     owned    from one ring of the attachment that may be written to to another (&none is one)
+ *     where    and `ring`, in one store
+ * so that whoever has compared `key`, and after that loads each of the others once, can use it. */
+#define SHMLOG_ATTACHMENTS_ 4u /* that a program, or shared object, can have open */
+#define SHMLOG_WAY_CORE_ 0u
+#define SHMLOG_WAY_OWNED_ 1u
+#define SHMLOG_KEY_NONE_ 2u /* of a thread that is not registered */
+struct shmlog_thread_ {
+    uint64_t key;
+    struct shmlog_ring *owned; /* &none: no ring of its own */
+    /* The core that it was seen on last, together with the attachment's key (xor), and the core's
+     * ring in that attachment. A sequence compares the former instead of looking up its ring, so
+     * that the ring's address waits for one load rather than three. */
+    uint64_t where;
+    struct shmlog_ring *ring;
+    uint32_t producer; /* 0: the table was full */
+    uint32_t ours;     /* a copy: the attachment was opened by the object that has the copy */
+    uint32_t refused_version; /* a copy: see shmlog_version_text_(); here there is room */
+} __attribute__((aligned(16)));
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, where) % 16 == 0 &&
+                          offsetof(struct shmlog_thread_, ring) ==
+                              offsetof(struct shmlog_thread_, where) + 8,
+                      "both in one store");
+struct shmlog_state_ {
+    struct shmlog_thread_ thread;
+    uint64_t lost; /* records of this thread that were not committed */
+} __attribute__((aligned(64)));
+
 /* A process's attachment to a segment: private pages, then the control file's mapping, so that the
  * level is one load at a constant offset. Its members are not for users. */
 #define SHMLOG_PAGE_ 65536u /* the largest page size of any machine this runs on */
 struct shmlog_local_ {
-    uint64_t site_key;    /* 32 bits that name the segment, odd: see shmlog_site_word_() */
-    uint64_t tls_offset;  /* of the attachment's entry in shmlog_threads_[], in bytes */
-    uint64_t rseq_offset; /* of the thread's struct rseq, from the thread pointer */
-    uint64_t ring_mask;   /* bytes of a ring's slots - 1 */
+    uint64_t site_key;             /* 32 bits that name the segment, odd: see shmlog_site_word_() */
+    struct shmlog_state_ *threads; /* of this process, by the index of their producer entries */
+    uint64_t rseq_offset;          /* of the thread's struct rseq, from the thread pointer */
+    uint64_t ring_mask;            /* bytes of a ring's slots - 1 */
     uint32_t clock;
     uint32_t cpus;         /* entries of ring_of_cpu; 0: rseq is not to be used */
     uint64_t slot_mask;    /* slots in a ring - 1 */
@@ -637,12 +678,18 @@ struct shmlog_local_ {
     uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
     uint64_t pid_ns;
+    uint32_t entry;           /* in shmlog_open_logs_[] of the object that opened it */
+    pthread_key_t thread_key; /* what each thread is here: see shmlog_find_state_() */
+    uint32_t producer_probe;  /* where the next one that wants an entry, or a ring, looks */
+    uint32_t ring_probe;
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
     struct shmlog_ring *ring[SHMLOG_RINGS_MAX];
     uint64_t ring_map[SHMLOG_RINGS_MAX]; /* bytes mapped of each */
     struct shmlog_ring none;             /* a ring that is always full */
+    /* a thread's that found the producer table full: the same for all, nobody writes to it */
+    struct shmlog_thread_ nameless;
 };
 struct shmlog {
     /* A page that the kernel zeroes in a forked child (MADV_WIPEONFORK): the child's threads no
@@ -655,33 +702,6 @@ struct shmlog {
 };
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, local) == SHMLOG_PAGE_, "private page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "control page");
-
-/* What a thread knows of an attachment: valid while `key`, but for its lowest bit, is the
- * attachment's. That bit says which way log calls go, so that one comparison tells both. Each
- * attachment of a program, or of a shared object with a copy of its own of all this, has an entry
- * of its own; but one that such an object was handed by another may share an entry with its own,
- * and a signal handler then changes it under a log call. */
-#define SHMLOG_TLS_ENTRIES_ 4u
-#define SHMLOG_WAY_CORE_ 0u
-#define SHMLOG_WAY_OWNED_ 1u
-#define SHMLOG_KEY_NONE_ 2u /* of a thread that is not registered */
-struct shmlog_thread_ {
-    uint64_t key;
-    struct shmlog_ring *owned; /* NULL: per-core rings. Never so without rseq, where a sequence
-                                  would scribble on the thread's control block: &none, if no ring
-                                  is free */
-    uint64_t lost;             /* records of this thread that were not committed */
-    uint32_t producer;         /* 0: the table was full */
-    /* The core that it was seen on last, together with the attachment's key (xor), and the core's
-     * ring in that attachment. A sequence compares the former instead of looking up its ring, so
-     * that the ring's address waits for one load rather than three. */
-    uint64_t where;
-    struct shmlog_ring *ring;
-} __attribute__((aligned(16)));
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, where) % 16 == 0 &&
-                          offsetof(struct shmlog_thread_, ring) ==
-                              offsetof(struct shmlog_thread_, where) + 8,
-                      "both in one store");
 
 /* A call site: what is constant, and the site's word in the segment that it was registered in last
  * (0: in none). */
@@ -781,17 +801,32 @@ SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 
 /* ---- State of the process ---- */
 
-extern SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
-    shmlog_threads_[SHMLOG_TLS_ENTRIES_];
-SHMLOG_SHARED_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_
-    shmlog_threads_[SHMLOG_TLS_ENTRIES_] = {{SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL},
-                                            {SHMLOG_KEY_NONE_, NULL, 0, 0, 0, NULL}};
 extern SHMLOG_SHARED_ uint64_t shmlog_unattached_;
 SHMLOG_SHARED_ uint64_t shmlog_unattached_ = 0; /* calls with a NULL log */
 /* Of each program or shared object its own, as is the code that works on it. */
 #define SHMLOG_HIDDEN_ __attribute__((weak, visibility("hidden")))
+#ifdef SHMLOG_PLUGIN
+extern SHMLOG_HIDDEN_ uint32_t shmlog_refused_version_;
+SHMLOG_HIDDEN_ uint32_t shmlog_refused_version_ = 0; /* of the last segment that was refused */
+#else
+/* The copy of a thread's state, 48 bytes of a shared object's static thread-local storage. */
+extern SHMLOG_HIDDEN_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_ shmlog_copy_;
+SHMLOG_HIDDEN_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_ shmlog_copy_ = {
+    SHMLOG_KEY_NONE_, NULL, 0, NULL, 0, 0, 0};
+#define shmlog_refused_version_ shmlog_copy_.refused_version
+#endif
+/* The attachments that are open, and their keys. */
+struct shmlog_open_log_ {
+    struct shmlog *log;
+    uint64_t key;
+};
+extern SHMLOG_HIDDEN_ uint32_t shmlog_entries_;
+SHMLOG_HIDDEN_ uint32_t shmlog_entries_ = 0; /* those taken of the next, as bits */
+extern SHMLOG_HIDDEN_ struct shmlog_open_log_ shmlog_open_logs_[SHMLOG_ATTACHMENTS_];
+SHMLOG_HIDDEN_ struct shmlog_open_log_ shmlog_open_logs_[SHMLOG_ATTACHMENTS_] = {{NULL, 0},
+                                                                                 {NULL, 0},
+                                                                                 {NULL, 0},
+                                                                                 {NULL, 0}};
 /* struct sigaction, as the C libraries of Linux have it and -std=c11 hides it. */
 struct shmlog_sigaction_ {
     void (*handler)(int signal, void *info, void *context);
@@ -800,21 +835,16 @@ struct shmlog_sigaction_ {
     void (*restorer)(void);
 };
 struct shmlog_bus_state_ {
-    struct shmlog *log[SHMLOG_TLS_ENTRIES_]; /* attachments that are guarded */
+    struct shmlog *log[SHMLOG_ATTACHMENTS_]; /* attachments that are guarded */
     uint32_t guarded;                        /* how many */
     uint32_t lock;                           /* pid of the process that installs or removes */
     uint32_t running;                        /* handlers that are looking at log[] */
     uint32_t under; /* was left under somebody else's handler, which may pass SIGBUSes on to it */
     struct shmlog_sigaction_ before; /* what to do with other SIGBUSes */
 };
-/* Layout version of the last segment that this thread was refused for it, for shmlog_strerror(). */
-extern SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_;
-SHMLOG_HIDDEN_ __thread uint32_t shmlog_refused_version_ = 0;
 extern SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_;
 SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {{NULL, NULL, NULL, NULL}, 0, 0, 0, 0,
                                                        {NULL, {0}, 0, NULL}};
-extern SHMLOG_SHARED_ uint32_t shmlog_entries_;
-SHMLOG_SHARED_ uint32_t shmlog_entries_ = 0; /* those taken of shmlog_threads_[], as bits */
 
 #if SHMLOG_RSEQ_
 /* glibc >= 2.35 registers an area for each thread and says where; weak, so that others link. */
@@ -828,9 +858,11 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
                                             const char *function);
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
-SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                    uint32_t why);
+SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
+                                                    uint32_t probes);
+SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log);
 SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
+SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log);
 
 struct shmlog_value_;
 /* Anything but the straight way: a full ring, an aborted sequence, many slots. 1 done, 0
@@ -1224,32 +1256,40 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
     return 1;
 }
 
-/* This thread's state for the attachment. */
-SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_of_(const struct shmlog *log)
-{
-    return (struct shmlog_thread_ *)(void *)((char *)shmlog_threads_ + log->local.tls_offset);
-}
-
-/* Number of that entry. */
-SHMLOG_INLINE_ uint32_t shmlog_entry_(const struct shmlog *log)
-{
-    return (uint32_t)(log->local.tls_offset / sizeof(struct shmlog_thread_));
-}
-
-/* Which way its log calls go, SHMLOG_WAY_*; anything else: it is not registered. */
+/* Which way its log calls go, SHMLOG_WAY_*; anything else: it is another attachment's. */
 SHMLOG_INLINE_ uint64_t shmlog_way_(const struct shmlog *log, const struct shmlog_thread_ *thread)
 {
     return thread->key ^ log->key;
 }
 
-/* This thread's state for the attachment, registered. */
+/* The copy of this thread's state, if it is of this attachment; else NULL. */
+SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_copy_of_(const struct shmlog *log)
+{
+#ifdef SHMLOG_PLUGIN
+    (void)log;
+    return NULL;
+#else
+    return SHMLOG_LIKELY_(shmlog_way_(log, &shmlog_copy_) <= SHMLOG_WAY_OWNED_) ? &shmlog_copy_
+                                                                                : NULL;
+#endif
+}
+
+/* This thread's state for the attachment, or the copy of it; registered. */
 SHMLOG_INLINE_ struct shmlog_thread_ *shmlog_thread_state_(struct shmlog *log)
 {
-    struct shmlog_thread_ *const thread = shmlog_thread_of_(log);
+    struct shmlog_thread_ *const copy = shmlog_copy_of_(log);
 
-    if (SHMLOG_UNLIKELY_(shmlog_way_(log, thread) > SHMLOG_WAY_OWNED_))
-        shmlog_register_thread(log);
-    return thread;
+    return SHMLOG_LIKELY_(copy != NULL) ? copy : shmlog_find_thread_(log);
+}
+
+/* The ring that a thread owns; NULL: it goes by its core's. `key` before `owned`: see struct
+ * shmlog_thread_. */
+SHMLOG_INLINE_ struct shmlog_ring *shmlog_owned_ring_(const struct shmlog_thread_ *thread)
+{
+    if (!(__atomic_load_n(&thread->key, __ATOMIC_RELAXED) & SHMLOG_WAY_OWNED_))
+        return NULL;
+    __atomic_signal_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
 }
 
 #define SHMLOG_ABORTS_MAX_ 100u /* in a row: then somebody is single-stepping; own a ring */
@@ -1303,7 +1343,8 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
 }
 
 /* One slot the straight way that the thread goes, if `thread` is its state for the attachment. 1
- * done; 0 not so straight, nothing happened. */
+ * done; 0 not so straight, nothing happened. Loads after `key` what goes with it: see struct
+ * shmlog_thread_. */
 SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_thread_ *thread,
                                    struct shmlog_words_ *w, uint64_t site, uint32_t end, int timed,
                                    uint64_t time)
@@ -1316,23 +1357,29 @@ SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_threa
         return shmlog_rseq_one_(log, thread, site, w, end, timed, time);
 #endif
     (void)end;
-    return SHMLOG_LIKELY_(way == SHMLOG_WAY_OWNED_) &&
-           SHMLOG_LIKELY_(shmlog_owned_one_(log, thread->owned, site, w, timed, time));
+    if (SHMLOG_UNLIKELY_(way != SHMLOG_WAY_OWNED_))
+        return 0;
+    __atomic_signal_fence(__ATOMIC_ACQUIRE);
+    return shmlog_owned_one_(log, thread->owned, site, w, timed, time);
 }
 
 /* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
  * in the lower; `end`: slot offset behind the last argument.
  *
- * Inline only for the first attachment of a program or shared object: the address of its state is a
- * constant, and where reading the TSC waits for all that came before, each load on the way to the
- * slot costs. */
+ * Inline only for the attachment of which there is a copy of the state: its address is a constant,
+ * and where reading the TSC waits for all that came before, each load on the way to the slot
+ * costs. */
 SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
                                        uint32_t end, int timed, uint64_t time)
 {
     const uint64_t w2 = w->w2;
 
-    if (!shmlog_try_one_(log, &shmlog_threads_[0], w, site, end, timed, time))
-        shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
+#ifdef SHMLOG_PLUGIN
+    (void)end;
+#else
+    if (!shmlog_try_one_(log, &shmlog_copy_, w, site, end, timed, time))
+#endif
+    shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
 }
 
 /* ---- Arguments ---- */
@@ -1986,16 +2033,17 @@ SHMLOG_INLINE_ void *shmlog_table_(struct shmlog *log, uint64_t offset)
     return (uint8_t *)&log->control + offset;
 }
 
-/* Fill in a fresh entry of the producer table for the calling thread; its id, 0 if none is free. */
-SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
-                                           uint32_t tid);
-SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t pid,
-                                           uint32_t tid)
+/* Fill in a fresh entry of the producer table for the calling thread, one from `begin` on and
+ * before `end`; its id, 0 if none is free. */
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                           uint32_t begin, uint32_t end);
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                           uint32_t begin, uint32_t end)
 {
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
 
-    for (uint32_t i = 0; i < log->local.geometry.producers_max; i++) {
+    for (uint32_t i = begin; i < end; i++) {
         struct shmlog_producer *const p = &table[i];
         uint64_t none = 0;
         uint32_t used, id;
@@ -2014,7 +2062,7 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
             continue;
         id = ((shmlog_load32_relaxed_(&p->id) >> 16) + 1) << 16 | (i + 1);
         p->id = id;
-        p->pid = pid;
+        p->pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
         p->tid = tid;
         p->ring = 0;
         p->why = 0;
@@ -2031,9 +2079,8 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
     return 0;
 }
 
-/* The entry that this thread already has for the attachment: another program or shared object of
- * the process, with thread-local state of its own, may have made it. Its id and, if it owns one,
- * its ring; 0: there is none. */
+/* The entry that this thread has for the attachment, though it does not know: it is ending, and
+ * what it knew was taken away. Its id and, if it owns one, its ring; 0: there is none. */
 SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
                                             struct shmlog_ring **ret_owned);
 SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
@@ -2066,18 +2113,10 @@ SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, ui
     return 0;
 }
 
-/* Signal handlers of the thread may claim a ring at any time. */
-SHMLOG_INLINE_ int shmlog_owns_ring_(struct shmlog *log, const struct shmlog_thread_ *thread)
-{
-    const struct shmlog_ring *const ring = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
-
-    return ring && ring != &log->local.none;
-}
-
 /* Is the attachment guarded against SIGBUS by this program or shared object? */
 SHMLOG_INLINE_ int shmlog_guarded_(const struct shmlog *log)
 {
-    return __atomic_load_n(&shmlog_bus_.log[shmlog_entry_(log)], __ATOMIC_SEQ_CST) == log;
+    return __atomic_load_n(&shmlog_bus_.log[log->local.entry], __ATOMIC_SEQ_CST) == log;
 }
 
 /* Where no thread of the process can use the cores' rings. */
@@ -2086,38 +2125,215 @@ SHMLOG_INLINE_ uint32_t shmlog_why_no_sequences_(const struct shmlog *log)
     return log->local.clock == SHMLOG_CLOCK_TSC ? SHMLOG_WHY_NO_RSEQ : SHMLOG_WHY_NO_TSC;
 }
 
-SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
+/* What the thread-specific value says of a thread: 0 nothing; the id of its producer entry; or, if
+ * there was none for it, this bit, some bits of the attachment's key, and the records lost. */
+#define SHMLOG_NAMELESS_ (UINT64_C(1) << 63)
+#define SHMLOG_NAMELESS_LOST_ 0x7fffffffu
+SHMLOG_INLINE_ uint64_t shmlog_nameless_(uint64_t key, uint64_t lost)
 {
-    struct shmlog_thread_ *thread;
-    uint64_t mask, key;
+    lost = lost < SHMLOG_NAMELESS_LOST_ ? lost : SHMLOG_NAMELESS_LOST_;
+    return SHMLOG_NAMELESS_ | lost << 32 | (uint32_t)(key >> 16);
+}
+SHMLOG_INLINE_ uint64_t shmlog_value_of_thread_(const struct shmlog *log)
+{
+    return (uint64_t)(uintptr_t)pthread_getspecific(log->local.thread_key);
+}
+SHMLOG_INLINE_ int shmlog_is_nameless_(const struct shmlog *log, uint64_t value)
+{
+    return ((value ^ shmlog_nameless_(log->key, 0)) & (SHMLOG_NAMELESS_ | UINT32_MAX)) == 0;
+}
 
-    if (!log)
+/* This thread's state; NULL: it is not registered, or nameless. The kernel gives a thread's number
+ * to others after it, and a forked child has its parent's memory: key and id have to be right. */
+SHMLOG_INLINE_ struct shmlog_state_ *shmlog_find_state_(const struct shmlog *log)
+{
+    const uint64_t value = shmlog_value_of_thread_(log);
+    struct shmlog_state_ *state;
+
+    if (!value || value >= SHMLOG_NAMELESS_)
+        return NULL;
+    state = &log->local.threads[(value & 0xffffu) - 1];
+    return shmlog_way_(log, &state->thread) <= SHMLOG_WAY_OWNED_ && state->thread.producer == value
+               ? state
+               : NULL;
+}
+
+/* May this object's copy be the attachment's: is it so, or nobody's, or that of an attachment which
+ * this object opened and has closed? Signals are blocked. */
+SHMLOG_COLD_ int shmlog_may_copy_(const struct shmlog *log);
+SHMLOG_COLD_ int shmlog_may_copy_(const struct shmlog *log)
+{
+#ifdef SHMLOG_PLUGIN
+    (void)log;
+    return 0;
+#else
+    const uint64_t key = shmlog_copy_.key & ~(uint64_t)SHMLOG_WAY_OWNED_;
+
+    if (key == SHMLOG_KEY_NONE_ || key == log->key)
+        return 1;
+    if (!shmlog_copy_.ours)
+        return 0;
+    for (uint32_t i = 0; i < SHMLOG_ATTACHMENTS_; i++)
+        if (shmlog_load_relaxed_(&shmlog_open_logs_[i].key) == key)
+            return 0;
+    return 1;
+#endif
+}
+
+/* Bring this object's copy up to date. Signals are blocked. */
+SHMLOG_COLD_ void shmlog_copy_state_(const struct shmlog *log, const struct shmlog_state_ *state);
+SHMLOG_COLD_ void shmlog_copy_state_(const struct shmlog *log, const struct shmlog_state_ *state)
+{
+#ifdef SHMLOG_PLUGIN
+    (void)log;
+    (void)state;
+#else
+    struct shmlog_thread_ copy = state->thread;
+
+    if (!shmlog_may_copy_(log))
         return;
-    thread = shmlog_thread_of_(log);
-    mask = shmlog_block_signals_();
-    key = __atomic_load_n(&log->key, __ATOMIC_RELAXED);
-    if (!key) { /* the first in a forked child */
+    copy.ours = shmlog_open_logs_[log->local.entry].log == log;
+    copy.refused_version = shmlog_copy_.refused_version;
+    shmlog_copy_ = copy;
+#endif
+}
+
+/* Has it a ring of its own? Signal handlers of the thread may claim one at any time. */
+SHMLOG_INLINE_ int shmlog_has_ring_(const struct shmlog *log, const struct shmlog_state_ *state)
+{
+    return __atomic_load_n(&state->thread.owned, __ATOMIC_RELAXED) != &log->local.none;
+}
+
+/* From now on the thread owns this ring. Signals are blocked. */
+SHMLOG_INLINE_ void shmlog_own_(const struct shmlog *log, struct shmlog_state_ *state,
+                                struct shmlog_ring *ring)
+{
+    state->thread.owned = ring;
+    state->thread.key |= SHMLOG_WAY_OWNED_;
+    shmlog_copy_state_(log, state);
+}
+
+/* From now on it owns none. Without sequences it does not go by its core's ring for that: one would
+ * scribble on the thread's control block. */
+SHMLOG_INLINE_ void shmlog_disown_(struct shmlog *log, struct shmlog_state_ *state)
+{
+    state->thread.owned = &log->local.none;
+    state->thread.key = (state->thread.key & ~(uint64_t)SHMLOG_WAY_OWNED_) |
+                        (log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_);
+    shmlog_copy_state_(log, state);
+}
+
+/* The attachment's key, a fresh one if this is the first thread of a forked child that asks. */
+SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log);
+SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log)
+{
+    uint64_t key = shmlog_load_relaxed_(&log->key);
+
+    if (!key) {
         const uint64_t fresh = shmlog_random_();
 
         if (__atomic_compare_exchange_n(&log->key, &key, fresh, 0, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             key = fresh;
     }
-    if ((thread->key ^ key) > SHMLOG_WAY_OWNED_) {
-        const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
-        const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    if (shmlog_open_logs_[log->local.entry].log == log)
+        shmlog_store_relaxed_(&shmlog_open_logs_[log->local.entry].key, key);
+    return key;
+}
 
-        thread->lost = 0;
-        thread->ring = &log->local.none;
-        thread->owned = log->local.cpus ? NULL : &log->local.none;
-        thread->producer = shmlog_find_producer_(log, key, tid, &thread->owned);
-        if (!thread->producer)
-            thread->producer = shmlog_new_producer_(log, key, pid, tid);
-        if (!log->local.cpus)
-            (void)shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log));
-        thread->key = key | (thread->owned ? SHMLOG_WAY_OWNED_ : SHMLOG_WAY_CORE_);
+/* Give this thread a producer entry, one of those from `begin` on and before `end`, and its state.
+ * NULL: none is free, it stays nameless. Signals are blocked. */
+SHMLOG_COLD_ struct shmlog_state_ *shmlog_new_state_(struct shmlog *log, uint64_t key,
+                                                     uint32_t begin, uint32_t end);
+SHMLOG_COLD_ struct shmlog_state_ *shmlog_new_state_(struct shmlog *log, uint64_t key,
+                                                     uint32_t begin, uint32_t end)
+{
+    const uint32_t tid = (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    const struct shmlog_thread_ *const copy = shmlog_copy_of_(log);
+    const uint64_t value = shmlog_value_of_thread_(log);
+    const int nameless = shmlog_is_nameless_(log, value);
+    struct shmlog_ring *owned = copy ? copy->owned : &log->local.none;
+    uint32_t id = copy       ? copy->producer
+                  : nameless ? 0
+                             : shmlog_find_producer_(log, key, tid, &owned);
+    struct shmlog_state_ *state;
+
+    if (!id)
+        id = shmlog_new_producer_(log, key, tid, begin, end);
+    if (!id) {
+        if (!nameless)
+            pthread_setspecific(log->local.thread_key, (void *)(uintptr_t)shmlog_nameless_(key, 0));
+        return NULL;
     }
+    state = &log->local.threads[(id & 0xffffu) - 1];
+    if (shmlog_way_(log, &state->thread) > SHMLOG_WAY_OWNED_ || state->thread.producer != id) {
+        memset(state, 0, sizeof(*state));
+        state->lost = nameless ? value >> 32 & SHMLOG_NAMELESS_LOST_ : 0;
+        state->thread.producer = id;
+        state->thread.ring = &log->local.none;
+        state->thread.key = key;
+        if (owned == &log->local.none)
+            shmlog_disown_(log, state);
+        else
+            shmlog_own_(log, state, owned);
+    }
+    pthread_setspecific(log->local.thread_key, (void *)(uintptr_t)id);
+    if (!log->local.cpus)
+        (void)shmlog_claim_ring_(log, shmlog_why_no_sequences_(log), UINT32_MAX);
+    return state;
+}
+
+/* Register the thread if it is not, or is nameless. */
+SHMLOG_COLD_ void shmlog_register_(struct shmlog *log, uint32_t begin, uint32_t end);
+SHMLOG_COLD_ void shmlog_register_(struct shmlog *log, uint32_t begin, uint32_t end)
+{
+    const uint64_t mask = shmlog_block_signals_();
+    const uint64_t key = shmlog_key_(log);
+    const struct shmlog_state_ *state = shmlog_find_state_(log);
+
+    if (!state)
+        state = shmlog_new_state_(log, key, begin, end);
+    if (state)
+        shmlog_copy_state_(log, state);
     shmlog_unblock_signals_(shmlog_guarded_(log) ? mask & ~SHMLOG_BUS_BIT_ : mask);
+}
+
+SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
+{
+    if (log)
+        shmlog_register_(log, 0, log->local.geometry.producers_max);
+}
+
+/* Is the copy of a thread's state still nobody's? */
+SHMLOG_INLINE_ int shmlog_copy_is_free_(void)
+{
+#ifdef SHMLOG_PLUGIN
+    return 0;
+#else
+    return shmlog_copy_.key == SHMLOG_KEY_NONE_;
+#endif
+}
+
+/* The thread's state, where the copy is not this attachment's. A thread that found the table full
+ * looks, at each of its calls, whether one of the entries has come free, in turn. */
+SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log)
+{
+    const struct shmlog_producer *const table =
+        (const struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    struct shmlog_state_ *state = shmlog_find_state_(log);
+    uint32_t begin = 0, end = log->local.geometry.producers_max;
+
+    if (SHMLOG_LIKELY_(state && !shmlog_copy_is_free_()))
+        return &state->thread;
+    if (!state && shmlog_is_nameless_(log, shmlog_value_of_thread_(log))) {
+        begin = __atomic_fetch_add(&log->local.producer_probe, 1, __ATOMIC_RELAXED) % end;
+        end = begin + 1;
+        if (shmlog_load_relaxed_(&table[begin].claim))
+            return &log->local.nameless;
+    }
+    shmlog_register_(log, begin, end);
+    state = shmlog_find_state_(log);
+    return state ? &state->thread : &log->local.nameless;
 }
 
 /* Was the ring taken out of use since its file was cut short, or never there? Writers do not touch
@@ -2127,19 +2343,29 @@ SHMLOG_INLINE_ int shmlog_ring_gone_(const struct shmlog_ring *ring)
     return shmlog_load_relaxed_(&ring->magic) != SHMLOG_RING_MAGIC;
 }
 
-/* Claim a spare ring, and note why. 0, or -EAGAIN; then without a system call, since a thread that
- * finds none free comes here in each of its calls. */
-SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *thread, uint32_t why)
+/* Claim a spare ring, looking at `probes` of them in turn, and note why. NULL: none is free; then
+ * without a system call, since a thread that finds none comes here in each of its calls. */
+#define SHMLOG_RING_PROBES_ 8u
+SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
+                                                    uint32_t probes)
 {
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    const uint32_t first = log->local.geometry.cpu_rings;
+    const uint32_t spare = log->local.geometry.rings - first;
+    struct shmlog_state_ *const state = shmlog_find_state_(log);
     struct shmlog_producer *entry;
+    uint32_t at = 0;
 
-    if (!thread->producer) /* without an entry nobody could take the ring back */
-        return -EAGAIN;
-    entry = &table[(thread->producer & 0xffffu) - 1];
-    for (uint32_t i = log->local.geometry.cpu_rings;
-         !shmlog_owns_ring_(log, thread) && i < log->local.geometry.rings; i++) {
+    if (!state) /* without an entry nobody could take the ring back */
+        return NULL;
+    entry = &table[(state->thread.producer & 0xffffu) - 1];
+    if (probes < spare)
+        at = __atomic_fetch_add(&log->local.ring_probe, probes, __ATOMIC_RELAXED) % spare;
+    else
+        probes = spare;
+    for (; !shmlog_has_ring_(log, state) && probes; probes--, at++) {
+        const uint32_t i = first + at % spare;
         struct shmlog_ring *const ring = log->local.ring[i];
         uint32_t none = 0;
         uint64_t mask;
@@ -2147,40 +2373,38 @@ SHMLOG_COLD_ int shmlog_claim_ring_(struct shmlog *log, struct shmlog_thread_ *t
         if (shmlog_ring_gone_(ring) || shmlog_load32_relaxed_(&ring->owner))
             continue;
         mask = shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
-        if (!shmlog_owns_ring_(log, thread) &&
-            __atomic_compare_exchange_n(&ring->owner, &none, thread->producer, 0, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED)) {
+        if (!shmlog_has_ring_(log, state) &&
+            __atomic_compare_exchange_n(&ring->owner, &none, state->thread.producer, 0,
+                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
             /* its last owner may have died in a call */
             __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
             __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
             shmlog_store32_release_(&entry->ring, i + 1);
-            __atomic_store_n(&thread->owned, ring, __ATOMIC_RELAXED);
-            thread->key |= SHMLOG_WAY_OWNED_;
+            shmlog_own_(log, state, ring);
         }
         shmlog_unblock_signals_(mask);
     }
-    if (shmlog_owns_ring_(log, thread))
-        return 0;
+    if (shmlog_has_ring_(log, state))
+        return shmlog_owned_ring_(&state->thread);
     __atomic_store_n(&entry->why, why, __ATOMIC_RELAXED);
-    return -EAGAIN;
+    return NULL;
 }
 
 /* The ring that the thread owned is gone: back to where it began. */
-SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread);
-SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log, struct shmlog_thread_ *thread)
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log)
 {
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
     const uint64_t mask =
         shmlog_block_signals_(); /* a handler must not claim another one meanwhile */
+    struct shmlog_state_ *const state = shmlog_find_state_(log);
 
-    if (thread->owned && shmlog_ring_gone_(thread->owned)) {
-        if (thread->producer)
-            shmlog_store32_release_(&table[(thread->producer & 0xffffu) - 1].ring, 0);
-        thread->key = (thread->key & ~(uint64_t)SHMLOG_WAY_OWNED_) |
-                      (log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_);
-        __atomic_store_n(&thread->owned, log->local.cpus ? NULL : &log->local.none,
-                         __ATOMIC_RELAXED);
+    if (state && shmlog_has_ring_(log, state) && shmlog_ring_gone_(state->thread.owned)) {
+        shmlog_store32_release_(&table[(state->thread.producer & 0xffffu) - 1].ring, 0);
+        shmlog_disown_(log, state);
+    } else if (state) {
+        shmlog_copy_state_(log, state); /* which was behind */
     }
     shmlog_unblock_signals_(mask);
 }
@@ -2189,7 +2413,22 @@ SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
 {
     if (!log)
         return -EINVAL;
-    return shmlog_claim_ring_(log, shmlog_thread_state_(log), SHMLOG_WHY_ASKED);
+    shmlog_register_thread(log);
+    return shmlog_claim_ring_(log, SHMLOG_WHY_ASKED, UINT32_MAX) ? 0 : -EAGAIN;
+}
+
+/* A record of this thread was not committed. */
+SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log)
+{
+    struct shmlog_state_ *const state = shmlog_find_state_(log);
+    const uint64_t value = shmlog_value_of_thread_(log);
+
+    if (state)
+        __atomic_fetch_add(&state->lost, 1, __ATOMIC_RELAXED);
+    else if (shmlog_is_nameless_(log, value))
+        pthread_setspecific(log->local.thread_key,
+                            (void *)(uintptr_t)shmlog_nameless_(
+                                log->key, (value >> 32 & SHMLOG_NAMELESS_LOST_) + 1));
 }
 
 /* ---- Sites ---- */
@@ -2443,7 +2682,8 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
 {
     __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
-    shmlog_thread_state_(log)->lost++;
+    (void)shmlog_thread_state_(log);
+    shmlog_count_lost_(log);
 }
 
 /* ---- Full rings, long records ---- */
@@ -2552,15 +2792,17 @@ SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots, int timed)
 {
-    struct shmlog_ring *owned;
+    struct shmlog_ring *owned = shmlog_owned_ring_(thread);
 #if SHMLOG_RSEQ_
     uint32_t aborts = 0;
 #endif
 
-    if (shmlog_owns_ring_(log, thread) && shmlog_ring_gone_(thread->owned))
-        shmlog_leave_ring_(log, thread);
+    if (owned && owned != &log->local.none && shmlog_ring_gone_(owned)) {
+        shmlog_leave_ring_(log);
+        owned = shmlog_owned_ring_(thread);
+    }
 #if SHMLOG_RSEQ_
-    while (!(owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED))) {
+    while (!owned) {
         struct shmlog_ring *ring;
         uint64_t head;
         const uint32_t status = shmlog_rseq_many_(log, image, slots, timed, &ring, &head);
@@ -2575,24 +2817,23 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
         } else if (status != SHMLOG_SEQ_ABORTED_ || ++aborts > SHMLOG_ABORTS_MAX_) {
             const uint32_t why =
                 status == SHMLOG_SEQ_ABORTED_ ? SHMLOG_WHY_ABORTS : SHMLOG_WHY_NO_CORE;
-            if (shmlog_claim_ring_(log, thread, why) < 0)
+
+            owned = shmlog_claim_ring_(log, why, SHMLOG_RING_PROBES_);
+            if (!owned)
                 return shmlog_no_ring_(log);
         }
     }
-#else
-    owned = thread->owned;
 #endif
     if (owned == &log->local.none) { /* where there are no sequences, and no ring yet */
-        if (shmlog_claim_ring_(log, thread, shmlog_why_no_sequences_(log)) < 0)
+        owned = shmlog_claim_ring_(log, shmlog_why_no_sequences_(log), SHMLOG_RING_PROBES_);
+        if (!owned)
             return shmlog_no_ring_(log);
-        owned = __atomic_load_n(&thread->owned, __ATOMIC_RELAXED);
     }
     return shmlog_owned_(log, owned, image, slots, timed);
 }
 
 #if SHMLOG_RSEQ_
-/* Note the core that the thread is on, and its ring, for the next one-slot sequences. If its state
- * became another attachment's meanwhile, the note matches nobody's. */
+/* Note the core that the thread is on, and its ring, for the next one-slot sequences. */
 SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ *thread)
 {
     struct shmlog_ring *ring;
@@ -2624,26 +2865,32 @@ SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ 
 }
 #endif
 
-/* One slot that did not go the straight way, or into an attachment that is not the first. */
+/* One slot that did not go the straight way, or into an attachment of whose state there is no copy.
+ */
 SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2,
                                           uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6,
                                           uint64_t w7, int timed, uint64_t time)
 {
-    struct shmlog_thread_ *const thread = shmlog_thread_state_(log);
+    struct shmlog_thread_ *const tried = shmlog_copy_of_(log);
+    struct shmlog_thread_ *const thread = tried ? tried : shmlog_find_thread_(log);
     const uint64_t words[8] = {site, time, w2 | thread->producer, w3, w4, w5, w6, w7};
-    struct shmlog_words_ w = {w2, w3, w4, w5, w6, w7};
     struct shmlog_slot image;
 
-    if (thread != &shmlog_threads_[0] &&
-        shmlog_try_one_(log, thread, &w, site, SHMLOG_SLOT_SIZE, timed, time))
-        return;
+    if (thread->producer) { /* else it is not the thread's alone */
+        if (!tried) {
+            struct shmlog_words_ w = {w2, w3, w4, w5, w6, w7};
+
+            if (shmlog_try_one_(log, thread, &w, site, SHMLOG_SLOT_SIZE, timed, time))
+                return;
+        }
 #if SHMLOG_RSEQ_
-    if (shmlog_way_(log, thread) == SHMLOG_WAY_CORE_)
-        shmlog_note_core_(log, thread);
+        if (shmlog_way_(log, thread) == SHMLOG_WAY_CORE_)
+            shmlog_note_core_(log, thread);
 #endif
+    }
     memcpy(&image, words, sizeof(image));
     if (!shmlog_commit_slots_(log, thread, &image, 1, timed))
-        thread->lost++;
+        shmlog_count_lost_(log);
 }
 
 /* Copy into the payload of an image, over its slots' boundaries. */
@@ -2685,7 +2932,7 @@ SHMLOG_INLINE_ void shmlog_image_commit_(struct shmlog *log, struct shmlog_threa
     memcpy(image[0].payload + SHMLOG_PAYLOAD_TIME, &time, sizeof(time));
     memcpy(image[0].payload + SHMLOG_PAYLOAD_PRODUCER, &thread->producer, sizeof(uint32_t));
     if (!shmlog_commit_slots_(log, thread, image, slots, timed))
-        thread->lost++;
+        shmlog_count_lost_(log);
 }
 
 /* Bytes of a string that are to be kept, at most `limit` + 1 (then it is cut). */
@@ -3228,7 +3475,7 @@ SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context)
     memcpy(&code, (const uint8_t *)info + 8, sizeof(code)); /* si_code */
     memcpy(&at, (const uint8_t *)info + 16, sizeof(at));    /* si_addr */
     __atomic_fetch_add(&shmlog_bus_.running, 1, __ATOMIC_SEQ_CST);
-    for (uint32_t i = 0; code > 0 && i < SHMLOG_TLS_ENTRIES_; i++) {
+    for (uint32_t i = 0; code > 0 && i < SHMLOG_ATTACHMENTS_; i++) {
         struct shmlog *const log = __atomic_load_n(&shmlog_bus_.log[i], __ATOMIC_SEQ_CST);
 
         ours |= log && shmlog_lose_(log, at);
@@ -3259,7 +3506,7 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
     struct shmlog_sigaction_ ours, there;
 
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], log, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[log->local.entry], log, __ATOMIC_SEQ_CST);
     /* Over one that passes on to ours, the two would go on for ever. */
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         there.handler != shmlog_on_bus_ && !(shmlog_bus_.under && (uintptr_t)there.handler > 1)) {
@@ -3282,7 +3529,7 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     if (!shmlog_guarded_(log))
         return;
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[shmlog_entry_(log)], NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&shmlog_bus_.log[log->local.entry], NULL, __ATOMIC_SEQ_CST);
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0) {
         if (there.handler == shmlog_on_bus_)
             shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
@@ -3296,7 +3543,7 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
         shmlog_nap_(1000);
 }
 
-/* An entry of shmlog_threads_[] for an attachment, or -EMFILE. */
+/* An entry of shmlog_open_logs_[] for an attachment, or -EMFILE. */
 SHMLOG_COLD_ int shmlog_take_entry_(void);
 SHMLOG_COLD_ int shmlog_take_entry_(void)
 {
@@ -3305,7 +3552,7 @@ SHMLOG_COLD_ int shmlog_take_entry_(void)
 
     do {
         entry = __builtin_ctz(~taken);
-        if ((uint32_t)entry >= SHMLOG_TLS_ENTRIES_)
+        if ((uint32_t)entry >= SHMLOG_ATTACHMENTS_)
             return -EMFILE;
     } while (!__atomic_compare_exchange_n(&shmlog_entries_, &taken, taken | 1u << entry, 1,
                                           __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
@@ -3314,7 +3561,35 @@ SHMLOG_COLD_ int shmlog_take_entry_(void)
 
 SHMLOG_INLINE_ void shmlog_free_entry_(uint32_t entry)
 {
+    shmlog_store_relaxed_(&shmlog_open_logs_[entry].key, 0);
+    __atomic_store_n(&shmlog_open_logs_[entry].log, NULL, __ATOMIC_RELAXED);
     __atomic_fetch_and(&shmlog_entries_, ~(1u << entry), __ATOMIC_RELEASE);
+}
+
+/* Memory for the states of this process's threads, one for each entry of the producer table;
+ * pages are taken as they are used. Undone by shmlog_close(). */
+SHMLOG_INLINE_ uint64_t shmlog_threads_size_(const struct shmlog *log)
+{
+    return log->local.geometry.producers_max * sizeof(struct shmlog_state_);
+}
+SHMLOG_COLD_ int shmlog_open_threads_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_open_threads_(struct shmlog *log)
+{
+    long at;
+
+    if (pthread_key_create(&log->local.thread_key, NULL) != 0)
+        return -EMFILE;
+    at = shmlog_sys_(SYS_mmap, 0, (long)shmlog_threads_size_(log), 3 /* read, write */,
+                     SHMLOG_MAP_PRIVATE_ | SHMLOG_MAP_ANONYMOUS_ | SHMLOG_MAP_NORESERVE_, -1, 0);
+    if (at < 0 && at > -4096) {
+        pthread_key_delete(log->local.thread_key);
+        return (int)at;
+    }
+    log->local.threads = (struct shmlog_state_ *)(uintptr_t)at;
+    log->local.nameless.key = log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_;
+    log->local.nameless.owned = &log->local.none;
+    __atomic_store_n(&shmlog_open_logs_[log->local.entry].log, log, __ATOMIC_RELAXED);
+    return 0;
 }
 
 SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options,
@@ -3335,7 +3610,7 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     local->clock = local->geometry.clock;
     local->on_full = local->geometry.on_full;
     local->wait_ns = local->geometry.wait_ns;
-    local->tls_offset = entry * sizeof(struct shmlog_thread_);
+    local->entry = entry;
     local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
         local->ring_of_cpu[i] = &local->none;
@@ -3383,6 +3658,11 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
         return r;
     }
     shmlog_init_local_(log, options, (uint32_t)entry);
+    r = shmlog_open_threads_(log);
+    if (r < 0) {
+        shmlog_close(log);
+        return r;
+    }
     if (!options || !(options->flags & SHMLOG_OPEN_NO_SIGBUS))
         shmlog_guard_(log);
     for (uint32_t i = 0; i < log->local.geometry.rings; i++) {
@@ -3459,7 +3739,12 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
         if (log->local.ring[i] != &log->local.none)
             shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
                         0, 0, 0, 0);
-    shmlog_free_entry_(shmlog_entry_(log));
+    if (log->local.threads) {
+        pthread_key_delete(log->local.thread_key);
+        shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.threads), (long)shmlog_threads_size_(log), 0,
+                    0, 0, 0);
+    }
+    shmlog_free_entry_(log->local.entry);
     shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
                 0, 0, 0);
 }
@@ -3488,9 +3773,12 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
 
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
 {
-    const struct shmlog_thread_ *const thread = log ? shmlog_thread_of_(log) : NULL;
+    const struct shmlog_state_ *const state = log ? shmlog_find_state_(log) : NULL;
+    const uint64_t value = log ? shmlog_value_of_thread_(log) : 0;
 
-    return thread && shmlog_way_(log, thread) <= SHMLOG_WAY_OWNED_ ? thread->lost : 0;
+    if (state)
+        return shmlog_load_relaxed_(&state->lost);
+    return log && shmlog_is_nameless_(log, value) ? value >> 32 & SHMLOG_NAMELESS_LOST_ : 0;
 }
 
 SHMLOG_END_C_

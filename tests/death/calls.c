@@ -196,7 +196,7 @@ static void call(const struct life *l, struct shmlog *log, uint64_t number)
 
 static struct shmlog_ring *my_ring(const struct life *l)
 {
-    struct shmlog_ring *const own = shmlog_thread_of_(the_log)->owned;
+    struct shmlog_ring *const own = shmlog_owned_ring_(shmlog_thread_state_(the_log));
 
     return own ? own : the_log->local.ring_of_cpu[l->cpu];
 }
@@ -243,7 +243,7 @@ int live(void *arg)
         mark(page);
         for (uint32_t i = 0; i < l->fill; i++)
             log_filler(page->before + 1);
-        thread = shmlog_thread_of_(the_log);
+        thread = shmlog_thread_state_(the_log);
         if (l->gave_up)
             call(l, the_log, page->before + 1);
         if (l->gone && (shmlog_own_ring(the_log) < 0 ||
@@ -266,8 +266,7 @@ int live(void *arg)
     }
     mark(page);
     call(l, l->no_log ? NULL : the_log, page->before + 1);
-    thread = shmlog_thread_of_(the_log);
-    page->owned = thread->owned && thread->owned != &the_log->local.none;
+    page->owned = shmlog_thread_state_(the_log)->owned != &the_log->local.none;
     mark(page);
     return 0;
 }

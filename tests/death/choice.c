@@ -84,7 +84,12 @@ static const char *reason_of(const char *symbol)
     } reasons[] = {
         {"shmlog_sys_", "system calls that fail"},
         {"shmlog_random_", "getrandom() fails"},
-        {"shmlog_find_producer_", "a thread's second attachment, from a shared object"},
+        {"shmlog_find_producer_", "a thread that is ending"},
+        {"shmlog_may_copy_", "attachments that come and go"},
+        {"shmlog_new_state_", "a thread that is ending"},
+        {"shmlog_count_lost_", "a thread that is ending"},
+        {"shmlog_leave_ring_", "a copy of another shared object that is behind"},
+        {"shmlog_open_threads_", "mappings that fail"},
         {"shmlog_own_ring", "without a log"},
         {"shmlog_parse_format_", "conversions that these formats do not have"},
         {"shmlog_argument_end_", "texts of arguments that these calls do not have"},

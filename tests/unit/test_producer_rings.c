@@ -47,9 +47,9 @@ static void log_slots(uint32_t slots, uint64_t number)
 
 static struct shmlog_ring *ring_in_use(void)
 {
-    const struct shmlog_thread_ *thread = shmlog_thread_of_(logger);
+    struct shmlog_ring *const own = shmlog_owned_ring_(shmlog_thread_state_(logger));
 
-    return thread->owned ? thread->owned : logger->local.ring_of_cpu[kit_cpu];
+    return own ? own : logger->local.ring_of_cpu[kit_cpu];
 }
 
 static uint64_t thread_pointer_word(void)
@@ -370,32 +370,39 @@ Test(producer_rings, wild_wait)
     survive(SHMLOG_ON_FULL_WAIT, false);
 }
 
+/* As when the thread is ending, and its thread-specific values are gone. */
+static void forget_thread(void)
+{
+    struct shmlog_state_ *const state = shmlog_find_state_(logger);
+
+    state->thread.key = shmlog_copy_.key = SHMLOG_KEY_NONE_;
+    pthread_setspecific(logger->local.thread_key, NULL);
+}
+
 /* What the producer table says of this thread's ring and id is checked before it is believed. */
 Test(producer_rings, wild_producer_table)
 {
     static const uint32_t rings[] = {0, 1, 2, 3, 4, SHMLOG_RINGS_MAX, UINT32_MAX};
     static const uint32_t ids[] = {1, 2, 0xffff, UINT32_MAX, 0};
-    struct shmlog_thread_ *thread;
+    const struct shmlog_thread_ *thread;
     struct shmlog_producer *entry;
 
     open_with(SHMLOG_ON_FULL_DROP, false);
-    thread = shmlog_thread_of_(logger);
-    entry = &shm_producers(segment)[(thread->producer & 0xffff) - 1];
+    entry = &shm_producers(segment)[(shmlog_thread_state_(logger)->producer & 0xffff) - 1];
     segment->rings[2].header->owner = 0x10000;
     for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
         entry->ring = rings[i];
-        thread->key =
-            SHMLOG_KEY_NONE_; /* as in a shared object with thread-local state of its own */
-        shmlog_register_thread(logger);
+        forget_thread();
+        thread = shmlog_thread_state_(logger);
         cr_assert_eq(thread->producer, entry->id);
-        cr_assert_eq(thread->owned, kit_has_rseq() ? NULL : thread->owned);
+        cr_assert(!kit_has_rseq() || thread->owned == &logger->local.none);
         cr_assert_neq(thread->owned, logger->local.ring[0]);
         cr_assert_neq(thread->owned, logger->local.ring[2]);
     }
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         entry->id = ids[i];
-        thread->key = SHMLOG_KEY_NONE_;
-        shmlog_register_thread(logger);
+        forget_thread();
+        thread = shmlog_thread_state_(logger);
         cr_assert_leq(thread->producer & 0xffff, segment->geometry.producers_max);
         cr_assert_neq(thread->producer & 0xffff, 0);
         log_slots(1, 0);
@@ -420,61 +427,192 @@ Test(producer_rings, four_attachments)
     cr_assert_eq(shmlog_entries_, 1);
 }
 
-/* ---- A thread's state that another attachment takes meanwhile ---- */
+/* ---- The thread's state ---- */
 
-#if SHMLOG_RSEQ_
-__attribute__((noinline)) static void log_other(struct shmlog *other)
+/* The copy is the first attachment's while that is open, whatever is opened beside it; then the
+ * next one's that the thread comes to know. */
+Test(producer_rings, copy_of_the_state)
 {
-    shmlog_info(other, "to another segment");
-}
-
-/* A shared object with state of its own that was handed a log may have it in the same entry as its
- * own log's. What a signal handler's call to the other one does to the entry, at the two places in
- * a log call where it matters, is done here by hand. */
-Test(producer_rings, state_of_two_attachments)
-{
-    struct shmlog_words_ words = {0};
-    struct shm_segment *other_segment = NULL;
-    struct shmlog_ring *ring, *other_ring;
-    struct shmlog_thread_ *thread;
-    struct shmlog *other;
-    uint64_t entry, before, other_before;
-    char path[128], message[512];
+    struct shmlog *second, *third;
 
     open_with(SHMLOG_ON_FULL_DROP, false);
-    if (!kit_has_rseq())
-        return;
-    snprintf(path, sizeof(path), "%s/other", kit_folder);
-    cr_assert_eq(shm_segment_create(path, &parameters, NULL, &other_segment, message,
-                                    sizeof(message)),
-                 0, "%s", message);
-    cr_assert_eq(shmlog_open(&other, path, NULL), 0);
-    entry = other->local.tls_offset;
-    other->local.tls_offset = logger->local.tls_offset;
-    thread = shmlog_thread_of_(logger);
-    ring = logger->local.ring_of_cpu[kit_cpu];
-    other_ring = other->local.ring_of_cpu[kit_cpu];
-
-    log_slots(1, 1);
-    log_slots(1, 2);
-    cr_assert_eq(thread->ring, ring);
-    log_other(other);
-    cr_assert_eq(thread->ring, other_ring);
-    before = ring->head;
-    other_before = other_ring->head;
-    /* it came between the comparison of keys and the sequence */
-    cr_assert_eq(shmlog_rseq_one_(logger, thread, UINT64_C(1) << 32, &words, 64, 0, 0), 0);
-    cr_assert_eq(ring->head, before);
-    cr_assert_eq(other_ring->head, other_before, "a record in another segment's ring");
-    /* and between that comparison and the note of the core */
-    shmlog_note_core_(logger, thread);
-    for (unsigned i = 1; i <= 3; i++) {
-        log_other(other);
-        cr_assert_eq(other_ring->head, other_before + i);
-        cr_assert_eq(ring->head, before);
+    cr_assert_eq(shmlog_open(&second, kit_path, NULL), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        shmlog_info(logger, "%lu", 1ul);
+        shmlog_info(second, "%lu", 2ul);
+        cr_assert_eq(shmlog_copy_of_(logger), &shmlog_copy_);
+        cr_assert_null(shmlog_copy_of_(second));
     }
-    other->local.tls_offset = entry;
-    shmlog_close(other);
-    shm_segment_close(other_segment);
+    cr_assert_neq(shmlog_thread_state_(second)->producer, shmlog_copy_.producer);
+    shmlog_close(logger);
+    cr_assert_eq(shmlog_open(&logger, kit_path, NULL), 0);
+    cr_assert_eq(shmlog_copy_of_(logger), &shmlog_copy_);
+    shmlog_info(second, "%lu", 3ul);
+    cr_assert_eq(shmlog_copy_of_(logger), &shmlog_copy_);
+    cr_assert_eq(shmlog_open(&third, kit_path, NULL), 0);
+    cr_assert_null(shmlog_copy_of_(third));
+    shmlog_close(third);
+    shmlog_close(second);
 }
-#endif
+
+/* A ring claimed, or found to be gone, through one shared object: another one's copy, which is
+ * behind, still leads to a ring of this attachment, and is brought up to date. */
+Test(producer_rings, copy_that_is_behind)
+{
+    struct shmlog_thread_ behind;
+    struct shmlog_ring *first;
+
+    parameters.spare_rings = 2;
+    open_with(SHMLOG_ON_FULL_DROP, false);
+    log_slots(1, 1);
+    behind = shmlog_copy_;
+    cr_assert_eq(shmlog_own_ring(logger), 0);
+    first = shmlog_owned_ring_(&shmlog_copy_);
+    cr_assert_not_null(first);
+    shmlog_copy_ = behind;
+    cr_assert_eq(shmlog_own_ring(logger), 0);
+    cr_assert_eq(shmlog_owned_ring_(&shmlog_copy_), first);
+    behind = shmlog_copy_;
+    cr_assert_eq(shmlog_lose_ring_(logger, first->index), 0);
+    log_slots(3, 2);
+    cr_assert_neq(shmlog_copy_.owned, first);
+    shmlog_copy_ = behind;
+    log_slots(1, 3);
+    cr_assert_neq(shmlog_copy_.owned, first);
+    cr_assert_eq(shmlog_thread_lost(logger), 0);
+}
+
+/* ---- A full producer table ---- */
+
+static void fill_table(bool full)
+{
+    const uint64_t claim = UINT64_C(1) << 32 | SHMLOG_PRODUCER_LIVE;
+    struct shmlog_producer *const table = shm_producers(segment);
+
+    for (uint32_t i = 0; i < segment->geometry.producers_max; i++) {
+        if (full && !table[i].claim)
+            table[i].claim = claim;
+        else if (!full && table[i].claim == claim)
+            table[i].claim = 0;
+    }
+}
+
+/* Log up to `most` records, and see after how many they have a name. */
+static uint32_t log_until_named(uint32_t most, uint32_t slots)
+{
+    for (uint32_t i = 1; i <= most; i++) {
+        log_slots(slots, i);
+        if (kit_take_all() && load32(kit_payload + SHMLOG_PAYLOAD_PRODUCER))
+            return i;
+    }
+    return 0;
+}
+
+static void *log_nameless(void *arg)
+{
+    const uint32_t slots = *(const uint32_t *)arg, size = segment->geometry.producers_max;
+    const uint64_t lost = shmlog_lost(logger);
+    const bool core = kit_has_rseq();
+    uint32_t after;
+
+    for (uint32_t i = 1; i <= 3 * size; i++) {
+        log_slots(slots, i);
+        cr_assert_eq(kit_take_all(), core);
+        cr_assert(!core || load32(kit_payload + SHMLOG_PAYLOAD_PRODUCER) == 0);
+    }
+    cr_assert_eq(shmlog_thread_lost(logger), core ? 0 : 3 * size);
+    shm_producers(segment)[size - 1].claim = 0; /* one comes free */
+    after = log_until_named(2 * size, slots);
+    cr_assert(after > 0 && after <= size, "named after %u calls", after);
+    cr_assert_eq(load32(kit_payload + SHMLOG_PAYLOAD_PRODUCER) & 0xffff, size);
+    cr_assert_eq(shmlog_lost(logger) - lost, shmlog_thread_lost(logger));
+    cr_assert_eq(shmlog_thread_lost(logger), core ? 0 : 3 * size + after - 1);
+    cr_assert_eq(shm_producers(segment)[size - 1].tid, (uint32_t)syscall(SYS_gettid));
+    fill_table(true);
+    return NULL;
+}
+
+/* A thread that finds the table full logs on, without a name; once an entry comes free, it has it
+ * after no more calls than there are entries. */
+static void nameless(uint32_t clock)
+{
+    static const uint32_t sizes[] = {2, 11, 101, 1025};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        parameters.producers_max = sizes[i];
+        parameters.spare_rings = 4;
+        kit_open();
+        segment = kit_create(&parameters);
+        segment->control->clock = clock;
+        cr_assert_eq(shmlog_open(&logger, kit_path, NULL), 0);
+        log_slots(1, 0);
+        log_slots(2, 0);
+        kit_take_all();
+        fill_table(true);
+        for (uint32_t slots = 1; slots <= 2; slots++) {
+            pthread_t thread;
+
+            cr_assert_eq(pthread_create(&thread, NULL, log_nameless, &slots), 0);
+            pthread_join(thread, NULL);
+            shm_producers(segment)[sizes[i] - 1].claim = UINT64_C(1) << 32 | SHMLOG_PRODUCER_LIVE;
+        }
+        fill_table(false);
+        if (i + 1 < sizeof(sizes) / sizeof(sizes[0]))
+            kit_detach();
+    }
+}
+
+Test(producer_rings, nameless_on_a_core)
+{
+    nameless(SHMLOG_CLOCK_TSC);
+}
+
+Test(producer_rings, nameless_without_sequences)
+{
+    nameless(SHMLOG_CLOCK_MONOTONIC);
+}
+
+/* Registering, or asking for a ring, looks at the whole table again. */
+Test(producer_rings, nameless_that_asks)
+{
+    parameters.producers_max = 101;
+    kit_attach(&parameters);
+    fill_table(true);
+    forget_thread();
+    shm_producers(segment)[0].claim = UINT64_C(1) << 32 | SHMLOG_PRODUCER_LIVE;
+    shmlog_register_thread(logger);
+    cr_assert_null(shmlog_find_state_(logger));
+    cr_assert_eq(shmlog_own_ring(logger), -EAGAIN);
+    shm_producers(segment)[100].claim = 0;
+    cr_assert_eq(shmlog_own_ring(logger), 0);
+    cr_assert_eq(shmlog_find_state_(logger)->thread.producer & 0xffff, 101);
+}
+
+/* Without sequences, a thread that found no ring has one soon after one comes free, and takes no
+ * look at all of them in each call. */
+Test(producer_rings, ring_that_comes_free)
+{
+    static const uint32_t spare[] = {1, 2, 11, 101, 1025};
+
+    for (size_t i = 0; i < sizeof(spare) / sizeof(spare[0]); i++) {
+        uint32_t calls = 0;
+
+        parameters.spare_rings = spare[i];
+        kit_open();
+        segment = kit_create(&parameters);
+        segment->control->clock = SHMLOG_CLOCK_MONOTONIC;
+        for (uint32_t k = 1; k <= spare[i]; k++)
+            segment->rings[k].header->owner = 12345;
+        cr_assert_eq(shmlog_open(&logger, kit_path, NULL), 0);
+        log_slots(1, 0);
+        cr_assert_eq(kit_lost(SHMLOG_LOST_NO_RING), 1);
+        segment->rings[spare[i]].header->owner = 0;
+        do
+            log_slots(1, ++calls);
+        while (kit_lost(SHMLOG_LOST_NO_RING) == calls + 1);
+        cr_assert_leq(calls, spare[i] / SHMLOG_RING_PROBES_ + 1);
+        cr_assert_eq(kit_take_all(), 1);
+        if (i + 1 < sizeof(spare) / sizeof(spare[0]))
+            kit_detach();
+    }
+}
