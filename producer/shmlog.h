@@ -595,6 +595,84 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
  * loaded with RTLD_LOCAL), each copy works by itself. */
 #define SHMLOG_SHARED_ __attribute__((weak, visibility("default")))
 
+/* ---- Symbols ----
+ *
+ * What is weak merges by its name: in one program or shared object all of it, in a process what is
+ * visible. So the symbol has what must be the same for that. All of it: the version of the structs
+ * of part 2, which is to be raised when they change. Code, too: the instructions that the compiler
+ * may use, for else a file that is compiled with -mavx512f could be the one whose code serves all
+ * others, on a processor without them. */
+#define SHMLOG_PROCESS_VERSION_ _v2
+/* x_ if the macro is defined, as 1; else nothing. */
+#define SHMLOG_IF_(macro_, x_) SHMLOG_IF_X_(macro_, x_)
+#define SHMLOG_IF_X_(value_, x_) SHMLOG_IF_XX_(SHMLOG_COMMA_##value_, x_)
+#define SHMLOG_IF_XX_(comma_, x_) SHMLOG_SECOND_(comma_ x_, , 0)
+#define SHMLOG_COMMA_1 0,
+#define SHMLOG_SECOND_(first_, second_, ...) second_
+#define SHMLOG_JOIN_(a, b, c, d, e, f, g, h) SHMLOG_JOIN_X_(a, b, c, d, e, f, g, h)
+#define SHMLOG_JOIN_X_(a, b, c, d, e, f, g, h) a##b##c##d##e##f##g##h
+#define SHMLOG_TEXT_(...) SHMLOG_TEXT_X_(__VA_ARGS__)
+#define SHMLOG_TEXT_X_(...) #__VA_ARGS__
+/* clang-format off */
+#define SHMLOG_CODE_1_                                                                          \
+    SHMLOG_JOIN_(SHMLOG_IF_(__SSE3__, a), SHMLOG_IF_(__SSSE3__, b), SHMLOG_IF_(__SSE4_1__, c),  \
+                 SHMLOG_IF_(__SSE4_2__, d), SHMLOG_IF_(__POPCNT__, e), SHMLOG_IF_(__AVX__, f),  \
+                 SHMLOG_IF_(__AVX2__, g), SHMLOG_IF_(__FMA__, h))
+#define SHMLOG_CODE_2_                                                                          \
+    SHMLOG_JOIN_(SHMLOG_IF_(__BMI__, i), SHMLOG_IF_(__BMI2__, j), SHMLOG_IF_(__LZCNT__, k),     \
+                 SHMLOG_IF_(__MOVBE__, l), SHMLOG_IF_(__AVX512F__, m),                          \
+                 SHMLOG_IF_(__AVX512VL__, n), SHMLOG_IF_(__XOP__, o), SHMLOG_IF_(__TBM__, p))
+#define SHMLOG_CODE_3_                                                                          \
+    SHMLOG_JOIN_(SHMLOG_IF_(__APX_F__, q), SHMLOG_IF_(__ARM_FEATURE_ATOMICS, r),                \
+                 SHMLOG_IF_(__ARM_FEATURE_RCPC, s), SHMLOG_IF_(__ARM_FEATURE_SVE, t),           \
+                 SHMLOG_IF_(__ARM_FEATURE_SVE2, u), , , )
+#ifdef SHMLOG_PLUGIN
+#define SHMLOG_CODE_4_ _plugin
+#else
+#define SHMLOG_CODE_4_
+#endif
+#define SHMLOG_NAME_(function_)                                                                 \
+    _Pragma(SHMLOG_TEXT_(redefine_extname function_ SHMLOG_JOIN_(                               \
+        function_, SHMLOG_PROCESS_VERSION_, SHMLOG_CODE_4_, _, SHMLOG_CODE_1_, SHMLOG_CODE_2_,  \
+        SHMLOG_CODE_3_, )))
+#define SHMLOG_DATA_NAME_(data_)                                                                \
+    _Pragma(SHMLOG_TEXT_(redefine_extname data_                                                 \
+                         SHMLOG_JOIN_(data_, SHMLOG_PROCESS_VERSION_, , , , , , )))
+SHMLOG_NAME_(shmlog_close) SHMLOG_NAME_(shmlog_lost) SHMLOG_NAME_(shmlog_open)
+SHMLOG_NAME_(shmlog_own_ring) SHMLOG_NAME_(shmlog_register_thread) SHMLOG_NAME_(shmlog_set_level)
+SHMLOG_NAME_(shmlog_strerror) SHMLOG_NAME_(shmlog_thread_lost) SHMLOG_NAME_(shmlog_add_names_)
+SHMLOG_NAME_(shmlog_argument_end_) SHMLOG_NAME_(shmlog_attach_) SHMLOG_NAME_(shmlog_blob_add_)
+SHMLOG_NAME_(shmlog_block_signals_) SHMLOG_NAME_(shmlog_build_site_)
+SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(shmlog_claim_ring_)
+SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
+SHMLOG_NAME_(shmlog_copy_state_) SHMLOG_NAME_(shmlog_count_full_) SHMLOG_NAME_(shmlog_count_lost_)
+SHMLOG_NAME_(shmlog_find_producer_) SHMLOG_NAME_(shmlog_find_segment_)
+SHMLOG_NAME_(shmlog_find_thread_) SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_guard_)
+SHMLOG_NAME_(shmlog_init_local_) SHMLOG_NAME_(shmlog_key_) SHMLOG_NAME_(shmlog_leave_ring_)
+SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
+SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_make_room_)
+SHMLOG_NAME_(shmlog_map_control_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_may_copy_)
+SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_nap_) SHMLOG_NAME_(shmlog_new_producer_)
+SHMLOG_NAME_(shmlog_new_state_) SHMLOG_NAME_(shmlog_no_site_) SHMLOG_NAME_(shmlog_on_bus_)
+SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
+SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_) SHMLOG_NAME_(shmlog_path_add_)
+SHMLOG_NAME_(shmlog_path_add_number_) SHMLOG_NAME_(shmlog_publish_site_)
+SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_)
+SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
+SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_start_time_)
+SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_) SHMLOG_NAME_(shmlog_unattached_call_)
+SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unguard_)
+SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
+SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_)
+SHMLOG_DATA_NAME_(shmlog_open_logs_) SHMLOG_DATA_NAME_(shmlog_unattached_)
+#ifdef SHMLOG_PLUGIN
+SHMLOG_DATA_NAME_(shmlog_refused_version_)
+#else
+SHMLOG_DATA_NAME_(shmlog_copy_)
+#endif
+struct shmlog;
+/* clang-format on */
+
 #if defined(__x86_64__) && defined(__gnu_linux__)
 #define SHMLOG_RSEQ_ 1
 #else
@@ -840,11 +918,12 @@ struct shmlog_bus_state_ {
     uint32_t lock;                           /* pid of the process that installs or removes */
     uint32_t running;                        /* handlers that are looking at log[] */
     uint32_t under; /* was left under somebody else's handler, which may pass SIGBUSes on to it */
-    struct shmlog_sigaction_ before; /* what to do with other SIGBUSes */
+    struct shmlog_sigaction_ before;   /* what to do with other SIGBUSes */
+    void (*ours)(int, void *, void *); /* installed: there may be several, by their instructions */
 };
 extern SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_;
-SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {{NULL, NULL, NULL, NULL}, 0, 0, 0, 0,
-                                                       {NULL, {0}, 0, NULL}};
+SHMLOG_HIDDEN_ struct shmlog_bus_state_ shmlog_bus_ = {{NULL, NULL, NULL, NULL}, 0,   0, 0, 0,
+                                                       {NULL, {0}, 0, NULL},     NULL};
 
 #if SHMLOG_RSEQ_
 /* glibc >= 2.35 registers an area for each thread and says where; weak, so that others link. */
@@ -3509,11 +3588,12 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
     __atomic_store_n(&shmlog_bus_.log[log->local.entry], log, __ATOMIC_SEQ_CST);
     /* Over one that passes on to ours, the two would go on for ever. */
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
-        there.handler != shmlog_on_bus_ && !(shmlog_bus_.under && (uintptr_t)there.handler > 1)) {
+        (there.handler != shmlog_bus_.ours || !there.handler) &&
+        !(shmlog_bus_.under && (uintptr_t)there.handler > 1)) {
         shmlog_bus_.under = 0;
         shmlog_bus_.before = there;
         ours = there; /* its mask, for it may be called from ours */
-        ours.handler = shmlog_on_bus_;
+        ours.handler = shmlog_bus_.ours = shmlog_on_bus_;
         ours.flags = SHMLOG_SA_SIGINFO_ | SHMLOG_SA_ONSTACK_ | SHMLOG_SA_RESTART_;
         shmlog_libc_sigaction_(SIGBUS, &ours, NULL);
     }
@@ -3531,7 +3611,7 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     shmlog_lock_bus_();
     __atomic_store_n(&shmlog_bus_.log[log->local.entry], NULL, __ATOMIC_SEQ_CST);
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0) {
-        if (there.handler == shmlog_on_bus_)
+        if (there.handler == shmlog_bus_.ours)
             shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
         else
             shmlog_bus_.under = 1;

@@ -49,6 +49,18 @@ static bool is_padding(const char *text)
     return false;
 }
 
+/* The header's functions have a version and more behind their names: "_v2_" and letters. */
+static void cut_version(char *symbol)
+{
+    char *const version = strstr(symbol, "__v");
+    size_t size;
+
+    if (strncmp(symbol, "shmlog_", 7) != 0 || !version)
+        return;
+    size = strcspn(version, ".");
+    memmove(version + 1, version + size, strlen(version + size) + 1);
+}
+
 /* All instructions of the program, at the addresses that they have now. */
 static struct line *read_lines(size_t *ret_count, uint64_t *ret_moved)
 {
@@ -65,6 +77,7 @@ static struct line *read_lines(size_t *ret_count, uint64_t *ret_moved)
         int at = 0;
 
         if (sscanf(buffer, "%" SCNx64 " <%47[^>]>:", &address, name) == 2) {
+            cut_version(name);
             memcpy(symbol, name, sizeof(symbol));
             if (strcmp(name, "mark") == 0)
                 marked = address;
