@@ -654,7 +654,7 @@ SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_make_room_)
 SHMLOG_NAME_(shmlog_map_control_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_may_copy_)
 SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_nap_) SHMLOG_NAME_(shmlog_new_producer_)
 SHMLOG_NAME_(shmlog_new_state_) SHMLOG_NAME_(shmlog_no_site_) SHMLOG_NAME_(shmlog_on_bus_)
-SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
+SHMLOG_NAME_(shmlog_on_fork_) SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
 SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_) SHMLOG_NAME_(shmlog_path_add_)
 SHMLOG_NAME_(shmlog_path_add_number_) SHMLOG_NAME_(shmlog_publish_site_)
 SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_)
@@ -663,7 +663,8 @@ SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(s
 SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_) SHMLOG_NAME_(shmlog_unattached_call_)
 SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unguard_)
 SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
-SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_)
+SHMLOG_NAME_(shmlog_wipe_on_fork_)
+SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_) SHMLOG_DATA_NAME_(shmlog_forks_)
 SHMLOG_DATA_NAME_(shmlog_open_logs_) SHMLOG_DATA_NAME_(shmlog_unattached_)
 #ifdef SHMLOG_PLUGIN
 SHMLOG_DATA_NAME_(shmlog_refused_version_)
@@ -756,6 +757,7 @@ struct shmlog_local_ {
     uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
     uint64_t pid_ns;
+    uint32_t not_wiped;       /* in a forked child, by the kernel: `key` */
     uint32_t entry;           /* in shmlog_open_logs_[] of the object that opened it */
     pthread_key_t thread_key; /* what each thread is here: see shmlog_find_state_() */
     uint32_t producer_probe;  /* where the next one that wants an entry, or a ring, looks */
@@ -893,6 +895,8 @@ SHMLOG_HIDDEN_ SHMLOG_TLS_MODEL_ __thread struct shmlog_thread_ shmlog_copy_ = {
     SHMLOG_KEY_NONE_, NULL, 0, NULL, 0, 0, 0};
 #define shmlog_refused_version_ shmlog_copy_.refused_version
 #endif
+extern SHMLOG_HIDDEN_ uint32_t shmlog_forks_;
+SHMLOG_HIDDEN_ uint32_t shmlog_forks_ = 0; /* fork() calls shmlog_on_fork_() */
 /* The attachments that are open, and their keys. */
 struct shmlog_open_log_ {
     struct shmlog *log;
@@ -3672,6 +3676,39 @@ SHMLOG_COLD_ int shmlog_open_threads_(struct shmlog *log)
     return 0;
 }
 
+/* In a child, after fork(), where the kernel has not wiped the keys. */
+SHMLOG_COLD_ void shmlog_on_fork_(void);
+SHMLOG_COLD_ void shmlog_on_fork_(void)
+{
+    for (uint32_t i = 0; i < SHMLOG_ATTACHMENTS_; i++) {
+        struct shmlog *const log = __atomic_load_n(&shmlog_open_logs_[i].log, __ATOMIC_RELAXED);
+
+        if (log && log->local.not_wiped)
+            shmlog_store_relaxed_(&log->key, 0);
+    }
+}
+
+/* Let a forked child find `key` 0: by the kernel, or where that will not (before 4.14, or forbidden
+ * by a seccomp filter) by the C library's fork(). */
+SHMLOG_COLD_ int shmlog_wipe_on_fork_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_wipe_on_fork_(struct shmlog *log)
+{
+    uint32_t before = 0;
+
+    if (shmlog_sys_(SYS_madvise, SHMLOG_PTR_(log), SHMLOG_PAGE_, SHMLOG_MADV_WIPEONFORK_, 0, 0,
+                    0) == 0)
+        return 0;
+    log->local.not_wiped = 1;
+    if (!__atomic_compare_exchange_n(&shmlog_forks_, &before, 1, 0, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
+        return 0;
+    if (pthread_atfork(NULL, NULL, shmlog_on_fork_) != 0) {
+        __atomic_store_n(&shmlog_forks_, 0, __ATOMIC_RELAXED);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options,
                                      uint32_t entry);
 SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_options *options,
@@ -3760,7 +3797,11 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
                    ? refused
                    : -SHMLOG_ERR_NO_RINGS;
     }
-    shmlog_sys_(SYS_madvise, SHMLOG_PTR_(log), SHMLOG_PAGE_, SHMLOG_MADV_WIPEONFORK_, 0, 0, 0);
+    r = shmlog_wipe_on_fork_(log);
+    if (r < 0) {
+        shmlog_close(log);
+        return r;
+    }
     log->key = shmlog_random_();
     shmlog_register_thread(log);
     /* Registered, then looked at the state: the collector closes, then looks for producers. One of

@@ -10,8 +10,12 @@
 #undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define THREADS 24u
@@ -142,6 +146,26 @@ static void test_no_rseq(struct segment_kit *segment)
     KIT_EQ(segment_kit_counted(segment), 0);
 }
 
+/* The kernel is not to wipe the page of the key in a child, as where a container's filter does not
+ * know of that. */
+static void forbid_wiping(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SHMLOG_MADV_WIPEONFORK_, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = 6, .filter = filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        kit_skip("no seccomp filters here");
+    KIT_EQ(madvise(NULL, 0, (int)SHMLOG_MADV_WIPEONFORK_), -1);
+}
+
 static bool rseq_here(void)
 {
 #if SHMLOG_RSEQ_
@@ -158,6 +182,8 @@ int main(int argc, char **argv)
     struct segment_kit segment;
 
     kit_begin("identity");
+    if (argc > 1 && strcmp(argv[1], "no-wipe") == 0)
+        forbid_wiping();
     segment_kit_open(&segment, "identity", &params);
     KIT_OK(shmlog_open(&shared_log, "identity", NULL));
     if (no_rseq) {
