@@ -1977,6 +1977,24 @@ SHMLOG_BEGIN_C_
 extern long syscall(long number, ...); /* hidden by -std=c11 */
 #endif
 
+/* MemorySanitizer does not see what a system call writes. */
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#define SHMLOG_MSAN_ 1
+extern void __msan_unpoison(const volatile void *memory, size_t size);
+#endif
+#endif
+SHMLOG_INLINE_ void shmlog_written_(const void *memory, long size)
+{
+#ifdef SHMLOG_MSAN_
+    if (size > 0)
+        __msan_unpoison(memory, (size_t)size);
+#else
+    (void)memory;
+    (void)size;
+#endif
+}
+
 /* A system call; its result or a negative errno. */
 SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long e, long f);
 SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long e, long f)
@@ -2082,6 +2100,7 @@ SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size)
     if (fd < 0)
         return fd;
     n = shmlog_sys_(SYS_read, fd, SHMLOG_PTR_(buffer), (long)size, 0, 0, 0);
+    shmlog_written_(buffer, n);
     shmlog_sys_(SYS_close, fd, 0, 0, 0, 0, 0);
     return n;
 }
@@ -3194,6 +3213,7 @@ SHMLOG_COLD_ int shmlog_folder_trusted_(const char *folder, uint32_t owner)
 
     if (r < 0)
         return r;
+    shmlog_written_(&st, sizeof(st));
     return S_ISDIR(st.st_mode) && (st.st_uid == owner || st.st_uid == 0) && !(st.st_mode & 022)
                ? 0
                : -EACCES;
@@ -3357,6 +3377,7 @@ SHMLOG_COLD_ long shmlog_open_ring_(struct shmlog *log, const char *directory, u
                     (long)sizeof(target) - 1, 0, 0);
     if (n <= 0 || n >= (long)sizeof(target) - 1)
         return -SHMLOG_ERR_FOREIGN;
+    shmlog_written_(target, n);
     target[n] = 0;
     for (int i = 0; i < 16; i++) {
         name[at++] = digits[log->local.geometry.uuid[i] >> 4];
