@@ -114,6 +114,15 @@ void kit_write_file(const char *path, const void *data, size_t size)
         KIT_FAIL("%s: %s", path, strerror(errno));
 }
 
+void kit_copy_file(const char *from, const char *to)
+{
+    size_t size;
+    char *const data = kit_read_file(from, &size);
+
+    kit_write_file(to, data, size);
+    free(data);
+}
+
 bool kit_have_command(const char *name)
 {
     const char *path = getenv("PATH");

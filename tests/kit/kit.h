@@ -101,6 +101,7 @@ unsigned kit_count_files(const char *dir, const char *suffix);
 /* Whole file, NUL-terminated, to be freed; fails the test if it cannot be read. */
 char *kit_read_file(const char *path, size_t *ret_size);
 void kit_write_file(const char *path, const void *data, size_t size);
+void kit_copy_file(const char *from, const char *to);
 bool kit_have_command(const char *name);
 
 /* ---- Processes (process.c) ---- */

@@ -14,6 +14,8 @@
 
 #define RECORDS 100u
 #define ROUNDS 20u
+#define RELOADS 300u
+#define RELOADS_STATIC 20u /* with static thread-local storage */
 
 void linked_log(struct shmlog *log, unsigned records);
 
@@ -50,6 +52,32 @@ static void log_through(struct shmlog *log, const char *name)
     KIT_EQ(dlclose(plugin), 0);
     if (!kit_sanitized())
         KIT_CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+}
+
+/* Load a plugin again and again, each time before the one before is unloaded, and log through it.
+ * The C library gives back no static thread-local storage then. */
+static void reload(struct shmlog *log, const char *name, unsigned times)
+{
+    void (*function)(struct shmlog *, unsigned);
+    void *last = NULL;
+
+    for (unsigned i = 0; i < times; i++) {
+        const char *const path = kit_path(kit_text("%s-%u.so", name, i % 2));
+        void *plugin, *symbol;
+
+        if (i < 2)
+            kit_copy_file(kit_program(kit_text("tests/producer/lib%s.so", name)), path);
+        plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!plugin)
+            KIT_FAIL("the %uth time: %s", i + 1, dlerror());
+        symbol = dlsym(plugin, "plugin_log");
+        memcpy(&function, &symbol, sizeof(function));
+        function(log, 1);
+        if (last)
+            KIT_EQ(dlclose(last), 0);
+        last = plugin;
+    }
+    KIT_EQ(dlclose(last), 0);
 }
 
 static void on_alarm(int signal)
@@ -89,7 +117,10 @@ int main(void)
         log_through(log, "plugin_two");
         segment_kit_drain(&segment, see, &seen);
     }
-    KIT_EQ(segment.records, ROUNDS * (1 + 4 * RECORDS));
+    reload(log, "plugin_one", RELOADS_STATIC);
+    reload(log, "plugin_dynamic", RELOADS);
+    segment_kit_drain(&segment, see, &seen);
+    KIT_EQ(segment.records, ROUNDS * (1 + 4 * RECORDS) + RELOADS_STATIC + RELOADS);
     KIT_EQ(segment.lost, 0);
     KIT_EQ(segment_kit_counted(&segment), 0);
     KIT_EQ(seen.others, 0);
