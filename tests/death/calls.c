@@ -21,7 +21,7 @@ SHMLOG_RECORD(large_record, struct raw_large, SHMLOG_INFO, "", "large",
               SHMLOG_FIELD(struct raw_large, number), SHMLOG_FIELD(struct raw_large, check),
               SHMLOG_FIELD(struct raw_large, text));
 
-static struct shmlog *the_log;
+static struct shmlog *the_log, *handler_log;
 static const struct life *the_life;
 
 void text_of(uint64_t number, uint32_t size, char *ret_text)
@@ -83,7 +83,7 @@ static void on_signal(int signal)
 
     (void)signal;
     page->nested_before = number;
-    shmlog_info(the_log, "nested %lu %lx", number, CHECK_OF(number, KIND_NESTED));
+    shmlog_info(handler_log, "nested %lu %lx", number, CHECK_OF(number, KIND_NESTED));
     page->nested_after = number;
 }
 
@@ -209,6 +209,9 @@ static void get_ready(const struct life *l)
     if ((l->second && shmlog_open(&first, l->segment, NULL) < 0) ||
         shmlog_open(&the_log, l->segment, NULL) < 0 || (l->own && shmlog_own_ring(the_log) < 0))
         _exit(2);
+    handler_log = the_log;
+    if (l->elsewhere && shmlog_open(&handler_log, l->segment, NULL) < 0)
+        _exit(2);
     log_filler(l->page->before + 1);
     if (!l->cold)
         call(l, the_log, l->page->before + 1); /* registers the site */
@@ -257,6 +260,10 @@ int live(void *arg)
             small_record.record_size = sizeof(struct raw_small) + 8;
         if (l->busy)
             ring->busy = 1;
+        if (l->elsewhere) {
+            shmlog_find_state_(handler_log)->thread.key = SHMLOG_KEY_NONE_;
+            pthread_setspecific(handler_log->local.thread_key, NULL);
+        }
         if (l->fresh_thread) {
             thread->key = SHMLOG_KEY_NONE_;
             the_log->key = 0;

@@ -78,6 +78,7 @@ struct life {
     bool gone;         /* it had claimed a ring whose file was cut short */
     bool busy;         /* the owned ring is busy: as if in a handler */
     bool gave_up;      /* a wait ran out before */
+    bool elsewhere;    /* the handler logs by another attachment, and registers the thread there */
     bool thread;       /* another thread stands by */
     int cpu;
     uint32_t position; /* of the call's record, masked */

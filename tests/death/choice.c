@@ -48,6 +48,8 @@ bool choice_skips(size_t index)
         return place->reached;
     if (stage.fate == FATE_STOP && choice_is_private(place->symbol) && index % SAMPLE)
         return true; /* nobody could notice */
+    if (stage.life.elsewhere) /* all anew, but for what touches nothing of the thread's */
+        return stage.fate != FATE_SIGNAL || choice_is_private(place->symbol);
     if (stage.fate != FATE_KILL)
         return stage.life.own ? place->reached_owned : place->reached;
     if (choice_is_private(place->symbol))

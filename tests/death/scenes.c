@@ -59,6 +59,18 @@ const struct scene scenes[] = {
     {"owned, struct of several slots", CALL_RAW_LONG, WRAP, .passes = true, OWN},
     {"owned, busy", CALL_ONE, .position = 10, .end = END_DROPPED, .spare_rings = 1, .life = {.own = true, .busy = true}},
 
+    /* A handler that logs by another attachment */
+    {"handler elsewhere", CALL_ONE, .position = 10, .life = {.elsewhere = true}},
+    {"handler elsewhere, own time", CALL_ONE_AT, .position = 10, .life = {.elsewhere = true}},
+    {"handler elsewhere, aborted", CALL_ONE, .position = 10, .trigger = TRIGGER_ABORT, .life = {.elsewhere = true}},
+    {"handler elsewhere, string", CALL_LONG, WRAP, .life = {.elsewhere = true}},
+    {"handler elsewhere, owned", CALL_ONE, .position = 10, .spare_rings = 1, .life = {.own = true, .elsewhere = true}},
+    {"handler elsewhere, owned, string", CALL_LONG, WRAP, .spare_rings = 1, .life = {.own = true, .elsewhere = true}},
+    {"handler elsewhere, owned, struct", CALL_RAW_LONG, WRAP, .spare_rings = 1, .life = {.own = true, .elsewhere = true}},
+    {"handler elsewhere, second attachment", CALL_ONE, .position = 10, .life = {.second = true, .elsewhere = true}},
+    {"handler elsewhere, second attachment, owned", CALL_ONE, .position = 10, .spare_rings = 1,
+        .life = {.second = true, .own = true, .elsewhere = true}},
+
     /* From the core's ring to one of its own */
     {"aborts without end", CALL_ONE, .position = 10, .trigger = TRIGGER_ABORTS, .spare_rings = 1},
     {"aborts without end, own time", CALL_ONE_AT, .position = 10, .trigger = TRIGGER_ABORTS, .spare_rings = 1},
