@@ -545,9 +545,19 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
  *     return in the child, if the thread owns a ring.
  *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
  *     thread's further records are counted as lost (per-core rings do not mind).
- *   - The state of threads takes some 200 bytes of static thread-local storage for each source file
- *     that includes this. In a shared object loaded with dlopen() glibc has room for eight (more:
- *     glibc.rtld.optional_static_tls).
+ *   - Each program or shared object takes 48 bytes of static thread-local storage. glibc has room
+ *     for some 30 that are loaded with dlopen(), and does not get it back from one that is unloaded
+ *     after others were loaded. A plugin that is loaded again and again is compiled with
+ *     SHMLOG_PLUGIN defined in all its files: it takes none, and a call some 4 ns more.
+ *   - An attachment takes a key of pthread_key_create(). If the program had 32 before, glibc
+ *     allocates memory when a thread registers with the attachment: a thread whose first call is
+ *     made by a signal handler then has to call shmlog_register_thread() before that.
+ *   - A forked child learns that it is one from the kernel (MADV_WIPEONFORK), or, where that
+ *     refuses, from fork() of the C library. Then a child that is made by other means (clone(),
+ *     _Fork()) must not log, nor a signal handler in the child before fork() has returned.
+ *   - A log may be handed to code that was built with this version of the header, not others. Of
+ *     itself, code of several versions, and for several processors, does not mix.
+ *   - With glibc before 2.34, link with -pthread.
  *   - A call site that goes back and forth between segments is looked up anew each time.
  *   - The segment's files are mapped, and whoever may write to them may cut them short; touching
  *     what is gone raises SIGBUS. shmlog_open() therefore handles that signal: for its own
@@ -842,8 +852,8 @@ SHMLOG_BEGIN_C_
  *
  * 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL, which
  * the log calls take: -ENOENT no such segment, -EACCES (also: the runtime folder belongs to
- * somebody else, or others may write to it), -ENOMEM, -EINVAL, -EMFILE (a program, and a shared
- * object with state of its own, can be attached to four segments at once), or a -SHMLOG_ERR_*.
+ * somebody else, or others may write to it), -ENOMEM, -EINVAL, -EMFILE (a program, and each shared
+ * object, can attach to four segments at once; or no pthread key is left), or a -SHMLOG_ERR_*.
  * Thread-safe; not for signal handlers. Cost: system calls, about 10 us for each ring. */
 SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
                              const struct shmlog_options *options);
@@ -857,7 +867,9 @@ SHMLOG_COLD_ void shmlog_close(struct shmlog *log);
 SHMLOG_COLD_ const char *shmlog_strerror(int error);
 
 /* Register the calling thread now rather than in its first log call: some 10 system calls, among
- * them reads of /proc. Again: nothing happens. NULL is fine. Async-signal-safe. */
+ * them reads of /proc. Again: nothing happens, unless the producer table was full; a thread that
+ * found it so logs without a name, or without sequences not at all, and gets one by itself, soon
+ * after an entry came free. NULL is fine. Async-signal-safe, but see above, on keys. */
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log);
 
 /* Give the calling thread a ring of its own among the segment's spare ones, until it exits: for a

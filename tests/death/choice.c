@@ -47,7 +47,7 @@ bool choice_skips(size_t index)
     if (stage.scene->brief)
         return place->reached;
     if (stage.fate == FATE_STOP && choice_is_private(place->symbol) && index % SAMPLE)
-        return true; /* nobody could notice */
+        return true;          /* nobody could notice */
     if (stage.life.elsewhere) /* all anew, but for what touches nothing of the thread's */
         return stage.fate != FATE_SIGNAL || choice_is_private(place->symbol);
     if (stage.fate != FATE_KILL)

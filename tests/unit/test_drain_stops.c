@@ -106,7 +106,8 @@ Test(drain, dictionary_larger_than_an_entry)
         id = shmlog_word_id_(shmlog_register_site_(log_handle, &site, "f"));
         cr_assert_neq(id, 0);
         slot.site = id | 1u << SHMLOG_SITE_SLOTS_SHIFT;
-        cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_state_(log_handle), &slot, 1, 0),
+        cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_state_(log_handle), &slot, 1,
+                                          0),
                      1);
     }
     for (unsigned i = 0; agents_drain(&agents) > 0 || !writeback_idle(agents.writeback); i++) {
