@@ -10,8 +10,12 @@
 #include "shm/stats.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define BATCH_SLOTS_MAX 16384u /* 1 MiB: good blocks without holding up the other rings */
 #define GAPS_MAX 32u
@@ -25,8 +29,7 @@ struct pending_gap {
 
 struct drained_ring {
     struct shm_ring_reader reader;
-    const struct shmlog_ring *header;   /* NULL: no ring, left out */
-    uint64_t *tail, *tail_seq;          /* to be written */
+    struct shmlog_ring *header;         /* NULL: no ring, left out */
     uint64_t stop_at;                   /* head when stopping began */
     uint64_t checked_ns;                /* when everything up to the head was last taken */
     uint64_t noted[SHMLOG_LOST_CAUSES]; /* losses that are in the ledger or in `gap` */
@@ -77,8 +80,6 @@ int drain_open(const struct drain_params *params, struct drain **ret_drain)
         ring->header = segment->rings[i].header;
         if (!ring->header)
             continue;
-        ring->tail = &segment->rings[i].header->tail;
-        ring->tail_seq = &segment->rings[i].header->tail_seq;
         shm_ring_reader_init(&ring->reader, segment, i, line->next_pos, line->next_seq);
         memcpy(ring->noted, line->lost, sizeof(ring->noted));
     }
@@ -96,13 +97,29 @@ void drain_close(struct drain *d)
     free(d);
 }
 
-/* Let the writers have the slots before the cursor. */
-static void release(struct drained_ring *ring)
+/* Wake the writers that sleep until there is room, all of them: there is room for many. The fence:
+ * see shmlog_sleep_(). The call does not sleep. */
+static void wake_writers(struct shmlog_ring *ring)
 {
-    if (shmlog_load_relaxed_(ring->tail) == ring->reader.pos)
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!shmlog_load32_relaxed_(&ring->waiting))
         return;
-    shmlog_store_relaxed_(ring->tail_seq, ring->reader.seq);
-    shmlog_store_release_(ring->tail, ring->reader.pos); /* pairs with the writers' acquire */
+    __atomic_store_n(&ring->waiting, 0, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&ring->wakes, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &ring->wakes, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Let the writers have the slots before the cursor. */
+static void release(const struct drain *d, struct drained_ring *ring)
+{
+    struct shmlog_ring *const header = ring->header;
+
+    if (shmlog_load_relaxed_(&header->tail) == ring->reader.pos)
+        return;
+    shmlog_store_relaxed_(&header->tail_seq, ring->reader.seq);
+    shmlog_store_release_(&header->tail, ring->reader.pos); /* pairs with the writers' acquire */
+    if (d->p.segment->geometry.on_full == SHMLOG_ON_FULL_WAIT)
+        wake_writers(header);
 }
 
 static bool is_cut(const struct drain *d, uint32_t index)
@@ -126,7 +143,7 @@ void drain_release_all(struct drain *d)
         if (!d->ring[i].header)
             continue;
         publish_found(d, i);
-        release(&d->ring[i]);
+        release(d, &d->ring[i]);
     }
 }
 
@@ -356,8 +373,8 @@ static int64_t take(struct drain *d, uint32_t index, uint64_t upto)
     }
     if (outbox_is_lost(d->p.outbox))
         return -EIO; /* what was taken is nowhere now but in the ring */
-    note_losses(ring, shmlog_load_relaxed_(ring->tail) + d->capacity);
-    release(ring);
+    note_losses(ring, shmlog_load_relaxed_(&ring->header->tail) + d->capacity);
+    release(d, ring);
     return (int64_t)read.slots;
 }
 
@@ -371,7 +388,7 @@ static int settle(struct drain *d, uint32_t index)
     int r = 0;
 
     for (unsigned turn = 0; r == 0 && turn < 2; turn++) {
-        note_losses(ring, shmlog_load_relaxed_(ring->tail) + d->capacity);
+        note_losses(ring, shmlog_load_relaxed_(&ring->header->tail) + d->capacity);
         r = put_gaps(d, index, shm_ring_head(ring->header) == pos ? UINT64_MAX : pos, 0);
     }
     return r == -EAGAIN ? 0 : r;

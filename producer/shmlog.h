@@ -133,6 +133,13 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
 #define SHMLOG_TYPE_TEXT 16u    /* raw records: a char array, ends at its first NUL or its size */
 #define SHMLOG_TYPES 17u
 
+/* Records of a ring that its reader found lost, so far. */
+struct shmlog_found {
+    uint64_t seq;         /* all records before this number are in these counts, or were read */
+    uint64_t overwritten; /* records, so far */
+    uint64_t damaged;
+};
+
 /* ---- Ring file ----
  *
  *   0      struct shmlog_ring, 4096 bytes
@@ -141,11 +148,6 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
  * Positions are in slots, 64-bit, free-running; masked on use. Each line below is written by one
  * side only, and lines lie 128 bytes apart, since processors fetch them in pairs.
  */
-struct shmlog_found {
-    uint64_t seq;         /* all records before this number are in these counts, or were read */
-    uint64_t overwritten; /* records, so far */
-    uint64_t damaged;
-};
 struct shmlog_ring {
     /* 0: identity, written at creation; magic last */
     uint64_t magic;
@@ -184,13 +186,20 @@ struct shmlog_ring {
      * hugetlbfs does not lie in that directory: by this, one that was left behind is known. */
     uint64_t segment_device; /* st_dev of the directory; 0: nothing of this is known */
     char segment_path[1024]; /* absolute, NUL-terminated */
-    uint8_t reserved6[2424];
+    uint8_t reserved6[120];
+    /* 1792: the wait policy's sleepers. A writer stores 1 into waiting, looks for room once more,
+     * and sleeps on wakes (a futex). The reader, when it has stored the tail, takes the 1 back,
+     * adds to wakes, and wakes them all. */
+    uint32_t waiting;
+    uint32_t wakes;
+    uint8_t reserved7[2296];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring) == 4096, "ring header is one small page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, head) == 128, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, doorbell) == 256, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, tail) == 384, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, lost) == 512, "hot line moved");
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' line moved");
 
 #define SHMLOG_RING_HEADER 4096u
 #define SHMLOG_RING_CPU 1u   /* one per core, written under rseq by any thread on that core */
@@ -669,7 +678,8 @@ SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_) SHMLOG_NAME
 SHMLOG_NAME_(shmlog_path_add_number_) SHMLOG_NAME_(shmlog_publish_site_)
 SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_)
 SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
-SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_start_time_)
+SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sleep_)
+SHMLOG_NAME_(shmlog_start_time_)
 SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_) SHMLOG_NAME_(shmlog_unattached_call_)
 SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unguard_)
 SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
@@ -2818,6 +2828,27 @@ SHMLOG_INLINE_ int shmlog_has_room_(struct shmlog *log, struct shmlog_ring *ring
            (int64_t)(head + slots - *ret_tail) <= (int64_t)log->local.slot_mask + 1;
 }
 
+/* Sleep until the reader has made room, but not for long: it may be one that does not wake, or end
+ * before it does, and the file may be cut meanwhile. Many that wait must not keep the reader from
+ * its processor, so none of them polls. */
+#define SHMLOG_NAP_NS_ 20000000
+SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
+SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+{
+    const uint32_t wakes = shmlog_load32_acquire_(&ring->wakes);
+    struct timespec ts;
+    uint64_t tail;
+
+    ts.tv_sec = 0;
+    ts.tv_nsec = SHMLOG_NAP_NS_;
+    /* Stored, then looked at the tail; the reader stores the tail, then looks here. One of the two
+     * sees the other. */
+    __atomic_exchange_n(&ring->waiting, 1, __ATOMIC_SEQ_CST);
+    if (!shmlog_has_room_(log, ring, slots, &tail))
+        shmlog_sys_(SYS_futex, SHMLOG_PTR_(&ring->wakes), 0 /* FUTEX_WAIT */, (long)wakes,
+                    SHMLOG_PTR_(&ts), 0, 0);
+}
+
 /* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out
  * is remembered by its tail: a reader that is gone costs one wait, not one for each call. */
 SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
@@ -2846,10 +2877,7 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
             shmlog_store_relaxed_(&ring->gave_up_tail, seen);
             return 0;
         }
-        if (turn < 220)
-            shmlog_sys_(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
-        else
-            shmlog_nap_(50);
+        shmlog_sleep_(log, ring, slots);
     }
     return 1;
 }
