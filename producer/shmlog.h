@@ -345,10 +345,12 @@ struct shmlog_producer {
     char process[32];    /* NUL-terminated unless full */
     char thread[16];
     uint32_t why; /* SHMLOG_WHY_*: it wanted an owned ring; none was free if `ring` is 0 */
-    uint8_t reserved0[28];
+    uint32_t rings_missing; /* rings that its process could not map: SHMLOG_OPEN_PARTIAL */
+    uint8_t reserved0[24];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, why) == 96, "why moved");
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, rings_missing) == 100, "member moved");
 #define SHMLOG_WHY_ASKED 1u   /* shmlog_own_ring() */
 #define SHMLOG_WHY_NO_RSEQ 2u /* restartable sequences are not to be had */
 #define SHMLOG_WHY_NO_TSC 3u  /* sequences cannot read the segment's clock */

@@ -184,6 +184,7 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
             text_puts(out, "null");
         string_in(out, "process", producer.process, sizeof(producer.process));
         string_in(out, "thread", producer.thread, sizeof(producer.thread));
+        number(out, "rings_missing", producer.rings_missing);
         text_putc(out, '}');
     }
     text_putc(out, ']');

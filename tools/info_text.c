@@ -149,6 +149,9 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
         text_put_plain(out, producer.process, strnlen(producer.process, sizeof(producer.process)));
         text_putc(out, '/');
         text_put_plain(out, producer.thread, strnlen(producer.thread, sizeof(producer.thread)));
+        if (producer.rings_missing)
+            text_printf(out, "; degraded: %" PRIu32 " of %" PRIu32 " rings not mapped",
+                        producer.rings_missing, segment->geometry.rings);
         text_putc(out, '\n');
     }
 }

@@ -78,6 +78,19 @@ Test(info, why_a_ring_is_owned)
     }
 }
 
+Test(info, rings_that_are_not_mapped)
+{
+    char want[128];
+
+    put_producer(0, 0);
+    check(info_json, "\"thread\"", "\"thread\":\"main\",\"rings_missing\":0}");
+    shm_producers(s)[0].rings_missing = 1;
+    snprintf(want, sizeof(want), "feed/main; degraded: 1 of %u rings not mapped\n",
+             s->geometry.rings);
+    check(info_text, "feed/main", want);
+    check(info_json, "\"thread\"", "\"thread\":\"main\",\"rings_missing\":1}");
+}
+
 Test(info, no_ring)
 {
     put_producer(0, 0);
