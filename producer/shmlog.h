@@ -469,6 +469,7 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
 #define SHMLOG_ERR_UNFINISHED 4005
 #define SHMLOG_ERR_CLOSED 4007
 #define SHMLOG_ERR_NO_RINGS 4008
+#define SHMLOG_ERR_RINGS 4010
 
 static inline int shmlog_power_of_two_(uint64_t value)
 {
@@ -544,7 +545,9 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
  * owns. It takes no lock, allocates nothing, and enters the kernel only when a thread logs for the
  * first time, and under the wait policy while a ring is full (see shmlog-collector(1), --on-full).
  * It works from any thread, from signal handlers, and in a forked child. A NULL log is a segment
- * that is not there: calls are counted (shmlog_lost(NULL)) and otherwise do nothing.
+ * that is not there: calls are counted (shmlog_lost(NULL)) and otherwise do nothing. With
+ * SHMLOG_OPEN_LATER, shmlog_open() hands out a log that attaches by itself when the segment
+ * appears.
  *
  * A call evaluates its arguments only if its level is on, each once.
  *
@@ -661,31 +664,41 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
                          SHMLOG_JOIN_(data_, SHMLOG_PROCESS_VERSION_, , , , , , )))
 SHMLOG_NAME_(shmlog_close) SHMLOG_NAME_(shmlog_lost) SHMLOG_NAME_(shmlog_open)
 SHMLOG_NAME_(shmlog_own_ring) SHMLOG_NAME_(shmlog_register_thread) SHMLOG_NAME_(shmlog_set_level)
-SHMLOG_NAME_(shmlog_strerror) SHMLOG_NAME_(shmlog_thread_lost) SHMLOG_NAME_(shmlog_add_names_)
-SHMLOG_NAME_(shmlog_argument_end_) SHMLOG_NAME_(shmlog_attach_) SHMLOG_NAME_(shmlog_blob_add_)
+SHMLOG_NAME_(shmlog_status) SHMLOG_NAME_(shmlog_strerror) SHMLOG_NAME_(shmlog_thread_lost)
+SHMLOG_NAME_(shmlog_absolute_) SHMLOG_NAME_(shmlog_add_names_) SHMLOG_NAME_(shmlog_argument_end_)
+SHMLOG_NAME_(shmlog_attach_) SHMLOG_NAME_(shmlog_attach_later_) SHMLOG_NAME_(shmlog_blob_add_)
 SHMLOG_NAME_(shmlog_block_signals_) SHMLOG_NAME_(shmlog_build_site_)
 SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(shmlog_claim_ring_)
 SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
 SHMLOG_NAME_(shmlog_copy_state_) SHMLOG_NAME_(shmlog_count_full_) SHMLOG_NAME_(shmlog_count_lost_)
-SHMLOG_NAME_(shmlog_find_producer_) SHMLOG_NAME_(shmlog_find_segment_)
-SHMLOG_NAME_(shmlog_find_thread_) SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_guard_)
-SHMLOG_NAME_(shmlog_init_local_) SHMLOG_NAME_(shmlog_key_) SHMLOG_NAME_(shmlog_leave_ring_)
-SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
-SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_make_room_)
-SHMLOG_NAME_(shmlog_map_control_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_may_copy_)
-SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_nap_) SHMLOG_NAME_(shmlog_new_producer_)
-SHMLOG_NAME_(shmlog_new_state_) SHMLOG_NAME_(shmlog_no_site_) SHMLOG_NAME_(shmlog_on_bus_)
-SHMLOG_NAME_(shmlog_on_fork_) SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
-SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_) SHMLOG_NAME_(shmlog_path_add_)
-SHMLOG_NAME_(shmlog_path_add_number_) SHMLOG_NAME_(shmlog_publish_site_)
-SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_)
-SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
-SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sleep_)
-SHMLOG_NAME_(shmlog_start_time_)
-SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_) SHMLOG_NAME_(shmlog_unattached_call_)
-SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unguard_)
+SHMLOG_NAME_(shmlog_detach_) SHMLOG_NAME_(shmlog_end_thread_) SHMLOG_NAME_(shmlog_find_producer_)
+SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_thread_)
+SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_follow_round_)
+SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_guard_) SHMLOG_NAME_(shmlog_hand_over_)
+SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_)
+SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_key_) SHMLOG_NAME_(shmlog_leave_ring_)
+SHMLOG_NAME_(shmlog_leave_segment_) SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_)
+SHMLOG_NAME_(shmlog_lose_ring_) SHMLOG_NAME_(shmlog_lose_segment_)
+SHMLOG_NAME_(shmlog_lost_in_dead_) SHMLOG_NAME_(shmlog_make_empty_)
+SHMLOG_NAME_(shmlog_make_room_) SHMLOG_NAME_(shmlog_map_control_)
+SHMLOG_NAME_(shmlog_map_private_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_map_rings_)
+SHMLOG_NAME_(shmlog_may_copy_) SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_nap_)
+SHMLOG_NAME_(shmlog_new_producer_) SHMLOG_NAME_(shmlog_new_state_) SHMLOG_NAME_(shmlog_no_site_)
+SHMLOG_NAME_(shmlog_on_bus_) SHMLOG_NAME_(shmlog_on_fork_) SHMLOG_NAME_(shmlog_open_file_)
+SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
+SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_)
+SHMLOG_NAME_(shmlog_path_add_) SHMLOG_NAME_(shmlog_path_add_number_)
+SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_elsewhere_)
+SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_elsewhere_)
+SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_) SHMLOG_NAME_(shmlog_read_control_)
+SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_) SHMLOG_NAME_(shmlog_register_site_)
+SHMLOG_NAME_(shmlog_release_bus_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sign_off_)
+SHMLOG_NAME_(shmlog_sleep_) SHMLOG_NAME_(shmlog_start_thread_) SHMLOG_NAME_(shmlog_start_time_)
+SHMLOG_NAME_(shmlog_step_aside_) SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_)
+SHMLOG_NAME_(shmlog_unattached_call_) SHMLOG_NAME_(shmlog_unblock_signals_)
+SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_) SHMLOG_NAME_(shmlog_unmap_)
 SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
-SHMLOG_NAME_(shmlog_wipe_on_fork_)
+SHMLOG_NAME_(shmlog_was_replaced_) SHMLOG_NAME_(shmlog_wipe_on_fork_)
 SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_) SHMLOG_DATA_NAME_(shmlog_forks_)
 SHMLOG_DATA_NAME_(shmlog_open_logs_) SHMLOG_DATA_NAME_(shmlog_unattached_)
 #ifdef SHMLOG_PLUGIN
@@ -701,7 +714,13 @@ struct shmlog;
 #else
 #define SHMLOG_RSEQ_ 0
 #endif
+/* Threads are in libc itself, and need no other library? */
+#define SHMLOG_THREADS_ 1
 #if defined(__GLIBC__)
+#if !__GLIBC_PREREQ(2, 34)
+#undef SHMLOG_THREADS_
+#define SHMLOG_THREADS_ 0
+#endif
 #define SHMLOG_TLS_MODEL_ __attribute__((tls_model("initial-exec")))
 #else
 #define SHMLOG_TLS_MODEL_
@@ -715,9 +734,11 @@ struct shmlog;
 #define SHMLOG_PORTFOLIO "portfolio"
 
 #define SHMLOG_OPEN_NO_SIGBUS 1u /* leave the handling of SIGBUS alone; see above */
+#define SHMLOG_OPEN_PARTIAL 2u   /* attach even if some rings cannot be mapped */
+#define SHMLOG_OPEN_LATER 4u /* attach when the segment appears, and again when it was replaced */
 
 struct shmlog_options {
-    int wait_ms;              /* how long to wait for the segment; 0 not at all, -1 for ever */
+    int wait_ms;              /* how long to wait for the segment; 0 not at all, -1 forever */
     uint32_t flags;           /* SHMLOG_OPEN_* */
     const char *process_name; /* up to 31 bytes are kept; NULL: as in /proc/self/comm */
 };
@@ -778,12 +799,18 @@ struct shmlog_local_ {
     uint32_t on_full;
     uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
+    uint64_t control_dev, control_ino; /* of the control file that is mapped */
     uint64_t pid_ns;
     uint32_t not_wiped;       /* in a forked child, by the kernel: `key` */
     uint32_t entry;           /* in shmlog_open_logs_[] of the object that opened it */
     pthread_key_t thread_key; /* what each thread is here: see shmlog_find_state_() */
-    uint32_t producer_probe;  /* where the next one that wants an entry, or a ring, looks */
+    uint32_t has_thread_key;
+    uint32_t producer_probe; /* where the next one that wants an entry, or a ring, looks */
     uint32_t ring_probe;
+    uint32_t rings_missing; /* rings that could not be mapped */
+    struct shmlog_follow_
+        *follow;         /* SHMLOG_OPEN_LATER, in the log that was handed out: its state */
+    struct shmlog *next; /* in follow->dead */
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
@@ -862,21 +889,42 @@ SHMLOG_BEGIN_C_
  * /dev/shm/shmlog-UID, then /dev/shm/shmlog), or a path with a slash. Maps the segment's rings
  * and registers the calling thread. `options` may be NULL.
  *
- * 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL, which
- * the log calls take: -ENOENT no such segment, -EACCES (also: the runtime folder belongs to
- * somebody else, or others may write to it), -ENOMEM, -EINVAL, -EMFILE (a program, and each shared
- * object, can attach to four segments at once; or no pthread key is left), or a -SHMLOG_ERR_*.
- * Thread-safe; not for signal handlers. Cost: system calls, about 10 us for each ring. */
+ * Returns 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL,
+ * which the log calls take: -ENOENT no such segment; -EACCES (also: the runtime folder belongs to
+ * somebody else, or others may write to it); -ENOMEM, -EMFILE (also: a program, and each shared
+ * object, can be attached to four segments at once; or no pthread key is left), -ENFILE, -EAGAIN: a
+ * limit of the process or the system, for the control file or any of the rings; -EINVAL a name or
+ * flags that there are not; or a -SHMLOG_ERR_*: SHMLOG_ERR_RINGS if files of some rings are
+ * missing, of another size or another owner, SHMLOG_ERR_NO_RINGS if none can be mapped. With
+ * SHMLOG_OPEN_PARTIAL, rings that cannot be mapped are an error only if none can; a thread on a
+ * core without its ring takes a spare one, or its records are counted as lost; the producer table
+ * says how many are missing.
+ *
+ * With SHMLOG_OPEN_LATER, a segment that is not there after wait_ms (-ENOENT,
+ * SHMLOG_ERR_UNFINISHED, SHMLOG_ERR_CLOSED) is no error: *ret_log attaches by itself within some 20
+ * ms of its appearance, and again after the segment was replaced by another. Until then its calls
+ * are counted, see shmlog_lost(), and shmlog_status() says why it waits. A thread of the library's,
+ * "shmlog-attach", looks for the segment; shmlog_close() ends it. It is not in a forked child,
+ * whose copy of the log stays as it is: attached or waiting. -EAGAIN: there can be no further
+ * thread; -ENOSYS: a libc without threads of its own (glibc before 2.34).
+ *
+ * Thread-safe; not for signal handlers. Cost: some system calls and the page tables of all rings,
+ * 50 us for each ring and 0.25 us for each of its pages on a virtual machine. */
 SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
                              const struct shmlog_options *options);
 
-/* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. To be
- * called by the program or shared object that opened it; not by signal handlers. */
+/* Detach and unmap; with SHMLOG_OPEN_LATER also end its thread, without waiting for the segment. No
+ * thread may be in, or later make, a call with `log`. NULL is fine. To be called by the program or
+ * shared object that opened it; not by signal handlers. */
 SHMLOG_COLD_ void shmlog_close(struct shmlog *log);
 
 /* A text for an error of shmlog_open(), positive or negative; other errno's as strerror() has them.
  * Good until the thread's next call. Any thread, no signal handlers. */
 SHMLOG_COLD_ const char *shmlog_strerror(int error);
+
+/* Returns 0 if `log` is attached, else a negative error: with SHMLOG_OPEN_LATER, why it is not, as
+ * of shmlog_open() and for shmlog_strerror(); -EINVAL for NULL. Any thread; async-signal-safe. */
+SHMLOG_COLD_ int shmlog_status(struct shmlog *log);
 
 /* Register the calling thread now rather than in its first log call: some 10 system calls, among
  * them reads of /proc. Again: nothing happens, unless the producer table was full; a thread that
@@ -887,20 +935,27 @@ SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log);
 /* Give the calling thread a ring of its own among the segment's spare ones, until it exits: for a
  * pinned thread that wants the last nanosecond. A signal handler's record is then lost, and
  * counted, if it comes in the middle of a log call of its thread. 0, also if the thread has one;
- * -EAGAIN: none is free, nothing changes; -EINVAL without a segment. Async-signal-safe. */
+ * -EAGAIN: none is free, nothing changes; -EINVAL without a segment. Async-signal-safe.
+ * SHMLOG_OPEN_LATER: until the segment is replaced; then to be asked for again. */
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log);
 
 /* Set the level of the whole segment, for all processes: SHMLOG_TRACE .. SHMLOG_OFF. 0, or -EINVAL
- * for others. Async-signal-safe; calls that run meanwhile may go by the old level. */
+ * for others and without a segment. Async-signal-safe; calls that run meanwhile may go by the old
+ * level. SHMLOG_OPEN_LATER: what others set is noticed within some 20 ms. */
 SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level);
 
 /* Records lost so far: of all processes, by all writers of the segment, not those that were
  * overwritten; NULL: calls that this process made without a segment, in this program or shared
- * object. A sum over all rings. Async-signal-safe. */
+ * object. A sum over all rings. Async-signal-safe.
+ *
+ * SHMLOG_OPEN_LATER: calls made while there was no segment count as well. The next segment gets
+ * them added to what it counts as SHMLOG_LOST_NO_RING, so that its readers know of them, too; if
+ * there is none until shmlog_close(), they are added to those of NULL. */
 SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log);
 
 /* Calls of this thread that were lost since it registered, in this program or shared object. NULL:
- * 0. Async-signal-safe, two loads. */
+ * 0. Async-signal-safe, two loads. SHMLOG_OPEN_LATER: also those without a segment, with any log;
+ * the others begin at 0 in each segment. */
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 
 /* ---- State of the process ---- */
@@ -961,8 +1016,19 @@ extern const unsigned int __rseq_size __attribute__((weak));
 
 /* Cold paths of the log calls. */
 SHMLOG_COLD_ void shmlog_unattached_call_(void);
+struct shmlog_value_;
+struct shmlog_staged_;
+/* A call whose site is not the attachment's: it is registered, or the log is one that stands for
+ * another attachment, SHMLOG_OPEN_LATER. */
+SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                           const char *function, struct shmlog_staged_ *stage,
+                                           const struct shmlog_value_ *values, int timed,
+                                           uint64_t time);
+SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                               const void *data, size_t size, int timed,
+                                               uint64_t time);
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                            const char *function);
+                                            const char *function, uint64_t key);
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
 SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
@@ -971,7 +1037,6 @@ SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log);
 SHMLOG_OUTLINE_ uint64_t shmlog_monotonic_ns_(void);
 SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log);
 
-struct shmlog_value_;
 /* Anything but the straight way: a full ring, an aborted sequence, many slots. 1 done, 0
  * lost and counted. */
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
@@ -1005,8 +1070,9 @@ SHMLOG_INLINE_ uint64_t shmlog_now(const struct shmlog *log)
 {
     if (!log)
         return 0;
-    return SHMLOG_LIKELY_(log->local.clock == SHMLOG_CLOCK_TSC) ? shmlog_tsc_()
-                                                                : shmlog_monotonic_ns_();
+    return SHMLOG_LIKELY_(shmlog_load32_relaxed_(&log->local.clock) == SHMLOG_CLOCK_TSC)
+               ? shmlog_tsc_()
+               : shmlog_monotonic_ns_();
 }
 
 /* Is the level on? One load. A NULL log counts the call. */
@@ -1701,43 +1767,61 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
     }
 }
 
-/* The site's word, registering it at its first use: id and 1 slot in the upper half, as in the
- * first word of a slot, 0 in the lower. 0, and the call is counted as lost: the table is full, and
- * stays so.
+/* The site's word: id and 1 slot in the upper half, as in the first word of a slot, 0 in the lower;
+ * otherwise it is not, or not known to be, the attachment's.
  *
  * The call site keeps the word with the segment's key in the lower half, so that one step checks
- * and clears it. The key is odd; the even number below it says that the table was full. */
-SHMLOG_INLINE_ int shmlog_site_word_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                     const char *function, uint64_t *ret_word)
+ * and clears it. The key is odd; the even number below it says that the table was full. A log that
+ * was handed out with SHMLOG_OPEN_LATER and is not attached itself has a key that no segment has:
+ * so it costs the others nothing. */
+#define SHMLOG_SITE_KEY_LATER_ 1u
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
+#define SHMLOG_LOAD_KEY_(p) (*(p)) /* gcc folds no atomic load into another instruction */
+#else
+#define SHMLOG_LOAD_KEY_(p) shmlog_load_relaxed_(p)
+#endif
+SHMLOG_INLINE_ uint64_t shmlog_site_word_(const struct shmlog *log,
+                                          const struct shmlog_callsite_ *site)
 {
     /* pairs with the release in shmlog_register_site_(), for how[] */
-    *ret_word = shmlog_load_acquire_(&site->word) ^ log->local.site_key;
-    if (SHMLOG_LIKELY_((uint32_t)*ret_word == 0))
-        return 1;
-    *ret_word = shmlog_register_site_(log, site, function);
-    if (*ret_word)
-        return 1;
-    shmlog_no_site_(log);
-    return 0;
+    const uint64_t word = shmlog_load_acquire_(&site->word);
+
+    return word ^ SHMLOG_LOAD_KEY_(&log->local.site_key);
+}
+SHMLOG_INLINE_ int shmlog_is_word_(uint64_t word)
+{
+    return (uint32_t)word == 0;
 }
 SHMLOG_INLINE_ uint32_t shmlog_word_id_(uint64_t word)
 {
     return (uint32_t)(word >> 32) & SHMLOG_SITE_ID_MASK;
 }
 
-SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
-                                const char *function, int timed, uint64_t time)
+SHMLOG_INLINE_ void shmlog_put_here_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                     uint64_t word, struct shmlog_staged_ *stage,
+                                     const struct shmlog_value_ *values, int timed, uint64_t time)
 {
-    uint64_t word;
-
-    if (!shmlog_site_word_(log, site, function, &word))
-        return;
     if (stage->longer)
         shmlog_put_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), values, timed,
                          time);
     else
         shmlog_commit_one_(log, &stage->words, word, stage->offset, timed, time);
+}
+
+SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
+                                const char *function, int timed, uint64_t time)
+{
+    const uint64_t word = shmlog_site_word_(log, site);
+
+    if (SHMLOG_LIKELY_(shmlog_is_word_(word))) {
+        shmlog_put_here_(log, site, word, stage, values, timed, time);
+    } else {
+        struct shmlog_staged_ copy = *stage; /* the other one stays in registers */
+
+        shmlog_put_elsewhere_(log, site, function, &copy, stage->longer ? values : NULL, timed,
+                              time);
+    }
 }
 
 /* ---- The calls ---- */
@@ -1971,13 +2055,10 @@ shmlog_check_format_(const char *format, ...)
             shmlog_put_raw_(shmlog_l_, shmlog_r_, (data_), sizeof(*(data_)), (timed_), (time_)); \
     } while (0)
 
-SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                    const void *data, size_t size, int timed, uint64_t time)
+SHMLOG_INLINE_ void shmlog_put_raw_here_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                         uint64_t word, const void *data, size_t size, int timed,
+                                         uint64_t time)
 {
-    uint64_t word;
-
-    if (!shmlog_site_word_(log, site, "", &word))
-        return;
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
@@ -1988,6 +2069,17 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
         shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), data,
                              size, timed, time);
     }
+}
+
+SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                    const void *data, size_t size, int timed, uint64_t time)
+{
+    const uint64_t word = shmlog_site_word_(log, site);
+
+    if (SHMLOG_LIKELY_(shmlog_is_word_(word)))
+        shmlog_put_raw_here_(log, site, word, data, size, timed, time);
+    else
+        shmlog_put_raw_elsewhere_(log, site, data, size, timed, time);
 }
 
 /* ---- Cold paths ----
@@ -2046,7 +2138,10 @@ SHMLOG_COLD_ long shmlog_sys_(long number, long a, long b, long c, long d, long 
 #define SHMLOG_MAP_NORESERVE_ 0x4000L
 #define SHMLOG_MAP_POPULATE_ 0x8000L
 #define SHMLOG_MADV_WIPEONFORK_ 18L
+#define SHMLOG_PR_SET_NAME_ 15L
 #define SHMLOG_PR_GET_NAME_ 16L
+#define SHMLOG_FUTEX_WAIT_PRIVATE_ 128L
+#define SHMLOG_FUTEX_WAKE_PRIVATE_ 129L
 #define SHMLOG_MREMAP_ 3L /* MAYMOVE, FIXED */
 #define SHMLOG_HUGETLBFS_ UINT64_C(0x958458f6)
 
@@ -2096,6 +2191,50 @@ SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before);
 SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before)
 {
     shmlog_sys_(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, SHMLOG_PTR_(&before), 0, 8, 0, 0);
+}
+
+/* ---- A log that attaches by itself ----
+ *
+ * An attachment never changes: that is what makes a log call safe at any moment. A log that was
+ * opened with SHMLOG_OPEN_LATER stands for one attachment after the other. It is itself the first
+ * one if the segment was there, else an empty one: private memory in the place of the control file.
+ * As long as it is attached itself, calls go the straight way. Otherwise its site key is that of no
+ * segment, so that each call comes to shmlog_put_elsewhere_(), which takes the attachment of the
+ * moment, or counts the call.
+ *
+ * A thread looks for the segment every 20 ms. It makes attachments, publishes them with one store,
+ * and when the control file is not the segment's any more, it puts private memory in the place of
+ * the old ones, as the SIGBUS handler does: a call that is still in there counts its record, or
+ * commits it to nowhere, which is found and counted. Their addresses stay until shmlog_close(). */
+struct shmlog_follow_ {
+    struct shmlog *current; /* the attachment that calls go to, NULL: none */
+    uint64_t missed;        /* calls without one, which no segment knows of yet */
+    struct shmlog *dead;    /* attachments whose segment is gone, the last one first */
+    int32_t error;          /* of the last attempt, 0: attached */
+    uint32_t refused_version;
+    uint32_t stop; /* the thread is to end; it waits on this word */
+    uint32_t pid;  /* of the process that has the thread */
+    pthread_t thread;
+    pthread_key_t waited_key; /* of each thread: its calls while there was no segment */
+    struct shmlog_options options;
+    char process_name[32];
+    char segment[4096], folder[4096]; /* as given and $SHMLOG_DIR; absolute */
+    char control[4096];               /* path of the attachment's control file */
+};
+
+SHMLOG_INLINE_ uint64_t shmlog_waited_(const struct shmlog_follow_ *follow)
+{
+    return (uint64_t)(uintptr_t)pthread_getspecific(follow->waited_key);
+}
+
+/* The attachment behind `log`, NULL if there is none. */
+SHMLOG_INLINE_ struct shmlog *shmlog_current_(struct shmlog *log)
+{
+    /* pairs with the release of shmlog_leave_segment_() */
+    if (!log || shmlog_load_acquire_(&log->local.site_key) != SHMLOG_SITE_KEY_LATER_)
+        return log;
+    /* pairs with the release of shmlog_attach_later_() */
+    return __atomic_load_n(&log->local.follow->current, __ATOMIC_ACQUIRE);
 }
 
 /* A random number for a key: even, at least 4. */
@@ -2192,6 +2331,7 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
         p->tid = tid;
         p->ring = 0;
         p->why = 0;
+        p->rings_missing = log->local.rings_missing;
         p->start_time = shmlog_start_time_();
         p->attachment = key;
         p->pid_ns = log->local.pid_ns;
@@ -2426,6 +2566,7 @@ SHMLOG_COLD_ void shmlog_register_(struct shmlog *log, uint32_t begin, uint32_t 
 
 SHMLOG_COLD_ void shmlog_register_thread(struct shmlog *log)
 {
+    log = shmlog_current_(log);
     if (log)
         shmlog_register_(log, 0, log->local.geometry.producers_max);
 }
@@ -2537,6 +2678,7 @@ SHMLOG_COLD_ void shmlog_leave_ring_(struct shmlog *log)
 
 SHMLOG_COLD_ int shmlog_own_ring(struct shmlog *log)
 {
+    log = shmlog_current_(log);
     if (!log)
         return -EINVAL;
     shmlog_register_thread(log);
@@ -2786,21 +2928,19 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
 }
 
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                            const char *function)
+                                            const char *function, uint64_t key)
 {
     struct shmlog_blob_ blob;
     uint64_t word;
     uint32_t id;
 
-    if (shmlog_load_relaxed_(&site->word) == log->local.site_key - 1)
-        return 0; /* tried before */
     if (site->kind == SHMLOG_SITE_PRINTF)
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, function);
     id = shmlog_publish_site_(log, &blob);
     word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
     /* release: how[] before it */
-    shmlog_store_release_(&site->word, word | (id ? log->local.site_key : log->local.site_key - 1));
+    shmlog_store_release_(&site->word, word | (id ? key : key - 1));
     return word;
 }
 
@@ -2810,6 +2950,58 @@ SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
     __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
     (void)shmlog_thread_state_(log);
     shmlog_count_lost_(log);
+}
+
+/* The attachment that a call with `log` goes to, and the word of its site there. NULL: the call is
+ * lost, and counted. */
+SHMLOG_INLINE_ struct shmlog *shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                                  const char *function, uint64_t *ret_word)
+{
+    struct shmlog *const current = shmlog_current_(log);
+    uint64_t key = SHMLOG_SITE_KEY_LATER_, word;
+
+    /* Loaded once: if the segment of `log` goes meanwhile, that key must not get into a site. */
+    if (current)
+        key = shmlog_load_relaxed_(&current->local.site_key);
+    if (key == SHMLOG_SITE_KEY_LATER_) {
+        __atomic_fetch_add(&log->local.follow->missed, 1, __ATOMIC_RELAXED);
+        pthread_setspecific(log->local.follow->waited_key,
+                            (void *)(uintptr_t)(shmlog_waited_(log->local.follow) + 1));
+        return NULL;
+    }
+    word = shmlog_load_acquire_(&site->word);
+    *ret_word = word ^ key;
+    if (shmlog_is_word_(*ret_word))
+        return current;
+    *ret_word = word == key - 1 ? 0 /* tried before */
+                                : shmlog_register_site_(current, site, function, key);
+    if (*ret_word)
+        return current;
+    shmlog_no_site_(current);
+    return NULL;
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                           const char *function, struct shmlog_staged_ *stage,
+                                           const struct shmlog_value_ *values, int timed,
+                                           uint64_t time)
+{
+    uint64_t word = 0;
+
+    log = shmlog_find_target_(log, site, function, &word);
+    if (log)
+        shmlog_put_here_(log, site, word, stage, values, timed, time);
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                               const void *data, size_t size, int timed,
+                                               uint64_t time)
+{
+    uint64_t word = 0;
+
+    log = shmlog_find_target_(log, site, "", &word);
+    if (log)
+        shmlog_put_raw_here_(log, site, word, data, size, timed, time);
 }
 
 /* ---- Full rings, long records ---- */
@@ -3190,13 +3382,20 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
         return "no such segment: is shmlog-collector running, and $SHMLOG_DIR the same?";
     case EACCES:
     case EPERM:
-        return "permission denied: the segment belongs to another user or group";
+        return "permission denied: run as the segment's user, or as a member of the group that its "
+               "shmlog-collector names with --group; the runtime folder must belong to this user "
+               "or root, and nobody else may write to it";
     case ENOMEM:
-        return "out of memory or address space";
+        return "out of memory or address space (ulimit -v): all rings of the segment are mapped";
+    case EAGAIN:
+        return "no spare ring is free, or a limit on threads or locked memory (ulimit -u, -l)";
     case EINVAL:
-        return "not a segment's name: letters, digits, '.', '_', '-', or a path with a slash";
+        return "not a segment's name (letters, digits, '.', '_', '-', or a path with a slash), or "
+               "not an option";
     case EMFILE:
-        return "too many open files, or a program is attached to four segments already";
+        return "too many open files (ulimit -n), or a program is attached to four segments already";
+    case ENOSYS:
+        return "a log that attaches later needs glibc 2.34 or newer, or musl";
     case ENAMETOOLONG:
         return "the segment's path is too long";
     case SHMLOG_ERR_FOREIGN:
@@ -3214,7 +3413,12 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
     case SHMLOG_ERR_CLOSED:
         return "the segment is being removed by its collector";
     case SHMLOG_ERR_NO_RINGS:
-        return "none of the segment's rings can be mapped";
+        return "none of the segment's rings can be mapped: its ring files are missing, cut short "
+               "or "
+               "another user's; restart its collector";
+    case SHMLOG_ERR_RINGS:
+        return "some of the segment's ring files are missing, cut short or another user's: restart "
+               "its collector, or open with SHMLOG_OPEN_PARTIAL to go on without them";
     default:
         return strerror(error < 0 ? -error : error);
     }
@@ -3262,10 +3466,11 @@ SHMLOG_COLD_ int shmlog_folder_trusted_(const char *folder, uint32_t owner)
 }
 
 /* The segment's directory: see shm/path.h, which has the same rules for the tools. */
-SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size);
-SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t size)
+SHMLOG_COLD_ int shmlog_find_segment_(const char *name, const char *folder, char *ret_path,
+                                      size_t size);
+SHMLOG_COLD_ int shmlog_find_segment_(const char *name, const char *folder, char *ret_path,
+                                      size_t size)
 {
-    const char *const folder = getenv("SHMLOG_DIR");
     int r = 0;
 
     ret_path[0] = 0;
@@ -3304,6 +3509,8 @@ SHMLOG_COLD_ int shmlog_find_segment_(const char *name, char *ret_path, size_t s
             return -ENAMETOOLONG;
         else if (stat(ret_path, &st) == 0)
             return 0;
+        else
+            r = errno == ENOENT ? r : -errno;
     }
     return r;
 }
@@ -3387,6 +3594,8 @@ SHMLOG_COLD_ int shmlog_map_control_(const char *path, struct shmlog **ret_log)
     log->local.geometry = geometry;
     log->local.control_size = size;
     log->local.owner = st.st_uid;
+    log->local.control_dev = (uint64_t)st.st_dev;
+    log->local.control_ino = (uint64_t)st.st_ino;
     *ret_log = log;
     r = 0;
 out:
@@ -3646,14 +3855,14 @@ SHMLOG_COLD_ void shmlog_lock_bus_(void)
         }
 }
 
-SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log);
-SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
+/* Put the handler in place, unless it is. */
+SHMLOG_COLD_ void shmlog_hold_bus_(void);
+SHMLOG_COLD_ void shmlog_hold_bus_(void)
 {
     struct shmlog_sigaction_ ours, there;
 
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.entry], log, __ATOMIC_SEQ_CST);
-    /* Over one that passes on to ours, the two would go on for ever. */
+    /* Over one that passes on to ours, the two would go on forever. */
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         (there.handler != shmlog_bus_.ours || !there.handler) &&
         !(shmlog_bus_.under && (uintptr_t)there.handler > 1)) {
@@ -3667,16 +3876,13 @@ SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
     __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
 }
 
-/* Before the attachment is unmapped. */
-SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log);
-SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
+/* Take it back after the last. */
+SHMLOG_COLD_ void shmlog_release_bus_(void);
+SHMLOG_COLD_ void shmlog_release_bus_(void)
 {
     struct shmlog_sigaction_ there;
 
-    if (!shmlog_guarded_(log))
-        return;
     shmlog_lock_bus_();
-    __atomic_store_n(&shmlog_bus_.log[log->local.entry], NULL, __ATOMIC_SEQ_CST);
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0) {
         if (there.handler == shmlog_bus_.ours)
             shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
@@ -3684,6 +3890,23 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
             shmlog_bus_.under = 1;
     }
     __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+}
+
+SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log)
+{
+    __atomic_store_n(&shmlog_bus_.log[log->local.entry], log, __ATOMIC_SEQ_CST);
+    shmlog_hold_bus_();
+}
+
+/* Before the attachment is unmapped. */
+SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
+{
+    if (!shmlog_guarded_(log))
+        return;
+    __atomic_store_n(&shmlog_bus_.log[log->local.entry], NULL, __ATOMIC_SEQ_CST);
+    shmlog_release_bus_();
     /* A handler for another address may be looking at it. It takes microseconds; a child forked
      * meanwhile has a count that nobody takes back. */
     for (int i = 0; i < 100 && __atomic_load_n(&shmlog_bus_.running, __ATOMIC_SEQ_CST); i++)
@@ -3732,11 +3955,19 @@ SHMLOG_COLD_ int shmlog_open_threads_(struct shmlog *log)
         pthread_key_delete(log->local.thread_key);
         return (int)at;
     }
+    log->local.has_thread_key = 1;
     log->local.threads = (struct shmlog_state_ *)(uintptr_t)at;
     log->local.nameless.key = log->local.cpus ? SHMLOG_WAY_CORE_ : SHMLOG_WAY_OWNED_;
     log->local.nameless.owned = &log->local.none;
     __atomic_store_n(&shmlog_open_logs_[log->local.entry].log, log, __ATOMIC_RELAXED);
     return 0;
+}
+
+SHMLOG_INLINE_ void shmlog_drop_key_(struct shmlog *log)
+{
+    if (log->local.has_thread_key)
+        pthread_key_delete(log->local.thread_key);
+    log->local.has_thread_key = 0;
 }
 
 /* In a child, after fork(), where the kernel has not wiped the keys. */
@@ -3782,8 +4013,8 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     struct stat st;
 
     memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
-    local->site_key =
-        (uuid | 1u) == 1 ? 3 : uuid | 1u; /* 0 is "not registered", 1 less "no room" */
+    /* 0 is "not registered", 1 less "no room" */
+    local->site_key = (uuid | 1u) == SHMLOG_SITE_KEY_LATER_ ? 3 : uuid | 1u;
     local->slot_mask = local->geometry.ring_slots - 1;
     local->ring_mask = local->geometry.ring_slots * SHMLOG_SLOT_SIZE - 1;
     local->quarter_mask = (local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1;
@@ -3815,15 +4046,93 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     }
 }
 
-SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
-                                struct shmlog **ret_log);
-SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
-                                struct shmlog **ret_log)
+/* Sign its threads off. In a child that has not logged, none are its own. */
+SHMLOG_COLD_ void shmlog_sign_off_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_sign_off_(struct shmlog *log)
 {
+    struct shmlog_producer *const table =
+        (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    const uint64_t key = log->key;
+
+    for (uint32_t i = 0; key && i < log->local.geometry.producers_max &&
+                         i < shmlog_load32_relaxed_(&log->control.producers_used);
+         i++) {
+        const uint64_t claim = shmlog_load_acquire_(&table[i].claim);
+
+        if ((claim & 0xffffffffu) == SHMLOG_PRODUCER_LIVE && table[i].attachment == key)
+            shmlog_store_release_(&table[i].claim,
+                                  (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
+    }
+}
+
+SHMLOG_COLD_ void shmlog_unmap_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_unmap_(struct shmlog *log)
+{
+    for (uint32_t i = 0; i < log->local.geometry.rings; i++)
+        if (log->local.ring[i] != &log->local.none)
+            shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
+                        0, 0, 0, 0);
+    shmlog_drop_key_(log);
+    if (log->local.threads)
+        shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.threads), (long)shmlog_threads_size_(log), 0,
+                    0, 0, 0);
+    shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
+                0, 0, 0);
+}
+
+SHMLOG_COLD_ void shmlog_detach_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_detach_(struct shmlog *log)
+{
+    shmlog_sign_off_(log);
+    shmlog_unguard_(log);
+    shmlog_free_entry_(log->local.entry);
+    shmlog_unmap_(log);
+}
+
+/* An error of a ring that is one of a limit or a right, and not of its file. */
+SHMLOG_INLINE_ int shmlog_is_system_error_(int error)
+{
+    return error == -EACCES || error == -EPERM || error == -EMFILE || error == -ENFILE ||
+           error == -ENOMEM || error == -EAGAIN;
+}
+
+/* Map all rings. 0; or why not all, or with SHMLOG_OPEN_PARTIAL none, could be mapped. */
+SHMLOG_COLD_ int shmlog_map_rings_(struct shmlog *log, const char *directory, uint32_t flags);
+SHMLOG_COLD_ int shmlog_map_rings_(struct shmlog *log, const char *directory, uint32_t flags)
+{
+    const uint32_t rings = log->local.geometry.rings;
+    uint32_t missing = 0;
+    int refused = 0;
+
+    for (uint32_t i = 0; i < rings; i++) {
+        const int r = shmlog_map_ring_(log, directory, i);
+
+        missing += r < 0;
+        if (r < 0 && !shmlog_is_system_error_(refused))
+            refused = r;
+    }
+    log->local.rings_missing = missing;
+    if (!missing || (missing < rings && flags & SHMLOG_OPEN_PARTIAL))
+        return 0;
+    /* a segment that is being removed loses its rings first */
+    if (shmlog_load32_acquire_(&log->control.state) != SHMLOG_SEGMENT_LIVE)
+        return -SHMLOG_ERR_CLOSED;
+    return shmlog_is_system_error_(refused) ? refused
+           : missing == rings               ? -SHMLOG_ERR_NO_RINGS
+                                            : -SHMLOG_ERR_RINGS;
+}
+
+/* `logs`: the calling thread will log, so it is registered as log calls do it, and its ring is
+ * claimed if it needs one. */
+SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
+                                int logs, struct shmlog **ret_log);
+SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_options *options,
+                                int logs, struct shmlog **ret_log)
+{
+    const uint32_t flags = options ? options->flags : 0;
     struct shmlog *log = NULL;
-    uint32_t mapped = 0;
     char path[4096];
-    int r, entry, refused = 0;
+    int r, entry;
 
     path[0] = 0;
     r = shmlog_path_add_(path, sizeof(path), directory);
@@ -3840,103 +4149,473 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     shmlog_init_local_(log, options, (uint32_t)entry);
     r = shmlog_open_threads_(log);
     if (r < 0) {
-        shmlog_close(log);
+        shmlog_detach_(log);
         return r;
     }
-    if (!options || !(options->flags & SHMLOG_OPEN_NO_SIGBUS))
+    if (!(flags & SHMLOG_OPEN_NO_SIGBUS))
         shmlog_guard_(log);
-    for (uint32_t i = 0; i < log->local.geometry.rings; i++) {
-        r = shmlog_map_ring_(log, directory, i);
-        mapped += r == 0;
-        refused = r < 0 ? r : refused;
-    }
-    if (!mapped) {
-        /* a segment that is being removed loses its rings first */
-        if (shmlog_load32_acquire_(&log->control.state) != SHMLOG_SEGMENT_LIVE)
-            refused = -SHMLOG_ERR_CLOSED;
-        shmlog_close(log);
-        return refused == -EACCES || refused == -EMFILE || refused == -ENOMEM ||
-                       refused == -SHMLOG_ERR_CLOSED
-                   ? refused
-                   : -SHMLOG_ERR_NO_RINGS;
+    r = shmlog_map_rings_(log, directory, flags);
+    if (r < 0) {
+        shmlog_detach_(log);
+        return r;
     }
     r = shmlog_wipe_on_fork_(log);
     if (r < 0) {
-        shmlog_close(log);
+        shmlog_detach_(log);
         return r;
     }
     log->key = shmlog_random_();
-    shmlog_register_thread(log);
+    if (logs)
+        shmlog_register_(log, 0, log->local.geometry.producers_max);
+    else
+        (void)shmlog_new_producer_(log, shmlog_key_(log),
+                                   (uint32_t)shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0), 0,
+                                   log->local.geometry.producers_max);
     /* Registered, then looked at the state: the collector closes, then looks for producers. One of
      * the two sees the other. An addition of nothing is a fence that gcc's TSan knows, too. */
     if (__atomic_fetch_add(&log->control.state, 0, __ATOMIC_SEQ_CST) != SHMLOG_SEGMENT_LIVE) {
-        shmlog_close(log);
+        shmlog_detach_(log);
         return -SHMLOG_ERR_CLOSED;
     }
     *ret_log = log;
     return 0;
 }
 
+/* Is it an error of a segment that is not there, or not yet? */
+SHMLOG_INLINE_ int shmlog_may_come_(int error)
+{
+    return error == -ENOENT || error == -SHMLOG_ERR_UNFINISHED || error == -SHMLOG_ERR_CLOSED;
+}
+
+/* ---- Attaching later ---- */
+
+#define SHMLOG_FOLLOW_MS_ 20u /* between two looks for the segment */
+#define SHMLOG_FOLLOW_SLOW_                                               \
+    50u /* so many times longer if it is there, but cannot be attached to \
+         */
+#define SHMLOG_FOLLOW_STACK_ 262144u
+
+/* Records that were lost in an attachment whose segment is gone: what calls counted in its private
+ * memory, and a commit to a ring that came after the ring was replaced, one at most. */
+SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead);
+SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead)
+{
+    uint64_t sum = 0;
+
+    if (shmlog_load_relaxed_(&dead->control.magic) == SHMLOG_CONTROL_MAGIC)
+        return 0; /* there was no memory for it: this is still the segment's own */
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+        sum += __atomic_exchange_n(&dead->control.lost[cause], 0, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < dead->local.geometry.rings; i++) {
+        struct shmlog_ring *const ring = dead->local.ring[i];
+
+        if (ring == &dead->local.none || !shmlog_ring_gone_(ring))
+            continue;
+        for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++)
+            sum += __atomic_exchange_n(&ring->lost[cause], 0, __ATOMIC_RELAXED);
+        /* no writer goes by tail_seq: a note that this one is counted */
+        if (shmlog_load_relaxed_(&ring->head) != SHMLOG_HEAD_MAX_ && !ring->tail_seq)
+            sum += ring->tail_seq = 1;
+    }
+    return sum;
+}
+
+/* Tell the segment of the calls that were lost without one. Added there before it is taken away
+ * here: in between it is counted twice rather than not at all. */
+SHMLOG_COLD_ void shmlog_hand_over_(struct shmlog_follow_ *follow);
+SHMLOG_COLD_ void shmlog_hand_over_(struct shmlog_follow_ *follow)
+{
+    uint64_t missed;
+
+    if (follow->dead)
+        __atomic_fetch_add(&follow->missed, shmlog_lost_in_dead_(follow->dead), __ATOMIC_RELAXED);
+    missed = shmlog_load_relaxed_(&follow->missed);
+    if (!follow->current || !missed)
+        return;
+    __atomic_fetch_add(&follow->current->control.lost[SHMLOG_LOST_NO_RING], missed,
+                       __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&follow->missed, missed, __ATOMIC_RELAXED);
+}
+
+/* Is the file where the attachment's control file was another one, or none? What cannot be found
+ * out is no reason to leave. */
+SHMLOG_COLD_ int shmlog_was_replaced_(const struct shmlog_follow_ *follow);
+SHMLOG_COLD_ int shmlog_was_replaced_(const struct shmlog_follow_ *follow)
+{
+    const struct shmlog *const log = follow->current;
+    struct stat st;
+    const int r = (int)shmlog_sys_(SYS_newfstatat, SHMLOG_AT_FDCWD_, SHMLOG_PTR_(follow->control),
+                                   SHMLOG_PTR_(&st), SHMLOG_AT_SYMLINK_NOFOLLOW_, 0, 0);
+
+    if (r < 0)
+        return r == -ENOENT || r == -ENOTDIR;
+    return (uint64_t)st.st_dev != log->local.control_dev ||
+           (uint64_t)st.st_ino != log->local.control_ino ||
+           (uint64_t)st.st_size != log->local.geometry.file_size ||
+           shmlog_load_relaxed_(&log->control.magic) != SHMLOG_CONTROL_MAGIC; /* cut before */
+}
+
+/* The segment is gone: calls are counted from here on, and its memory is given back. */
+SHMLOG_COLD_ void shmlog_leave_segment_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_leave_segment_(struct shmlog *log)
+{
+    struct shmlog_follow_ *const follow = log->local.follow;
+    struct shmlog *const dead = follow->current;
+    const uint32_t level = shmlog_load32_relaxed_(&dead->control.level);
+
+    shmlog_sign_off_(dead);
+    if (shmlog_load_relaxed_(&dead->control.magic) == SHMLOG_CONTROL_MAGIC)
+        (void)shmlog_lose_segment_(dead);
+    __atomic_store_n(&log->control.level, level, __ATOMIC_RELAXED);
+    /* from here on nothing more is stored in the segment */
+    __atomic_store_n(&follow->error, -ENOENT, __ATOMIC_RELAXED);
+    __atomic_store_n(&follow->current, NULL, __ATOMIC_RELEASE);
+    if (dead == log) /* pairs with the acquire of shmlog_current_() */
+        shmlog_store_release_(&log->local.site_key, SHMLOG_SITE_KEY_LATER_);
+    shmlog_unguard_(dead);
+    shmlog_free_entry_(dead->local.entry);
+    if (follow->dead) { /* the last time: no call has been in it for long */
+        __atomic_fetch_add(&follow->missed, shmlog_lost_in_dead_(follow->dead), __ATOMIC_RELAXED);
+        shmlog_drop_key_(follow->dead); /* there are 1,024 in a process */
+    }
+    dead->local.next = follow->dead;
+    follow->dead = dead;
+}
+
+/* Look for the segment, attach, and publish the attachment. */
+SHMLOG_COLD_ int shmlog_attach_later_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_attach_later_(struct shmlog *log)
+{
+    struct shmlog_follow_ *const follow = log->local.follow;
+    struct shmlog *fresh = NULL;
+    char directory[4096];
+    int r = shmlog_find_segment_(follow->segment, follow->folder, directory, sizeof(directory));
+
+    if (r == 0)
+        r = shmlog_attach_(directory, &follow->options, 0, &fresh);
+    if (r == 0) {
+        follow->control[0] = 0;
+        (void)shmlog_path_add_(follow->control, sizeof(follow->control), directory);
+        (void)shmlog_path_add_(follow->control, sizeof(follow->control), "/control");
+        __atomic_store_n(&log->local.clock, fresh->local.clock, __ATOMIC_RELAXED);
+        /* pairs with the acquire of shmlog_current_() */
+        __atomic_store_n(&follow->current, fresh, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&follow->refused_version, shmlog_refused_version_, __ATOMIC_RELAXED);
+    __atomic_store_n(&follow->error, r, __ATOMIC_RELEASE);
+    return r;
+}
+
+/* One look at what there is. Returns how long to wait until the next, in milliseconds. */
+SHMLOG_COLD_ uint32_t shmlog_follow_round_(struct shmlog *log);
+SHMLOG_COLD_ uint32_t shmlog_follow_round_(struct shmlog *log)
+{
+    struct shmlog_follow_ *const follow = log->local.follow;
+    int r = 0;
+
+    if (follow->current && shmlog_was_replaced_(follow))
+        shmlog_leave_segment_(log);
+    if (!follow->current)
+        r = shmlog_attach_later_(log);
+    if (follow->current && follow->current != log)
+        __atomic_store_n(&log->control.level,
+                         shmlog_load32_relaxed_(&follow->current->control.level), __ATOMIC_RELAXED);
+    shmlog_hand_over_(follow);
+    return r == 0 || shmlog_may_come_(r) ? SHMLOG_FOLLOW_MS_
+                                         : SHMLOG_FOLLOW_MS_ * SHMLOG_FOLLOW_SLOW_;
+}
+
+/* The thread must not stay on a core that its creator was pinned to, with its creator's priority.
+ * It goes where process 1 may run, which leaves out isolated cores, and not where its creator does,
+ * if there are others. */
+SHMLOG_COLD_ void shmlog_step_aside_(void);
+SHMLOG_COLD_ void shmlog_step_aside_(void)
+{
+    uint64_t house[128], mine[128], others[128], any = 0; /* 8,192 CPUs */
+    const int normal[16] = {0};                           /* struct sched_param */
+
+    shmlog_sys_(SYS_sched_setscheduler, 0, 0 /* SCHED_OTHER */, SHMLOG_PTR_(normal), 0, 0, 0);
+    memset(house, 0, sizeof(house));
+    memset(mine, 0, sizeof(mine));
+    if (shmlog_sys_(SYS_sched_getaffinity, 1, sizeof(house), SHMLOG_PTR_(house), 0, 0, 0) < 0 ||
+        shmlog_sys_(SYS_sched_getaffinity, 0, sizeof(mine), SHMLOG_PTR_(mine), 0, 0, 0) < 0)
+        return;
+    for (uint32_t i = 0; i < 128; i++)
+        any |= others[i] = house[i] & ~mine[i];
+    /* fails if the process is confined to others: then it stays */
+    shmlog_sys_(SYS_sched_setaffinity, 0, sizeof(house), SHMLOG_PTR_(any ? others : house), 0, 0,
+                0);
+}
+
+SHMLOG_COLD_ void *shmlog_follow_thread_(void *arg);
+SHMLOG_COLD_ void *shmlog_follow_thread_(void *arg)
+{
+    struct shmlog *const log = (struct shmlog *)arg;
+    struct shmlog_follow_ *const follow = log->local.follow;
+
+    shmlog_sys_(SYS_prctl, SHMLOG_PR_SET_NAME_, SHMLOG_PTR_("shmlog-attach"), 0, 0, 0, 0);
+    shmlog_step_aside_();
+    while (!shmlog_load32_acquire_(&follow->stop)) {
+        const uint32_t ms = shmlog_follow_round_(log);
+        struct timespec ts;
+
+        ts.tv_sec = ms / 1000;
+        ts.tv_nsec = ms % 1000 * 1000000;
+        shmlog_sys_(SYS_futex, SHMLOG_PTR_(&follow->stop), SHMLOG_FUTEX_WAIT_PRIVATE_, 0,
+                    SHMLOG_PTR_(&ts), 0, 0);
+    }
+    return NULL;
+}
+
+/* Copy a path, absolute: the thread must not depend on where the process goes. */
+SHMLOG_COLD_ int shmlog_absolute_(char *path, size_t size, const char *from);
+SHMLOG_COLD_ int shmlog_absolute_(char *path, size_t size, const char *from)
+{
+    path[0] = 0;
+    if (*from && *from != '/') {
+        const long r = shmlog_sys_(SYS_getcwd, SHMLOG_PTR_(path), (long)size, 0, 0, 0, 0);
+
+        if (r < 0)
+            return r == -ERANGE ? -ENAMETOOLONG : (int)r;
+        if (shmlog_path_add_(path, size, "/") < 0)
+            return -ENAMETOOLONG;
+    }
+    return shmlog_path_add_(path, size, from);
+}
+
+SHMLOG_COLD_ int shmlog_start_thread_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_start_thread_(struct shmlog *log)
+{
+#if SHMLOG_THREADS_
+    /* all signals but those that the C library sends to threads itself, as for setuid() */
+    const uint64_t libc = UINT64_C(7) << 31; /* 32, 33, 34 */
+    const uint64_t all = ~(SHMLOG_BUS_BIT_ | libc);
+    pthread_attr_t attr;
+    uint64_t before = 0;
+    int r;
+
+    if (pthread_attr_init(&attr) != 0)
+        return -ENOMEM;
+    pthread_attr_setstacksize(&attr, SHMLOG_FOLLOW_STACK_);
+    shmlog_sys_(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, SHMLOG_PTR_(&all), SHMLOG_PTR_(&before), 8,
+                0, 0);
+    r = pthread_create(&log->local.follow->thread, &attr, shmlog_follow_thread_, log);
+    if (r == EINVAL) /* too small for the thread-local storage of this program */
+        r = pthread_create(&log->local.follow->thread, NULL, shmlog_follow_thread_, log);
+    shmlog_unblock_signals_(before);
+    pthread_attr_destroy(&attr);
+    return -r;
+#else
+    (void)log;
+    return -ENOSYS;
+#endif
+}
+
+/* End the thread, if it is this process's. */
+SHMLOG_COLD_ void shmlog_end_thread_(struct shmlog_follow_ *follow);
+SHMLOG_COLD_ void shmlog_end_thread_(struct shmlog_follow_ *follow)
+{
+#if SHMLOG_THREADS_
+    if (follow->pid != (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0))
+        return;
+    shmlog_store32_release_(&follow->stop, 1);
+    shmlog_sys_(SYS_futex, SHMLOG_PTR_(&follow->stop), SHMLOG_FUTEX_WAKE_PRIVATE_, 1, 0, 0, 0);
+    pthread_join(follow->thread, NULL);
+#else
+    (void)follow;
+#endif
+}
+
+SHMLOG_COLD_ int shmlog_map_private_(size_t size, void **ret_memory);
+SHMLOG_COLD_ int shmlog_map_private_(size_t size, void **ret_memory)
+{
+    const long at = shmlog_sys_(SYS_mmap, 0, (long)size, 3 /* read, write */,
+                                SHMLOG_MAP_PRIVATE_ | SHMLOG_MAP_ANONYMOUS_, -1, 0);
+
+    if (at < 0 && at > -4096)
+        return (int)at;
+    *ret_memory = (void *)(uintptr_t)at;
+    return 0;
+}
+
+/* A log without a segment. Its level is the lowest: each call is counted. */
+SHMLOG_COLD_ int shmlog_make_empty_(struct shmlog **ret_log);
+SHMLOG_COLD_ int shmlog_make_empty_(struct shmlog **ret_log)
+{
+    void *memory = NULL;
+    const int r = shmlog_map_private_(3 * SHMLOG_PAGE_, &memory);
+
+    if (r < 0)
+        return r;
+    *ret_log = (struct shmlog *)memory;
+    (*ret_log)->local.control_size = SHMLOG_PAGE_;
+    (*ret_log)->local.site_key = SHMLOG_SITE_KEY_LATER_;
+#if defined(__x86_64__)
+    (*ret_log)->local.clock = SHMLOG_CLOCK_TSC;
+#endif
+    return 0;
+}
+
+/* Keep `log` attached to the segment, whichever has its name; NULL: there is none yet. `error` says
+ * why. On failure `log` is as it was. */
+SHMLOG_COLD_ int shmlog_keep_attached_(struct shmlog **log, const char *segment, const char *folder,
+                                       const char *directory, const struct shmlog_options *options,
+                                       int error);
+SHMLOG_COLD_ int shmlog_keep_attached_(struct shmlog **log, const char *segment, const char *folder,
+                                       const char *directory, const struct shmlog_options *options,
+                                       int error)
+{
+    struct shmlog *const attached = *log;
+    struct shmlog_follow_ *follow;
+    void *memory = NULL;
+    int r = shmlog_map_private_(sizeof(*follow), &memory);
+
+    if (r < 0)
+        return r;
+    follow = (struct shmlog_follow_ *)memory;
+    if (pthread_key_create(&follow->waited_key, NULL) != 0) {
+        r = -EMFILE;
+        goto no_key;
+    }
+    if (!attached)
+        r = shmlog_make_empty_(log);
+    if (r < 0)
+        goto no_log;
+    r = strchr(segment, '/') ? shmlog_absolute_(follow->segment, sizeof(follow->segment), segment)
+                             : shmlog_path_add_(follow->segment, sizeof(follow->segment), segment);
+    if (r == 0 && folder)
+        r = shmlog_absolute_(follow->folder, sizeof(follow->folder), folder);
+    if (r == 0 && attached)
+        r = shmlog_absolute_(follow->control, sizeof(follow->control), directory);
+    if (r == 0 && attached)
+        r = shmlog_path_add_(follow->control, sizeof(follow->control), "/control");
+    if (r < 0)
+        goto no_path;
+    follow->current = attached;
+    follow->error = error;
+    follow->refused_version = shmlog_refused_version_;
+    follow->pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    follow->options = *options;
+    if (options->process_name) {
+        const size_t n = strlen(options->process_name);
+
+        memcpy(follow->process_name, options->process_name, n < 31 ? n : 31);
+        follow->options.process_name = follow->process_name;
+    }
+    (*log)->local.follow = follow;
+    if (!(options->flags & SHMLOG_OPEN_NO_SIGBUS))
+        shmlog_hold_bus_(); /* the thread must not change the program's handlers */
+    r = shmlog_start_thread_(*log);
+    if (r == 0)
+        return 0;
+    if (!(options->flags & SHMLOG_OPEN_NO_SIGBUS))
+        shmlog_release_bus_();
+    (*log)->local.follow = NULL;
+no_path:
+    if (!attached) {
+        shmlog_unmap_(*log);
+        *log = NULL;
+    }
+no_log:
+    pthread_key_delete(follow->waited_key);
+no_key:
+    shmlog_sys_(SYS_munmap, SHMLOG_PTR_(memory), (long)sizeof(*follow), 0, 0, 0, 0);
+    return r;
+}
+
+/* Undo it: afterwards `log` is attached by itself, or not at all. */
+SHMLOG_COLD_ void shmlog_unfollow_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_unfollow_(struct shmlog *log)
+{
+    struct shmlog_follow_ *const follow = log->local.follow;
+
+    shmlog_end_thread_(follow);
+    for (struct shmlog *dead = follow->dead, *next; dead; dead = next) {
+        next = dead->local.next;
+        follow->missed += shmlog_lost_in_dead_(dead);
+        if (dead != log)
+            shmlog_unmap_(dead);
+    }
+    follow->dead = NULL;
+    shmlog_hand_over_(follow);
+    if (!follow->current)
+        __atomic_fetch_add(&shmlog_unattached_, follow->missed, __ATOMIC_RELAXED);
+    else if (follow->current != log)
+        shmlog_detach_(follow->current);
+    if (!(follow->options.flags & SHMLOG_OPEN_NO_SIGBUS))
+        shmlog_release_bus_();
+    pthread_key_delete(follow->waited_key);
+    shmlog_sys_(SYS_munmap, SHMLOG_PTR_(follow), (long)sizeof(*follow), 0, 0, 0, 0);
+    log->local.follow = NULL;
+}
+
 SHMLOG_COLD_ int shmlog_open(struct shmlog **ret_log, const char *segment,
                              const struct shmlog_options *options)
 {
+    const uint32_t known = SHMLOG_OPEN_NO_SIGBUS | SHMLOG_OPEN_PARTIAL | SHMLOG_OPEN_LATER;
+    const uint32_t flags = options ? options->flags : 0;
     const int wait_ms = options ? options->wait_ms : 0;
+    const char *const folder = getenv("SHMLOG_DIR");
     const uint64_t since = shmlog_monotonic_ns_();
+    struct shmlog *log = NULL;
     char directory[4096];
     int r;
 
     *ret_log = NULL;
-    if (options && (options->flags & ~SHMLOG_OPEN_NO_SIGBUS))
+    if (flags & ~known)
         return -EINVAL;
     for (;;) {
-        r = shmlog_find_segment_(segment, directory, sizeof(directory));
+        r = shmlog_find_segment_(segment, folder, directory, sizeof(directory));
         if (r == 0)
-            r = shmlog_attach_(directory, options, ret_log);
-        if (r != -ENOENT && r != -SHMLOG_ERR_UNFINISHED && r != -SHMLOG_ERR_CLOSED)
-            return r;
-        if (wait_ms == 0 ||
+            r = shmlog_attach_(directory, options, 1, &log);
+        if (!shmlog_may_come_(r) || wait_ms == 0 ||
             (wait_ms > 0 && shmlog_monotonic_ns_() - since >= (uint64_t)wait_ms * 1000000u))
-            return r;
+            break;
         shmlog_nap_(1000);
     }
+    if (flags & SHMLOG_OPEN_LATER && (r == 0 || shmlog_may_come_(r))) {
+        r = shmlog_keep_attached_(&log, segment, folder, directory, options, r);
+        if (r < 0 && log)
+            shmlog_detach_(log);
+    }
+    if (r == 0)
+        *ret_log = log;
+    return r;
 }
 
 SHMLOG_COLD_ void shmlog_close(struct shmlog *log)
 {
-    struct shmlog_producer *table;
-    const uint64_t key = log ? log->key : 0;
-
     if (!log)
         return;
-    table = (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
-    for (uint32_t i = 0; key && i < log->local.geometry.producers_max &&
-                         i < shmlog_load32_relaxed_(&log->control.producers_used);
-         i++) {
-        const uint64_t claim = shmlog_load_acquire_(&table[i].claim);
+    if (log->local.follow)
+        shmlog_unfollow_(log);
+    if (log->local.site_key == SHMLOG_SITE_KEY_LATER_)
+        shmlog_unmap_(log);
+    else
+        shmlog_detach_(log);
+}
 
-        if ((claim & 0xffffffffu) == SHMLOG_PRODUCER_LIVE && table[i].attachment == key)
-            shmlog_store_release_(&table[i].claim,
-                                  (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
-    }
-    shmlog_unguard_(log);
-    for (uint32_t i = 0; i < log->local.geometry.rings; i++)
-        if (log->local.ring[i] != &log->local.none)
-            shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.ring[i]), (long)log->local.ring_map[i],
-                        0, 0, 0, 0);
-    if (log->local.threads) {
-        pthread_key_delete(log->local.thread_key);
-        shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log->local.threads), (long)shmlog_threads_size_(log), 0,
-                    0, 0, 0);
-    }
-    shmlog_free_entry_(log->local.entry);
-    shmlog_sys_(SYS_munmap, SHMLOG_PTR_(log), (long)(2 * SHMLOG_PAGE_ + log->local.control_size), 0,
-                0, 0, 0);
+SHMLOG_COLD_ int shmlog_status(struct shmlog *log)
+{
+    int error;
+
+    if (!log)
+        return -EINVAL;
+    if (shmlog_current_(log))
+        return 0;
+    error = __atomic_load_n(&log->local.follow->error, __ATOMIC_ACQUIRE);
+    shmlog_refused_version_ =
+        __atomic_load_n(&log->local.follow->refused_version, __ATOMIC_RELAXED);
+    return error ? error : -ENOENT; /* attached, and gone again, since we looked */
 }
 
 SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level)
 {
-    if (!log || level > SHMLOG_OFF)
+    struct shmlog *const current = shmlog_current_(log);
+
+    if (!current || level > SHMLOG_OFF)
         return -EINVAL;
+    __atomic_store_n(&current->control.level, level, __ATOMIC_RELAXED);
     __atomic_store_n(&log->control.level, level, __ATOMIC_RELAXED);
     return 0;
 }
@@ -3947,7 +4626,10 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
 
     if (!log)
         return __atomic_load_n(&shmlog_unattached_, __ATOMIC_RELAXED);
-    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++) {
+    if (log->local.follow)
+        sum = shmlog_load_relaxed_(&log->local.follow->missed);
+    log = shmlog_current_(log);
+    for (uint32_t cause = 0; log && cause < SHMLOG_LOST_CAUSES; cause++) {
         sum += shmlog_load_relaxed_(&log->control.lost[cause]);
         for (uint32_t i = 0; i < log->local.geometry.rings; i++)
             sum += shmlog_load_relaxed_(&log->local.ring[i]->lost[cause]);
@@ -3957,12 +4639,19 @@ SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log)
 
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
 {
-    const struct shmlog_state_ *const state = log ? shmlog_find_state_(log) : NULL;
-    const uint64_t value = log ? shmlog_value_of_thread_(log) : 0;
+    uint64_t lost = 0, value;
+    const struct shmlog_state_ *state;
 
+    if (log && log->local.follow)
+        lost = shmlog_waited_(log->local.follow);
+    log = shmlog_current_(log);
+    if (!log)
+        return lost;
+    state = shmlog_find_state_(log);
+    value = shmlog_value_of_thread_(log);
     if (state)
-        return shmlog_load_relaxed_(&state->lost);
-    return log && shmlog_is_nameless_(log, value) ? value >> 32 & SHMLOG_NAMELESS_LOST_ : 0;
+        return lost + shmlog_load_relaxed_(&state->lost);
+    return lost + (shmlog_is_nameless_(log, value) ? value >> 32 & SHMLOG_NAMELESS_LOST_ : 0);
 }
 
 SHMLOG_END_C_

@@ -42,7 +42,7 @@ static size_t add_triggers(uint64_t *to)
     case TRIGGER_DRAIN:
     case TRIGGER_DRAIN_SOME:
         if (stage.step == 0)
-            to[count++] = places_function(&stage.places, "shmlog_nap_");
+            to[count++] = places_function(&stage.places, "shmlog_sleep_");
         else if (stage.step == 1 && stage.scene->trigger == TRIGGER_DRAIN_SOME)
             to[count++] = places_function(&stage.places, "shmlog_monotonic_ns_");
     }

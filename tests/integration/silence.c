@@ -2,7 +2,8 @@
  *
  * A producer makes no system call and takes no page fault in a million log calls after its warm-up:
  * paced, while the rings wrap and the collector drains them, and as fast as it can go, while they
- * are full and records are dropped.
+ * are full and records are dropped. Nor with a log that waits for its segment, or has waited for
+ * it.
  */
 #include "tests/kit/kit.h"
 
@@ -17,6 +18,7 @@ struct run {
     const char *segment;
     const char *warm_up; /* calls */
     const char *pace;    /* ticks between calls: about a microsecond, or none */
+    const char *when;    /* the segment comes later or never; NULL: it is there */
 };
 
 /* Between the last two getrusage() an strace log has no line. */
@@ -54,7 +56,7 @@ static void read_counts(const struct kit_process *process, long *ret_faults,
 static void run_quiet(const struct run *run, unsigned long *ret_lost)
 {
     const char *program = kit_program("tests/integration/quiet");
-    const char *argv[] = {program, run->segment, CALLS, run->warm_up, run->pace, NULL};
+    const char *argv[] = {program, run->segment, CALLS, run->warm_up, run->pace, run->when, NULL};
     struct kit_process quiet;
     long faults;
 
@@ -81,11 +83,44 @@ static bool run_traced(const struct run *run)
     return true;
 }
 
+/* Its own thread alone: another one looks for the segment. */
+static void run_later(const struct run *run, const char *const args[])
+{
+    const char *program = kit_program("tests/integration/quiet");
+    const char *trace = kit_path(kit_text("strace-%s", run->segment));
+    const char *try[] = {"strace", "-o", "/dev/null", "true", NULL};
+    const char *argv[] = {"strace", "-o",         trace,     program,   run->segment,
+                          CALLS,    run->warm_up, run->pace, run->when, NULL};
+    struct kit_process quiet, collector;
+    bool traced = kit_have_command("strace") && kit_run(&quiet, try, NULL) == 0;
+    unsigned long lost;
+    long faults;
+
+    kit_spawn(&quiet, traced ? argv : argv + 3, NULL);
+    kit_wait_text(&quiet, "quiet: waiting", 20);
+    if (args)
+        kit_collector_start(&collector, run->segment, kit_path(run->segment), args);
+    KIT_EQ(kit_wait_exit(&quiet, 60), 0);
+    read_counts(&quiet, &faults, &lost);
+    printf("%s: %lu lost in " CALLS " calls and those before\n", run->segment, lost);
+    if (!args)
+        KIT_COMPARE(lost, >=, strtoul(CALLS, NULL, 10));
+    if (traced)
+        check_silence(trace);
+    if (args) {
+        kit_collector_stop(&collector);
+        kit_verify_balanced(kit_path(run->segment), NULL);
+    }
+}
+
 int main(void)
 {
     const char *const roomy_args[] = {"--ring-size", "4m", "--on-full", "drop", NULL};
     const char *const tight_args[] = {"--ring-size", "64k", "--on-full", "drop", NULL};
-    const struct run roomy = {"roomy", "1000", "2000"}, tight = {"tight", "10000", "0"};
+    const struct run roomy = {"roomy", "1000", "2000", NULL};
+    const struct run tight = {"tight", "10000", "0", NULL};
+    const struct run late = {"late", "1000", "2000", "later"};
+    const struct run never = {"never", "1000", "0", "never"};
     struct kit_process collector;
     unsigned long lost;
     bool traced;
@@ -107,6 +142,8 @@ int main(void)
     kit_kill(&collector, SIGCONT);
     kit_collector_stop(&collector);
     kit_verify_balanced(kit_path("tight"), NULL);
+    run_later(&late, roomy_args);
+    run_later(&never, NULL);
     if (!traced)
         kit_skip("no page faults; system calls not looked at: strace cannot be used here");
     return 0;

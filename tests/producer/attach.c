@@ -150,6 +150,64 @@ static void test_waiting(void)
     segment_kit_close(&segment);
 }
 
+/* ---- No right ---- */
+
+#define NOBODY 65123u /* a user that owns nothing */
+
+struct right {
+    const char *folder; /* NULL: none */
+    mode_t mode;
+};
+
+/* As a user who may not look into the folder, or not into the segment. */
+static int open_as_nobody(void *arg)
+{
+    const struct right *const right = arg;
+    const struct shmlog_options later = {.flags = SHMLOG_OPEN_LATER};
+    struct shmlog *log;
+
+    KIT_EQ(setresgid(NOBODY, NOBODY, NOBODY), 0);
+    KIT_EQ(setresuid(NOBODY, NOBODY, NOBODY), 0);
+    if (right->folder) {
+        KIT_EQ(unsetenv("SHMLOG_DIR"), 0);
+        KIT_EQ(mkdir(right->folder, right->mode), 0);
+    }
+    refuse("rights", EACCES);
+    KIT_EQ(shmlog_open(&log, "rights", &later), -EACCES);
+    if (right->folder)
+        KIT_EQ(rmdir(right->folder), 0);
+    KIT_CHECK(strstr(shmlog_strerror(-EACCES), "--group") != NULL);
+    return 0;
+}
+
+static void test_rights(void)
+{
+    const struct segment_kit_params params = {0};
+    const char *const own = kit_text("/dev/shm/shmlog-%u", NOBODY);
+    const struct right rights[] = {
+        {NULL, 0},   /* not in its group */
+        {own, 0600}, /* the folder cannot be searched */
+        {own, 0777}, /* others may write to it */
+    };
+    struct segment_kit segment;
+
+    if (geteuid() != 0)
+        return;
+    segment_kit_open(&segment, "rights", &params);
+    KIT_EQ(chmod(kit_shm_dir(), 0755), 0);
+    umask(0);
+    for (unsigned i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+        struct right right = rights[i];
+        struct kit_process process;
+
+        rmdir(own); /* of a run that failed */
+        kit_spawn_function(&process, "nobody", open_as_nobody, &right);
+        if (kit_wait_exit(&process, 20) != 0)
+            KIT_FAIL("%u: %s", i, kit_read_file(process.err, NULL));
+    }
+    segment_kit_close(&segment);
+}
+
 int main(void)
 {
     kit_begin("attach");
@@ -157,5 +215,6 @@ int main(void)
     test_levels();
     test_refusals();
     test_waiting();
+    test_rights();
     return 0;
 }

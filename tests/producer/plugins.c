@@ -10,6 +10,7 @@
 #include "producer/shmlog.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #define RECORDS 100u
@@ -80,6 +81,45 @@ static void reload(struct shmlog *log, const char *name, unsigned times)
     KIT_EQ(dlclose(last), 0);
 }
 
+struct waiter {
+    int (*wait)(const char *segment, unsigned records);
+    int result;
+};
+
+static void *run_waiter(void *arg)
+{
+    struct waiter *waiter = arg;
+
+    waiter->result = waiter->wait("waited", RECORDS);
+    return NULL;
+}
+
+/* A plugin that waits for its segment; when it has closed its log, nothing of it runs any more. */
+static void wait_and_unload(void)
+{
+    const struct segment_kit_params params = {.ring_bytes = 1 << 18, .spare_rings = 2};
+    const char *path = kit_program("tests/producer/libplugin_one.so");
+    void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    struct segment_kit segment;
+    struct waiter waiter;
+    pthread_t thread;
+    void *symbol;
+
+    KIT_CHECK(plugin != NULL);
+    symbol = dlsym(plugin, "plugin_wait");
+    KIT_CHECK(symbol != NULL);
+    memcpy(&waiter.wait, &symbol, sizeof(waiter.wait));
+    KIT_EQ(pthread_create(&thread, NULL, run_waiter, &waiter), 0);
+    segment_kit_open(&segment, "waited", &params);
+    KIT_EQ(pthread_join(thread, NULL), 0);
+    KIT_OK(waiter.result);
+    KIT_EQ(dlclose(plugin), 0);
+    if (!kit_sanitized())
+        KIT_CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL) + segment_kit_counted(&segment), 2 * RECORDS);
+    segment_kit_close(&segment);
+}
+
 static void on_alarm(int signal)
 {
     (void)signal;
@@ -124,6 +164,7 @@ int main(void)
     KIT_EQ(segment.lost, 0);
     KIT_EQ(segment_kit_counted(&segment), 0);
     KIT_EQ(seen.others, 0);
+    wait_and_unload();
     shmlog_close(log);
     segment_kit_close(&segment);
     return 0;

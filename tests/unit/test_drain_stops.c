@@ -103,7 +103,8 @@ Test(drain, dictionary_larger_than_an_entry)
         uint32_t id;
 
         snprintf(format, sizeof(format), "%u %0790u", i, i);
-        id = shmlog_word_id_(shmlog_register_site_(log_handle, &site, "f"));
+        id = shmlog_word_id_(
+            shmlog_register_site_(log_handle, &site, "f", log_handle->local.site_key));
         cr_assert_neq(id, 0);
         slot.site = id | 1u << SHMLOG_SITE_SLOTS_SHIFT;
         cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_state_(log_handle), &slot, 1,

@@ -3,9 +3,10 @@
  * A producer as the README has it, with getrusage() before and after a million log calls: a
  * mark for strace, and the page faults as the kernel counts them. Prints the faults.
  *
- * usage: quiet SEGMENT CALLS WARM_UP PACE
+ * usage: quiet SEGMENT CALLS WARM_UP PACE [later|never]
  *
- * WARM_UP: calls before the first mark; PACE: ticks between calls, spun through, 0 none.
+ * WARM_UP: calls before the first mark; PACE: ticks between calls, spun through, 0 none. later: the
+ * segment comes after the program; never: it does not come.
  */
 #include "producer/shmlog.h"
 
@@ -44,22 +45,29 @@ static void log_orders(struct shmlog *log, unsigned long calls, uint64_t pace)
 
 int main(int argc, char **argv)
 {
+    struct shmlog_options options = {0, 0, NULL};
     struct rusage before, after;
     struct shmlog *log;
     unsigned long calls, warm_up, allocated;
     uint64_t pace;
     int error;
 
-    if (argc != 5)
+    if (argc != 5 && argc != 6)
         return 2;
     calls = strtoul(argv[2], NULL, 10);
     warm_up = strtoul(argv[3], NULL, 10);
     pace = strtoull(argv[4], NULL, 10);
-    error = shmlog_open(&log, argv[1], NULL);
+    if (argc == 6)
+        options.flags = SHMLOG_OPEN_LATER;
+    error = shmlog_open(&log, argv[1], &options);
     if (error < 0) {
         fprintf(stderr, "quiet: %s\n", shmlog_strerror(error));
         return 1;
     }
+    if (argc == 6)
+        fprintf(stderr, "quiet: waiting\n");
+    while (argc == 6 && strcmp(argv[5], "later") == 0 && shmlog_status(log) < 0)
+        usleep(1000);
     log_orders(log, warm_up, pace);
     getrusage(RUSAGE_SELF, &after); /* its own code and data are there from here on */
     allocated = allocations;
