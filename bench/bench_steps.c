@@ -9,6 +9,7 @@
  *     timed       a log call with the caller's timestamp, into an owned ring
  *     core        a log call for each record, into the core's ring
  *     timed_core  a log call with the caller's timestamp, into the core's ring
+ *     later       as core, through a log that waited for its segment (SHMLOG_OPEN_LATER)
  *     off         a log call below the segment's level
  *     encode      blocks of 8,192 records from slots to bytes of a file, zstd included
  *     decode      the same blocks back to records
@@ -32,6 +33,7 @@ void counted_call(struct shmlog *log, uint64_t count);
 void counted_timed(struct shmlog *log, uint64_t count);
 void counted_core(struct shmlog *log, uint64_t count);
 void counted_timed_core(struct shmlog *log, uint64_t count);
+void counted_later(struct shmlog *log, uint64_t count);
 void counted_off(struct shmlog *log, uint64_t count);
 int counted_encode(struct file_encoder *encoder, const struct file_block_params *params,
                    struct file_buffer *out, struct file_block_summary *ret_summary);
@@ -66,6 +68,12 @@ __attribute__((noinline)) void counted_timed_core(struct shmlog *log, uint64_t c
 {
     for (uint64_t id = 0; id < count; id++)
         BENCH_LOG_AT(log, id * 44, id, &bench_orders[id % BENCH_ORDERS]);
+}
+
+__attribute__((noinline)) void counted_later(struct shmlog *log, uint64_t count)
+{
+    for (uint64_t id = 0; id < count; id++)
+        BENCH_LOG(log, id, &bench_orders[id % BENCH_ORDERS]);
 }
 
 __attribute__((noinline)) void counted_off(struct shmlog *log, uint64_t count)
@@ -126,12 +134,26 @@ static void use_core_ring(struct shmlog *log)
 static void count_core(struct shmlog *log, uint64_t records,
                        void (*counted)(struct shmlog *, uint64_t))
 {
-    const struct shmlog_ring *const ring = log->local.ring_of_cpu[0];
+    struct shmlog *const attachment = shmlog_current_(log);
+    const struct shmlog_ring *const ring = attachment->local.ring_of_cpu[0];
 
-    use_core_ring(log);
+    use_core_ring(attachment);
     counted(log, records);
-    if (ring->head != records || shmlog_owned_ring_(shmlog_thread_state_(log)))
+    if (ring->head != records || shmlog_owned_ring_(shmlog_thread_state_(attachment)))
         bench_die("the ring of core 0 got %lu records", ring->head);
+}
+
+/* Attach anew, to a segment that was not there at first: `path` becomes a link to it. */
+static void wait_for_segment(struct bench_blocks *blocks, const char *path)
+{
+    const struct shmlog_options options = {.flags = SHMLOG_OPEN_LATER};
+
+    shmlog_close(blocks->log); /* the call is inline for a program's first attachment */
+    if (shmlog_open(&blocks->log, path, &options) < 0 || symlink(blocks->path, path) < 0)
+        bench_die("cannot open %s", path);
+    while (shmlog_status(blocks->log) < 0)
+        usleep(1000);
+    shmlog_register_thread(blocks->log);
 }
 
 /* ---- Blocks ---- */
@@ -218,9 +240,9 @@ static void run_blocks(struct bench_blocks *source, bool mixed, uint64_t records
 
 static bool is_known(const char *what)
 {
-    static const char *const known[] = {"floor",        "call",        "timed",  "core",
-                                        "timed_core",   "off",         "encode", "decode",
-                                        "encode-mixed", "decode-mixed"};
+    static const char *const known[] = {"floor",      "call",         "timed",       "core",
+                                        "timed_core", "later",        "off",         "encode",
+                                        "decode",     "encode-mixed", "decode-mixed"};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(what, known[i]) == 0)
@@ -234,6 +256,7 @@ int main(int argc, char **argv)
     struct bench_blocks source;
     uint64_t records;
     const char *what;
+    char link[PATH_MAX];
 
     if (argc != 4 || !is_known(argv[2])) {
         fprintf(stderr, "usage: bench_steps DIRECTORY WHAT RECORDS\n");
@@ -256,6 +279,11 @@ int main(int argc, char **argv)
         count_core(source.log, records, counted_core);
     } else if (strcmp(what, "timed_core") == 0) {
         count_core(source.log, records, counted_timed_core);
+    } else if (strcmp(what, "later") == 0) {
+        snprintf(link, sizeof(link), "%s/later-%d", argv[1], (int)getpid());
+        wait_for_segment(&source, link);
+        count_core(source.log, records, counted_later);
+        unlink(link);
     } else if (strcmp(what, "off") == 0) {
         shmlog_set_level(source.log, SHMLOG_DEBUG);
         counted_off(source.log, records);

@@ -6,8 +6,8 @@ import subprocess
 
 from .processes import Failure
 
-WHAT = ("floor", "call", "timed", "core", "timed_core", "off", "encode", "decode", "encode-mixed",
-        "decode-mixed")
+WHAT = ("floor", "call", "timed", "core", "timed_core", "later", "off", "encode", "decode",
+        "encode-mixed", "decode-mixed")
 
 
 def self_cost_by_object(path):

@@ -209,6 +209,7 @@ def step_lines(summary):
             ["the same, caller's timestamp", show(s["timed_core"], 1), ""],
             ["log call, owned ring", show(s["call"], 1), ""],
             ["the same, caller's timestamp", show(s["timed"], 1), ""],
+            ["log call, SHMLOG_OPEN_LATER, per-core ring", show(s["later"], 1), ""],
             ["level off", show(s["off"], 1), ""],
             ["encode", show(s["encode"], 1), show(s["encode_zstd"], 1)],
             ["decode", show(s["decode"], 1), show(s["decode_zstd"], 1)],
