@@ -26,7 +26,7 @@
 #define OWN 4u /* logs that each object can open */
 #define OBJECTS 3u
 #define ALTERNATIONS 1000u
-#define SAMPLE 41u /* the processor's single steps are slow in a virtual machine */
+#define SAMPLE 97u /* the processor's single steps are slow in a virtual machine */
 
 static const struct logs_calls *load(const char *name)
 {
