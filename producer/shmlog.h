@@ -2458,7 +2458,7 @@ SHMLOG_COLD_ void shmlog_copy_state_(const struct shmlog *log, const struct shml
 
     if (!shmlog_may_copy_(log))
         return;
-    copy.ours = shmlog_open_logs_[log->local.entry].log == log;
+    copy.ours = __atomic_load_n(&shmlog_open_logs_[log->local.entry].log, __ATOMIC_RELAXED) == log;
     copy.refused_version = shmlog_copy_.refused_version;
     shmlog_copy_ = copy;
 #endif
@@ -2502,7 +2502,7 @@ SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log)
                                         __ATOMIC_RELAXED))
             key = fresh;
     }
-    if (shmlog_open_logs_[log->local.entry].log == log)
+    if (__atomic_load_n(&shmlog_open_logs_[log->local.entry].log, __ATOMIC_RELAXED) == log)
         shmlog_store_relaxed_(&shmlog_open_logs_[log->local.entry].key, key);
     return key;
 }
