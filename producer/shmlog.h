@@ -1097,23 +1097,37 @@ struct shmlog_words_ {
  * reader has had it since the writer's last round. Beside reading the TSC there is time to get it
  * back. Behind the last slot it is a hint for nothing. */
 #define SHMLOG_AHEAD_ "1024"
+#define SHMLOG_PREFETCH_(att_slot_, slot_)                    \
+    SHMLOG_ASM_("prefetchw " SHMLOG_AHEAD_ "(" att_slot_ ")", \
+                "prefetchw [" slot_ " + " SHMLOG_AHEAD_ "]")
+
+/* An instruction in both of the dialects that -masm chooses from; operands are printed in the
+ * chosen one. */
+#define SHMLOG_ASM_(att_, intel_) "{" att_ "|" intel_ "}\n\t"
 
 #if SHMLOG_RSEQ_
 #ifdef SHMLOG_TEST_NO_RSEQ_CS /* the tests' control: unprotected, it must lose records */
-#define SHMLOG_RSEQ_ARM_(descriptor_, rseq_) ""
+#define SHMLOG_RSEQ_ARM_(att_descriptor_, att_rseq_, descriptor_, rseq_) ""
 #else
-#define SHMLOG_RSEQ_ARM_(descriptor_, rseq_) "movq " descriptor_ ", %%fs:8(" rseq_ ")\n"
+#define SHMLOG_RSEQ_ARM_(att_descriptor_, att_rseq_, descriptor_, rseq_) \
+    SHMLOG_ASM_("movq " att_descriptor_ ", %%fs:8(" att_rseq_ ")",       \
+                "mov qword ptr fs:[" rseq_ " + 8], " descriptor_)
 #endif
 
-/* A sequence's descriptor, at label 3: from 1 to 2, the commit; aborted to 4. The section is tied
- * to the function's own ("?"), so that both live and die together when the linker discards copies.
- * cpu_id is at byte 4 of struct rseq, rseq_cs at byte 8 (linux/rseq.h). */
-#define SHMLOG_RSEQ_DESCRIPTOR_           \
-    ".pushsection __rseq_cs, \"aw?\"\n\t" \
-    ".balign 32\n"                        \
-    "3:\n\t"                              \
-    ".long 0, 0\n\t"                      \
-    ".quad 1f, 2f - 1f, 4f\n\t"           \
+/* A sequence's descriptor, at label 3: from 1 to 2, the commit; aborted to 4. cpu_id is at byte 4
+ * of struct rseq, rseq_cs at byte 8 (linux/rseq.h).
+ *
+ * Each has a section of its own: one that all descriptors of a file share would keep alive, through
+ * its relocations, every function that logs, when the linker discards the unused ones
+ * (--gc-sections). "?" ties the section to the group of the function, if it has one, so that both
+ * are discarded together with a duplicate. Linkers put it with other constants that are relocated
+ * (.data.rel.ro), where nobody can write to it. */
+#define SHMLOG_RSEQ_DESCRIPTOR_                             \
+    ".pushsection .data.rel.ro.shmlog_rseq.%=, \"aw?\"\n\t" \
+    ".balign 32\n"                                          \
+    "3:\n\t"                                                \
+    ".long 0, 0\n\t"                                        \
+    ".quad 1f, 2f - 1f, 4f\n\t"                             \
     ".popsection\n\t"
 /* What the kernel wants to see before an abort's target. */
 #define SHMLOG_RSEQ_SIGNATURE_   \
@@ -1122,17 +1136,21 @@ struct shmlog_words_ {
 /* The thread's state as operands, so that its address folds into them. Unoptimized code has no
  * register to spare for the address of each. */
 #ifdef __OPTIMIZE__
-#define SHMLOG_THREAD_RING_ "%[ring]"
-#define SHMLOG_THREAD_WHERE_ "%[where]"
+#define SHMLOG_LOAD_RING_ SHMLOG_ASM_("movq %[ring], %%rcx", "mov rcx, %[ring]")
+#define SHMLOG_COMPARE_WHERE_ SHMLOG_ASM_("cmpq %[where], %%rax", "cmp rax, %[where]")
 #define SHMLOG_THREAD_INPUTS_ [ring] "m"(thread->ring), [where] "m"(thread->where)
 #else
-#define SHMLOG_THREAD_RING_ "%c[ring](%[thread])"
-#define SHMLOG_THREAD_WHERE_ "%c[where](%[thread])"
+#define SHMLOG_LOAD_RING_ \
+    SHMLOG_ASM_("movq %c[ring](%[thread]), %%rcx", "mov rcx, qword ptr [%[thread] + %c[ring]]")
+#define SHMLOG_COMPARE_WHERE_ \
+    SHMLOG_ASM_("cmpq %c[where](%[thread]), %%rax", "cmp rax, qword ptr [%[thread] + %c[where]]")
 #define SHMLOG_THREAD_INPUTS_                                                \
     [thread] "r"(thread), [ring] "i"(offsetof(struct shmlog_thread_, ring)), \
         [where] "i"(offsetof(struct shmlog_thread_, where))
 #endif
-#define SHMLOG_RSEQ_OUT_OF_LINE_ ".pushsection .text.shmlog_rseq, \"ax?\"\n\t"
+/* Behind the other code of the function's own section, so that it is discarded with that. */
+#define SHMLOG_OUT_OF_LINE_ ".subsection 1\n\t"
+#define SHMLOG_IN_LINE_ ".subsection 0\n\t"
 #define SHMLOG_LOCAL_(member_) \
     "i"(offsetof(struct shmlog, local) + offsetof(struct shmlog_local_, member_))
 
@@ -1151,73 +1169,77 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thre
                                     int timed, uint64_t time)
 {
 /* clang-format off */
-#define SHMLOG_RSEQ_ONE_(read_time_, time_, seq_, seq32_, ahead_, last_) \
-    SHMLOG_RSEQ_DESCRIPTOR_                                              \
-    "movq %c[rseq](%[log]), %%r10\n\t"                                   \
-    "leaq 3b(%%rip), %%rax\n\t"                                          \
-    SHMLOG_RSEQ_ARM_("%%rax", "%%r10")                                   \
-    "1:\n\t"                                                             \
-    "movq " SHMLOG_THREAD_RING_ ", %%rcx\n\t"                            \
-    "movl %%fs:4(%%r10), %%eax\n\t"                                      \
-    "xorq (%[log]), %%rax\n\t"                                           \
-    "cmpq " SHMLOG_THREAD_WHERE_ ", %%rax\n\t"                           \
-    "jne 5f\n\t"                                                         \
-    "movq 128(%%rcx), %%r11\n\t"                                         \
-    "cmpq 136(%%rcx), %%r11\n\t"                                         \
-    "jae 5f\n\t"                                                         \
-    "leaq -1(%%r11), " seq_ "\n\t"                                       \
-    "andq %c[mask](%[log]), " seq_ "\n\t"                                \
-    "shlq $6, " seq_ "\n\t"                                              \
-    read_time_                                                           \
-    "movq %c[mask](%[log]), %%rdx\n\t"                                   \
-    "andq %%r11, %%rdx\n\t"                                              \
-    "shlq $6, %%rdx\n\t"                                                 \
-    "movl 4096(%%rcx," seq_ "), " seq32_ "\n\t"                          \
-    "leaq 4096(%%rcx,%%rdx), %%rdx\n\t"                                  \
-    ahead_                                                               \
-    "incl " seq32_ "\n\t"                                                \
-    "orq %[site], " seq_ "\n\t"                                          \
-    "movq " seq_ ", (%%rdx)\n\t"                                         \
-    "movq " time_ ", 8(%%rdx)\n\t"                                       \
-    "movq %[w2], 16(%%rdx)\n\t"                                          \
-    "movq %[w3], 24(%%rdx)\n\t"                                          \
-    "movq %[w4], 32(%%rdx)\n\t"                                          \
-    "movq %[w5], 40(%%rdx)\n\t"                                          \
-    last_                                                                \
-    "incq %%r11\n\t"                                                     \
-    "movq %%r11, 128(%%rcx)\n"                                           \
-    "2:\n\t"                                                             \
-    "movq $0, %%fs:8(%%r10)\n\t"                                         \
-    "testq %%r11, %c[quarter](%[log])\n\t"                               \
-    "je 8f\n"                                                            \
-    "9:\n\t"                                                             \
-    SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_                      \
-    "4:\n\t"                                                             \
-    "jmp %l[other]\n"                                                    \
-    "5:\n\t"                                                             \
-    "movq $0, %%fs:8(%%r10)\n\t"                                         \
-    "jmp %l[other]\n"                                                    \
-    "8:\n\t"                                                             \
-    "movq %%r11, 256(%%rcx)\n\t"                                         \
-    "jmp 9b\n\t"                                                         \
-    ".popsection\n\t"
+#define SHMLOG_RSEQ_ONE_(read_time_, store_time_, seq_, seq32_, ahead_, last_)                     \
+    SHMLOG_RSEQ_DESCRIPTOR_                                                                        \
+    SHMLOG_ASM_("movq %c[rseq](%[log]), %%r10", "mov r10, qword ptr [%[log] + %c[rseq]]")          \
+    SHMLOG_ASM_("leaq 3b(%%rip), %%rax", "lea rax, [rip + 3b]")                                    \
+    SHMLOG_RSEQ_ARM_("%%rax", "%%r10", "rax", "r10")                                               \
+    "1:\n\t"                                                                                       \
+    SHMLOG_LOAD_RING_                                                                              \
+    SHMLOG_ASM_("movl %%fs:4(%%r10), %%eax", "mov eax, dword ptr fs:[r10 + 4]")                    \
+    SHMLOG_ASM_("xorq (%[log]), %%rax", "xor rax, qword ptr [%[log]]")                             \
+    SHMLOG_COMPARE_WHERE_                                                                          \
+    "jne 5f\n\t"                                                                                   \
+    SHMLOG_ASM_("movq 128(%%rcx), %%r11", "mov r11, qword ptr [rcx + 128]")                        \
+    SHMLOG_ASM_("cmpq 136(%%rcx), %%r11", "cmp r11, qword ptr [rcx + 136]")                        \
+    "jae 5f\n\t"                                                                                   \
+    SHMLOG_ASM_("leaq -1(%%r11), %%" seq_, "lea " seq_ ", [r11 - 1]")                              \
+    SHMLOG_ASM_("andq %c[mask](%[log]), %%" seq_, "and " seq_ ", qword ptr [%[log] + %c[mask]]")   \
+    SHMLOG_ASM_("shlq $6, %%" seq_, "shl " seq_ ", 6")                                             \
+    read_time_                                                                                     \
+    SHMLOG_ASM_("movq %c[mask](%[log]), %%rdx", "mov rdx, qword ptr [%[log] + %c[mask]]")          \
+    SHMLOG_ASM_("andq %%r11, %%rdx", "and rdx, r11")                                               \
+    SHMLOG_ASM_("shlq $6, %%rdx", "shl rdx, 6")                                                    \
+    SHMLOG_ASM_("movl 4096(%%rcx,%%" seq_ "), %%" seq32_,                                          \
+                "mov " seq32_ ", dword ptr [rcx + " seq_ " + 4096]")                               \
+    SHMLOG_ASM_("leaq 4096(%%rcx,%%rdx), %%rdx", "lea rdx, [rcx + rdx + 4096]")                    \
+    ahead_                                                                                         \
+    SHMLOG_ASM_("incl %%" seq32_, "inc " seq32_)                                                   \
+    SHMLOG_ASM_("orq %[site], %%" seq_, "or " seq_ ", %[site]")                                    \
+    SHMLOG_ASM_("movq %%" seq_ ", (%%rdx)", "mov qword ptr [rdx], " seq_)                          \
+    store_time_                                                                                    \
+    SHMLOG_ASM_("movq %[w2], 16(%%rdx)", "mov qword ptr [rdx + 16], %[w2]")                        \
+    SHMLOG_ASM_("movq %[w3], 24(%%rdx)", "mov qword ptr [rdx + 24], %[w3]")                        \
+    SHMLOG_ASM_("movq %[w4], 32(%%rdx)", "mov qword ptr [rdx + 32], %[w4]")                        \
+    SHMLOG_ASM_("movq %[w5], 40(%%rdx)", "mov qword ptr [rdx + 40], %[w5]")                        \
+    last_                                                                                          \
+    SHMLOG_ASM_("incq %%r11", "inc r11")                                                           \
+    SHMLOG_ASM_("movq %%r11, 128(%%rcx)", "mov qword ptr [rcx + 128], r11")                        \
+    "2:\n\t"                                                                                       \
+    SHMLOG_ASM_("movq $0, %%fs:8(%%r10)", "mov qword ptr fs:[r10 + 8], 0")                         \
+    SHMLOG_ASM_("testq %%r11, %c[quarter](%[log])", "test qword ptr [%[log] + %c[quarter]], r11")  \
+    "je 8f\n"                                                                                      \
+    "9:\n\t"                                                                                       \
+    SHMLOG_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_                                                     \
+    "4:\n\t"                                                                                       \
+    "jmp %l[other]\n"                                                                              \
+    "5:\n\t"                                                                                       \
+    SHMLOG_ASM_("movq $0, %%fs:8(%%r10)", "mov qword ptr fs:[r10 + 8], 0")                         \
+    "jmp %l[other]\n"                                                                              \
+    "8:\n\t"                                                                                       \
+    SHMLOG_ASM_("movq %%r11, 256(%%rcx)", "mov qword ptr [rcx + 256], r11")                        \
+    "jmp 9b\n\t"                                                                                   \
+    SHMLOG_IN_LINE_
 /* clang-format on */
-#define SHMLOG_RSEQ_ONE_NOW_(last_)          \
-    SHMLOG_RSEQ_ONE_("rdtsc\n\t"             \
-                     "shlq $32, %%rdx\n\t"   \
-                     "orq %%rdx, %%rax\n\t", \
-                     "%%rax", "%%r9", "%%r9d", "", last_)
+#define SHMLOG_RDTSC_                                         \
+    "rdtsc\n\t" SHMLOG_ASM_("shlq $32, %%rdx", "shl rdx, 32") \
+        SHMLOG_ASM_("orq %%rdx, %%rax", "or rax, rdx")
+#define SHMLOG_RSEQ_ONE_NOW_(last_)                                                             \
+    SHMLOG_RSEQ_ONE_(SHMLOG_RDTSC_,                                                             \
+                     SHMLOG_ASM_("movq %%rax, 8(%%rdx)", "mov qword ptr [rdx + 8], rax"), "r9", \
+                     "r9d", "", last_)
 #define SHMLOG_RSEQ_ONE_AT_(last_)                                                              \
-    SHMLOG_RSEQ_ONE_("", "%[time]", "%%rax", "%%eax", "prefetchw " SHMLOG_AHEAD_ "(%%rdx)\n\t", \
-                     last_)
-#define SHMLOG_RSEQ_SHORT_   \
-    "movq $0, 48(%%rdx)\n\t" \
-    "movq $0, 56(%%rdx)\n\t"
-#define SHMLOG_RSEQ_LONG_       \
-    "movq %[w6], %%rax\n\t"     \
-    "movq %%rax, 48(%%rdx)\n\t" \
-    "movq %[w7], %%rax\n\t"     \
-    "movq %%rax, 56(%%rdx)\n\t"
+    SHMLOG_RSEQ_ONE_("",                                                                        \
+                     SHMLOG_ASM_("movq %[time], 8(%%rdx)", "mov qword ptr [rdx + 8], %[time]"), \
+                     "rax", "eax", SHMLOG_PREFETCH_("%%rdx", "rdx"), last_)
+#define SHMLOG_RSEQ_SHORT_                                           \
+    SHMLOG_ASM_("movq $0, 48(%%rdx)", "mov qword ptr [rdx + 48], 0") \
+    SHMLOG_ASM_("movq $0, 56(%%rdx)", "mov qword ptr [rdx + 56], 0")
+#define SHMLOG_RSEQ_LONG_                                                 \
+    SHMLOG_ASM_("movq %[w6], %%rax", "mov rax, %[w6]")                    \
+    SHMLOG_ASM_("movq %%rax, 48(%%rdx)", "mov qword ptr [rdx + 48], rax") \
+    SHMLOG_ASM_("movq %[w7], %%rax", "mov rax, %[w7]")                    \
+    SHMLOG_ASM_("movq %%rax, 56(%%rdx)", "mov qword ptr [rdx + 56], rax")
 #define SHMLOG_RSEQ_INPUTS_                                                                 \
     [log] "r"(log), [site] "r"(site), [w2] "re"(w->w2), [w3] "re"(w->w3), [w4] "re"(w->w4), \
         [w5] "re"(w->w5), SHMLOG_THREAD_INPUTS_, [rseq] SHMLOG_LOCAL_(rseq_offset),         \
@@ -1268,72 +1290,78 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
     uint64_t ring, head, t, status, at, seq, src = (uint64_t)(uintptr_t)image, time = 0;
 
     memcpy(&time, image[0].payload, sizeof(time));
-#define SHMLOG_RSEQ_MANY_(time_)                                                                  \
-    SHMLOG_RSEQ_DESCRIPTOR_                                                                       \
-    "xorl %k[status], %k[status]\n\t"                                                             \
-    "leaq 3b(%%rip), %[t]\n\t" SHMLOG_RSEQ_ARM_(                                                  \
-        "%[t]",                                                                                   \
-        "%[rseq]") "1:\n\t"                                                                       \
-                   "movl %%fs:4(%[rseq]), %k[ring]\n\t"                                           \
-                   "cmpl %c[cpus](%[log]), %k[ring]\n\t"                                          \
-                   "jae 7f\n\t"                                                                   \
-                   "movq %c[table](%[log],%[ring],8), %[ring]\n\t"                                \
-                   "movq 128(%[ring]), %[head]\n\t"                                               \
-                   "leaq (%[head],%[slots]), %[at]\n\t"                                           \
-                   "cmpq 136(%[ring]), %[at]\n\t"                                                 \
-                   "ja 5f\n\t" time_ "leaq -1(%[head]), %[t]\n\t"                                 \
-                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
-                   "shlq $6, %[t]\n\t"                                                            \
-                   "movl 4096(%[ring],%[t]), %k[seq]\n\t"                                         \
-                   "incl %k[seq]\n\t"                                                             \
-                   "movq %[head], %[at]\n"                                                        \
-                   "8:\n\t"                                                                       \
-                   "movq %[at], %[t]\n\t"                                                         \
-                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
-                   "shlq $6, %[t]\n\t"                                                            \
-                   "leaq 4096(%[ring],%[t]), %[t]\n\t"                                            \
-                   "movl %k[seq], (%[t])\n\t"                                                     \
-                   "movl 4(%[src]), %%edx\n\t"                                                    \
-                   "movl %%edx, 4(%[t])\n\t"                                                      \
-                   "movq 8(%[src]), %%rdx\n\t"                                                    \
-                   "movq %%rdx, 8(%[t])\n\t"                                                      \
-                   "movq 16(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 16(%[t])\n\t"                                                     \
-                   "movq 24(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 24(%[t])\n\t"                                                     \
-                   "movq 32(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 32(%[t])\n\t"                                                     \
-                   "movq 40(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 40(%[t])\n\t"                                                     \
-                   "movq 48(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 48(%[t])\n\t"                                                     \
-                   "movq 56(%[src]), %%rdx\n\t"                                                   \
-                   "movq %%rdx, 56(%[t])\n\t"                                                     \
-                   "addq $64, %[src]\n\t"                                                         \
-                   "incq %[at]\n\t"                                                               \
-                   "leaq (%[head],%[slots]), %[t]\n\t"                                            \
-                   "cmpq %[t], %[at]\n\t"                                                         \
-                   "jne 8b\n\t"                                                                   \
-                   "movq %[head], %[t]\n\t"                                                       \
-                   "andq %c[mask](%[log]), %[t]\n\t"                                              \
-                   "shlq $6, %[t]\n\t"                                                            \
-                   "movq %%rax, 4104(%[ring],%[t])\n\t"                                           \
-                   "movq %[at], 128(%[ring])\n"                                                   \
-                   "2:\n\t"                                                                       \
-                   "movq $0, %%fs:8(%[rseq])\n\t" SHMLOG_RSEQ_OUT_OF_LINE_ SHMLOG_RSEQ_SIGNATURE_ \
-                   "4:\n\t"                                                                       \
-                   "movl $2, %k[status]\n\t"                                                      \
-                   "jmp 6f\n"                                                                     \
-                   "5:\n\t"                                                                       \
-                   "movl $1, %k[status]\n\t"                                                      \
-                   "movq $0, %%fs:8(%[rseq])\n\t"                                                 \
-                   "jmp 6f\n"                                                                     \
-                   "7:\n\t"                                                                       \
-                   "movl $3, %k[status]\n\t"                                                      \
-                   "movq $0, %%fs:8(%[rseq])\n\t"                                                 \
-                   "jmp 6f\n\t"                                                                   \
-                   ".popsection\n"                                                                \
-                   "6:\n\t"
+/* clang-format off */
+#define SHMLOG_RSEQ_MANY_(time_)                                                                   \
+    SHMLOG_RSEQ_DESCRIPTOR_                                                                        \
+    SHMLOG_ASM_("xorl %k[status], %k[status]", "xor %k[status], %k[status]")                       \
+    SHMLOG_ASM_("leaq 3b(%%rip), %[t]", "lea %[t], [rip + 3b]")                                    \
+    SHMLOG_RSEQ_ARM_("%[t]", "%[rseq]", "%[t]", "%[rseq]")                                         \
+    "1:\n\t"                                                                                       \
+    SHMLOG_ASM_("movl %%fs:4(%[rseq]), %k[ring]", "mov %k[ring], dword ptr fs:[%[rseq] + 4]")      \
+    SHMLOG_ASM_("cmpl %c[cpus](%[log]), %k[ring]", "cmp %k[ring], dword ptr [%[log] + %c[cpus]]")  \
+    "jae 7f\n\t"                                                                                   \
+    SHMLOG_ASM_("movq %c[table](%[log],%[ring],8), %[ring]", "mov %[ring], qword ptr [%[log] + %[ring] * 8 + %c[table]]") \
+    SHMLOG_ASM_("movq 128(%[ring]), %[head]", "mov %[head], qword ptr [%[ring] + 128]")            \
+    SHMLOG_ASM_("leaq (%[head],%[slots]), %[at]", "lea %[at], [%[head] + %[slots]]")               \
+    SHMLOG_ASM_("cmpq 136(%[ring]), %[at]", "cmp %[at], qword ptr [%[ring] + 136]")                \
+    "ja 5f\n\t"                                                                                    \
+    time_                                                                                          \
+    SHMLOG_ASM_("leaq -1(%[head]), %[t]", "lea %[t], [%[head] - 1]")                               \
+    SHMLOG_ASM_("andq %c[mask](%[log]), %[t]", "and %[t], qword ptr [%[log] + %c[mask]]")          \
+    SHMLOG_ASM_("shlq $6, %[t]", "shl %[t], 6")                                                    \
+    SHMLOG_ASM_("movl 4096(%[ring],%[t]), %k[seq]", "mov %k[seq], dword ptr [%[ring] + %[t] + 4096]") \
+    SHMLOG_ASM_("incl %k[seq]", "inc %k[seq]")                                                     \
+    SHMLOG_ASM_("movq %[head], %[at]", "mov %[at], %[head]")                                       \
+    "8:\n\t"                                                                                       \
+    SHMLOG_ASM_("movq %[at], %[t]", "mov %[t], %[at]")                                             \
+    SHMLOG_ASM_("andq %c[mask](%[log]), %[t]", "and %[t], qword ptr [%[log] + %c[mask]]")          \
+    SHMLOG_ASM_("shlq $6, %[t]", "shl %[t], 6")                                                    \
+    SHMLOG_ASM_("leaq 4096(%[ring],%[t]), %[t]", "lea %[t], [%[ring] + %[t] + 4096]")              \
+    SHMLOG_ASM_("movl %k[seq], (%[t])", "mov dword ptr [%[t]], %k[seq]")                           \
+    SHMLOG_ASM_("movl 4(%[src]), %%edx", "mov edx, dword ptr [%[src] + 4]")                        \
+    SHMLOG_ASM_("movl %%edx, 4(%[t])", "mov dword ptr [%[t] + 4], edx")                            \
+    SHMLOG_ASM_("movq 8(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 8]")                        \
+    SHMLOG_ASM_("movq %%rdx, 8(%[t])", "mov qword ptr [%[t] + 8], rdx")                            \
+    SHMLOG_ASM_("movq 16(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 16]")                      \
+    SHMLOG_ASM_("movq %%rdx, 16(%[t])", "mov qword ptr [%[t] + 16], rdx")                          \
+    SHMLOG_ASM_("movq 24(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 24]")                      \
+    SHMLOG_ASM_("movq %%rdx, 24(%[t])", "mov qword ptr [%[t] + 24], rdx")                          \
+    SHMLOG_ASM_("movq 32(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 32]")                      \
+    SHMLOG_ASM_("movq %%rdx, 32(%[t])", "mov qword ptr [%[t] + 32], rdx")                          \
+    SHMLOG_ASM_("movq 40(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 40]")                      \
+    SHMLOG_ASM_("movq %%rdx, 40(%[t])", "mov qword ptr [%[t] + 40], rdx")                          \
+    SHMLOG_ASM_("movq 48(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 48]")                      \
+    SHMLOG_ASM_("movq %%rdx, 48(%[t])", "mov qword ptr [%[t] + 48], rdx")                          \
+    SHMLOG_ASM_("movq 56(%[src]), %%rdx", "mov rdx, qword ptr [%[src] + 56]")                      \
+    SHMLOG_ASM_("movq %%rdx, 56(%[t])", "mov qword ptr [%[t] + 56], rdx")                          \
+    SHMLOG_ASM_("addq $64, %[src]", "add %[src], 64")                                              \
+    SHMLOG_ASM_("incq %[at]", "inc %[at]")                                                         \
+    SHMLOG_ASM_("leaq (%[head],%[slots]), %[t]", "lea %[t], [%[head] + %[slots]]")                 \
+    SHMLOG_ASM_("cmpq %[t], %[at]", "cmp %[at], %[t]")                                             \
+    "jne 8b\n\t"                                                                                   \
+    SHMLOG_ASM_("movq %[head], %[t]", "mov %[t], %[head]")                                         \
+    SHMLOG_ASM_("andq %c[mask](%[log]), %[t]", "and %[t], qword ptr [%[log] + %c[mask]]")          \
+    SHMLOG_ASM_("shlq $6, %[t]", "shl %[t], 6")                                                    \
+    SHMLOG_ASM_("movq %%rax, 4104(%[ring],%[t])", "mov qword ptr [%[ring] + %[t] + 4104], rax")    \
+    SHMLOG_ASM_("movq %[at], 128(%[ring])", "mov qword ptr [%[ring] + 128], %[at]")                \
+    "2:\n\t"                                                                                       \
+    SHMLOG_ASM_("movq $0, %%fs:8(%[rseq])", "mov qword ptr fs:[%[rseq] + 8], 0")                   \
+    SHMLOG_OUT_OF_LINE_                                                                            \
+    SHMLOG_RSEQ_SIGNATURE_                                                                         \
+    "4:\n\t"                                                                                       \
+    SHMLOG_ASM_("movl $2, %k[status]", "mov %k[status], 2")                                        \
+    "jmp 6f\n\t"                                                                                   \
+    "5:\n\t"                                                                                       \
+    SHMLOG_ASM_("movl $1, %k[status]", "mov %k[status], 1")                                        \
+    SHMLOG_ASM_("movq $0, %%fs:8(%[rseq])", "mov qword ptr fs:[%[rseq] + 8], 0")                   \
+    "jmp 6f\n\t"                                                                                   \
+    "7:\n\t"                                                                                       \
+    SHMLOG_ASM_("movl $3, %k[status]", "mov %k[status], 3")                                        \
+    SHMLOG_ASM_("movq $0, %%fs:8(%[rseq])", "mov qword ptr fs:[%[rseq] + 8], 0")                   \
+    "jmp 6f\n\t"                                                                                   \
+    SHMLOG_IN_LINE_                                                                                \
+    "6:\n\t"
+/* clang-format on */
 #define SHMLOG_RSEQ_MANY_INPUTS_                                             \
     [log] "r"(log), [rseq] "r"(log->local.rseq_offset), [slots] "r"(slots),  \
         [table] SHMLOG_LOCAL_(ring_of_cpu), [mask] SHMLOG_LOCAL_(slot_mask), \
@@ -1346,9 +1374,7 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
                          : SHMLOG_RSEQ_MANY_INPUTS_
                          : "memory", "cc", "rdx");
     else
-        __asm__ volatile(SHMLOG_RSEQ_MANY_("rdtsc\n\t"
-                                           "shlq $32, %%rdx\n\t"
-                                           "orq %%rdx, %%rax\n\t")
+        __asm__ volatile(SHMLOG_RSEQ_MANY_(SHMLOG_RDTSC_)
                          : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
                            [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
                          : SHMLOG_RSEQ_MANY_INPUTS_
@@ -1496,7 +1522,7 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
     slot = (uint64_t *)(void *)(slots + (at & mask));
 #if defined(__x86_64__)
     if (timed)
-        __asm__ volatile("prefetchw " SHMLOG_AHEAD_ "(%0)" : : "r"(slot));
+        __asm__ volatile(SHMLOG_PREFETCH_("%0", "%0") : : "r"(slot));
 #endif
     shmlog_order_slots_(log);
     /* eight single stores, which compilers must not gather into wide ones: that costs more */
@@ -1746,25 +1772,20 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
         stage->longer = 1;
         return;
     }
-    switch (at / 8) { /* one of them, known when compiling */
-    case 2:
+    /* one of them, known when compiling; a switch would make a table of jumps in a section that
+     * all functions of a file share, where the compiler does not optimize */
+    if (at / 8 == 2)
         stage->words.w2 |= bits;
-        break;
-    case 3:
+    else if (at / 8 == 3)
         stage->words.w3 |= bits;
-        break;
-    case 4:
+    else if (at / 8 == 4)
         stage->words.w4 |= bits;
-        break;
-    case 5:
+    else if (at / 8 == 5)
         stage->words.w5 |= bits;
-        break;
-    case 6:
+    else if (at / 8 == 6)
         stage->words.w6 |= bits;
-        break;
-    default:
+    else
         stage->words.w7 |= bits;
-    }
 }
 
 /* The site's word: id and 1 slot in the upper half, as in the first word of a slot, 0 in the lower;
@@ -3176,7 +3197,9 @@ SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ 
     uint64_t where;
     uint32_t cpu;
 
-    __asm__ volatile("movl %%fs:4(%1), %0" : "=r"(cpu) : "r"(log->local.rseq_offset));
+    __asm__ volatile(SHMLOG_ASM_("movl %%fs:4(%1), %0", "mov %0, dword ptr fs:[%1 + 4]")
+                     : "=r"(cpu)
+                     : "r"(log->local.rseq_offset));
     if (cpu >= log->local.cpus)
         return;
     where = shmlog_load_relaxed_(&log->key) ^ cpu;
@@ -3187,7 +3210,9 @@ SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ 
         typedef uint64_t pair __attribute__((vector_size(16), may_alias));
         const pair both = {where, (uintptr_t)ring};
 
-        __asm__ volatile("movaps %1, %0" : "=m"(*(pair *)(void *)&thread->where) : "x"(both));
+        __asm__ volatile(SHMLOG_ASM_("movaps %1, %0", "movaps %0, %1")
+                         : "=m"(*(pair *)(void *)&thread->where)
+                         : "x"(both));
     }
 #else
     {

@@ -2,8 +2,9 @@
  *
  * Listing instructions with objdump; see places.h.
  *
- * The ways out of a sequence are in a section of their own, which the linker puts behind some other
- * function's code: they are found from the sequence's descriptor, and end where they jump back.
+ * The ways out of a sequence are behind some other function's code: they are found from the
+ * sequence's descriptor, and end where they jump back. Descriptors lie among the program's
+ * relocated constants; the signature before an abort's target tells them from anything else there.
  */
 #include "tests/death/places.h"
 
@@ -11,6 +12,7 @@
 #include "tests/kit/kit.h"
 
 #include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +21,12 @@
 /* Jumps back: aborted; full; no cpu, which several slots tell from full, or the doorbell. */
 #define WAYS_OUT 3
 
-/* struct rseq_cs; the linker names the ends of the section. */
+/* struct rseq_cs */
 struct descriptor {
     uint32_t version, flags;
     uint64_t start, size, abort;
 };
-extern const struct descriptor __start___rseq_cs[] __attribute__((weak));
-extern const struct descriptor __stop___rseq_cs[] __attribute__((weak));
+#define SIGNATURE 0x53053053u
 
 struct line {
     uint64_t address;
@@ -129,19 +130,54 @@ static void add(struct places *p, uint64_t address, const char *symbol)
             place->sequence = (int)i;
 }
 
+static bool is_descriptor(const struct descriptor *d, const struct line *lines, size_t count)
+{
+    uint32_t signature;
+
+    if (d->version || d->flags || !find_line(lines, count, d->start) ||
+        !find_line(lines, count, d->start + d->size) || !find_line(lines, count, d->abort))
+        return false;
+    memcpy(&signature, (const void *)(uintptr_t)(d->abort - sizeof(signature)), sizeof(signature));
+    return signature == SIGNATURE;
+}
+
+/* Where the program, the first of the objects, has its relocated constants. */
+static int find_constants(struct dl_phdr_info *info, size_t size, void *ret_segment)
+{
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        ElfW(Phdr) segment = info->dlpi_phdr[i];
+
+        if (segment.p_type != PT_GNU_RELRO)
+            continue;
+        segment.p_vaddr += info->dlpi_addr;
+        memcpy(ret_segment, &segment, sizeof(segment));
+    }
+    return 1;
+}
+
 static void read_sequences(struct places *p, const struct line *lines, size_t count)
 {
-    p->sequences = (size_t)(__stop___rseq_cs - __start___rseq_cs);
-    p->sequence = calloc(p->sequences + 1, sizeof(*p->sequence));
-    KIT_CHECK(p->sequence != NULL);
-    for (size_t i = 0; i < p->sequences; i++) {
-        const struct descriptor *const d = &__start___rseq_cs[i];
-        const struct line *const line = find_line(lines, count, d->start);
+    const struct descriptor *from, *end;
+    ElfW(Phdr) segment = {0};
 
-        KIT_CHECK(line != NULL);
-        p->sequence[i] = (struct sequence){.start = d->start, .size = d->size, .abort = d->abort};
-        memcpy(p->sequence[i].symbol, line->symbol, sizeof(line->symbol));
+    dl_iterate_phdr(find_constants, &segment);
+    from = (const void *)((segment.p_vaddr + sizeof(*from) - 1) & ~(sizeof(*from) - 1));
+    end = (const void *)((segment.p_vaddr + segment.p_memsz) & ~(sizeof(*from) - 1));
+    p->sequence = calloc((size_t)(end - from) + 1, sizeof(*p->sequence));
+    KIT_CHECK(p->sequence != NULL);
+    for (const struct descriptor *d = from; d < end; d++) {
+        struct sequence *const sequence = &p->sequence[p->sequences];
+        const struct line *line;
+
+        if (!is_descriptor(d, lines, count))
+            continue;
+        line = find_line(lines, count, d->start);
+        *sequence = (struct sequence){.start = d->start, .size = d->size, .abort = d->abort};
+        memcpy(sequence->symbol, line->symbol, sizeof(line->symbol));
+        p->sequences++;
     }
+    KIT_CHECK(p->sequences > 0);
 }
 
 void places_open(struct places *p)
