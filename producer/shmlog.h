@@ -20,6 +20,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* C and C++ share this text, so casts are C's; users may ask for warnings about that. */
+#pragma GCC diagnostic push
+#ifdef __cplusplus
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Weffc++" /* operator, and members that are set later */
+#pragma GCC diagnostic ignored "-Wsign-promo"
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
+#endif
+
 /* ---- Part 1: the layout ---------------------------------------------------------------------
  *
  * Little-endian, fixed-width, naturally aligned; no pointers, enums, bools or bitfields.
@@ -29,8 +41,15 @@
 
 #ifdef __cplusplus
 #define SHMLOG_STATIC_ASSERT_(expr, text) static_assert(expr, text)
+/* Not static in C++: an exported function of a module must not use what is its file's alone. */
+#define SHMLOG_STATIC_INLINE_ inline __attribute__((visibility("hidden")))
+#define SHMLOG_NULL_ nullptr
+#define SHMLOG_STRUCT_ /* in macros: a struct named as such would be the module's own */
 #else
 #define SHMLOG_STATIC_ASSERT_(expr, text) _Static_assert(expr, text)
+#define SHMLOG_STATIC_INLINE_ static inline
+#define SHMLOG_NULL_ NULL
+#define SHMLOG_STRUCT_ struct
 #endif
 
 #define SHMLOG_VERSION_STRING "0.1.0"
@@ -380,7 +399,7 @@ struct shmlog_site {
     uint32_t record_size; /* RAW: bytes of the user's struct; else 0 */
     /* struct shmlog_site_arg[args];
      * then NUL-terminated strings: format (events, raw: the name), file, function, category,
-     * and one name for each argument */
+     * and one name for each argument; with SHMLOG_SITE_FLAG_EXPRESSIONS one more for each */
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site) == 16, "site head");
 struct shmlog_site_arg {
@@ -397,12 +416,15 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_RAW 3u       /* a struct of the user's own */
 #define SHMLOG_SITE_FLAG_MORE 1u /* the text goes on in a later record of the producer */
 #define SHMLOG_SITE_FLAG_LINE 2u /* a piece of a line, or a whole one: made by shmlog_line() */
+/* A second string for each argument follows the names: what the source says, empty if that is the
+ * name. */
+#define SHMLOG_SITE_FLAG_EXPRESSIONS 4u
 #define SHMLOG_ARGS_MAX 16u
 #define SHMLOG_RAW_FIELDS_MAX 32u
 
 /* FNV-1a over the bytes of a site, folded to 32 bits; never 0.
  * (Fowler, Noll, Vo; draft-eastlake-fnv, 64-bit offset basis and prime.) */
-static inline uint32_t shmlog_site_hash_(const void *data, size_t size)
+SHMLOG_STATIC_INLINE_ uint32_t shmlog_site_hash_(const void *data, size_t size)
 {
     const uint8_t *p = (const uint8_t *)data;
     uint64_t h = UINT64_C(14695981039346656037);
@@ -430,31 +452,31 @@ static inline uint32_t shmlog_site_hash_(const void *data, size_t size)
 /* ---- Access ----
  * Plain integers in the layout; these few wrappers give them the order they need, alike in C and
  * C++. Every acquire says in its place which release it pairs with. */
-static inline uint64_t shmlog_load_acquire_(const uint64_t *p)
+SHMLOG_STATIC_INLINE_ uint64_t shmlog_load_acquire_(const uint64_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
-static inline uint64_t shmlog_load_relaxed_(const uint64_t *p)
+SHMLOG_STATIC_INLINE_ uint64_t shmlog_load_relaxed_(const uint64_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
-static inline void shmlog_store_release_(uint64_t *p, uint64_t v)
+SHMLOG_STATIC_INLINE_ void shmlog_store_release_(uint64_t *p, uint64_t v)
 {
     __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
-static inline void shmlog_store_relaxed_(uint64_t *p, uint64_t v)
+SHMLOG_STATIC_INLINE_ void shmlog_store_relaxed_(uint64_t *p, uint64_t v)
 {
     __atomic_store_n(p, v, __ATOMIC_RELAXED);
 }
-static inline uint32_t shmlog_load32_acquire_(const uint32_t *p)
+SHMLOG_STATIC_INLINE_ uint32_t shmlog_load32_acquire_(const uint32_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
-static inline uint32_t shmlog_load32_relaxed_(const uint32_t *p)
+SHMLOG_STATIC_INLINE_ uint32_t shmlog_load32_relaxed_(const uint32_t *p)
 {
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
-static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
+SHMLOG_STATIC_INLINE_ void shmlog_store32_release_(uint32_t *p, uint32_t v)
 {
     __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
@@ -471,15 +493,15 @@ static inline void shmlog_store32_release_(uint32_t *p, uint32_t v)
 #define SHMLOG_ERR_NO_RINGS 4008
 #define SHMLOG_ERR_RINGS 4010
 
-static inline int shmlog_power_of_two_(uint64_t value)
+SHMLOG_STATIC_INLINE_ int shmlog_power_of_two_(uint64_t value)
 {
     return value != 0 && (value & (value - 1)) == 0;
 }
 
 /* A table of `count` items of `width` bytes at `offset`: not before *end, within the file; moves
  * *end behind it. No product overflows: counts are 32-bit or bounded, widths small. */
-static inline int shmlog_table_fits_(uint64_t offset, uint64_t count, uint64_t width,
-                                     uint64_t file_size, uint64_t *end)
+SHMLOG_STATIC_INLINE_ int shmlog_table_fits_(uint64_t offset, uint64_t count, uint64_t width,
+                                             uint64_t file_size, uint64_t *end)
 {
     if (offset % 64 != 0 || offset < *end || offset > file_size ||
         count * width > file_size - offset)
@@ -494,7 +516,7 @@ static inline int shmlog_table_fits_(uint64_t offset, uint64_t count, uint64_t w
 
 /* Check a copy of a control file's header against the size of the file, for all who map one: 0 or a
  * -SHMLOG_ERR_*. After 0 all tables lie within the file, in order, and every count is in bounds. */
-static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t file_size)
+SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, uint64_t file_size)
 {
     uint64_t end = SHMLOG_CONTROL_HEADER;
 
@@ -528,6 +550,8 @@ static inline int shmlog_check_control_(const struct shmlog_control *c, uint64_t
         return -SHMLOG_ERR_GEOMETRY;
     return 0;
 }
+
+#pragma GCC diagnostic pop
 
 #endif /* SHMLOG_LAYOUT_H */
 
@@ -601,6 +625,19 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 #include <time.h>
 #include <unistd.h>
 
+#pragma GCC diagnostic push /* as in part 1 */
+#ifdef __cplusplus
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Weffc++" /* operator, and members that are set later */
+#pragma GCC diagnostic ignored "-Wsign-promo"
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
+#else
+#pragma GCC diagnostic ignored "-Wstrict-prototypes"
+#endif
+
 #ifdef __cplusplus
 #define SHMLOG_BEGIN_C_ extern "C" {
 #define SHMLOG_END_C_ }
@@ -609,7 +646,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 #define SHMLOG_END_C_
 #endif
 
-#define SHMLOG_INLINE_ static inline __attribute__((always_inline, unused))
+#define SHMLOG_INLINE_ SHMLOG_STATIC_INLINE_ __attribute__((always_inline, unused))
 #define SHMLOG_LIKELY_(x) __builtin_expect(!!(x), 1)
 #define SHMLOG_UNLIKELY_(x) __builtin_expect(!!(x), 0)
 /* Cold code: one copy for each program or shared object, however many files include this. */
@@ -665,39 +702,41 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 SHMLOG_NAME_(shmlog_close) SHMLOG_NAME_(shmlog_lost) SHMLOG_NAME_(shmlog_open)
 SHMLOG_NAME_(shmlog_own_ring) SHMLOG_NAME_(shmlog_register_thread) SHMLOG_NAME_(shmlog_set_level)
 SHMLOG_NAME_(shmlog_status) SHMLOG_NAME_(shmlog_strerror) SHMLOG_NAME_(shmlog_thread_lost)
-SHMLOG_NAME_(shmlog_absolute_) SHMLOG_NAME_(shmlog_add_names_) SHMLOG_NAME_(shmlog_argument_end_)
+SHMLOG_NAME_(shmlog_absolute_) SHMLOG_NAME_(shmlog_add_name_) SHMLOG_NAME_(shmlog_add_names_)
 SHMLOG_NAME_(shmlog_attach_) SHMLOG_NAME_(shmlog_attach_later_) SHMLOG_NAME_(shmlog_blob_add_)
-SHMLOG_NAME_(shmlog_block_signals_) SHMLOG_NAME_(shmlog_build_site_)
-SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(shmlog_claim_ring_)
+SHMLOG_NAME_(shmlog_blob_put_) SHMLOG_NAME_(shmlog_block_signals_)
+SHMLOG_NAME_(shmlog_build_site_) SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(shmlog_claim_ring_)
 SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
 SHMLOG_NAME_(shmlog_copy_state_) SHMLOG_NAME_(shmlog_count_full_) SHMLOG_NAME_(shmlog_count_lost_)
 SHMLOG_NAME_(shmlog_detach_) SHMLOG_NAME_(shmlog_end_thread_) SHMLOG_NAME_(shmlog_find_producer_)
-SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_thread_)
-SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_follow_round_)
-SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_guard_) SHMLOG_NAME_(shmlog_hand_over_)
-SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_)
+SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_target_)
+SHMLOG_NAME_(shmlog_find_thread_) SHMLOG_NAME_(shmlog_folder_trusted_)
+SHMLOG_NAME_(shmlog_follow_round_) SHMLOG_NAME_(shmlog_follow_thread_)
+SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME_(shmlog_guard_) SHMLOG_NAME_(shmlog_hand_over_)
+SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_) SHMLOG_NAME_(shmlog_is_one_of_)
 SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_key_) SHMLOG_NAME_(shmlog_leave_ring_)
 SHMLOG_NAME_(shmlog_leave_segment_) SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_)
 SHMLOG_NAME_(shmlog_lose_ring_) SHMLOG_NAME_(shmlog_lose_segment_)
 SHMLOG_NAME_(shmlog_lost_in_dead_) SHMLOG_NAME_(shmlog_make_empty_)
 SHMLOG_NAME_(shmlog_make_room_) SHMLOG_NAME_(shmlog_map_control_)
 SHMLOG_NAME_(shmlog_map_private_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_map_rings_)
-SHMLOG_NAME_(shmlog_may_copy_) SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_nap_)
-SHMLOG_NAME_(shmlog_new_producer_) SHMLOG_NAME_(shmlog_new_state_) SHMLOG_NAME_(shmlog_no_site_)
-SHMLOG_NAME_(shmlog_on_bus_) SHMLOG_NAME_(shmlog_on_fork_) SHMLOG_NAME_(shmlog_open_file_)
-SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
+SHMLOG_NAME_(shmlog_may_copy_) SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_name_of_)
+SHMLOG_NAME_(shmlog_nap_) SHMLOG_NAME_(shmlog_new_producer_) SHMLOG_NAME_(shmlog_new_state_)
+SHMLOG_NAME_(shmlog_no_site_) SHMLOG_NAME_(shmlog_on_bus_) SHMLOG_NAME_(shmlog_on_fork_)
+SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
 SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_)
 SHMLOG_NAME_(shmlog_path_add_) SHMLOG_NAME_(shmlog_path_add_number_)
-SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_elsewhere_)
-SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_elsewhere_)
-SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_random_) SHMLOG_NAME_(shmlog_read_control_)
-SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_) SHMLOG_NAME_(shmlog_register_site_)
-SHMLOG_NAME_(shmlog_release_bus_) SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sign_off_)
-SHMLOG_NAME_(shmlog_sleep_) SHMLOG_NAME_(shmlog_start_thread_) SHMLOG_NAME_(shmlog_start_time_)
+SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_long_)
+SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_quoted_end_) SHMLOG_NAME_(shmlog_random_)
+SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
+SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_release_bus_)
+SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sign_off_) SHMLOG_NAME_(shmlog_skip_angles_)
+SHMLOG_NAME_(shmlog_skip_brackets_) SHMLOG_NAME_(shmlog_sleep_) SHMLOG_NAME_(shmlog_split_)
+SHMLOG_NAME_(shmlog_start_thread_) SHMLOG_NAME_(shmlog_start_time_)
 SHMLOG_NAME_(shmlog_step_aside_) SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_)
-SHMLOG_NAME_(shmlog_unattached_call_) SHMLOG_NAME_(shmlog_unblock_signals_)
-SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_) SHMLOG_NAME_(shmlog_unmap_)
-SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
+SHMLOG_NAME_(shmlog_token_) SHMLOG_NAME_(shmlog_unattached_call_)
+SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_)
+SHMLOG_NAME_(shmlog_unmap_) SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
 SHMLOG_NAME_(shmlog_was_replaced_) SHMLOG_NAME_(shmlog_wipe_on_fork_)
 SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_) SHMLOG_DATA_NAME_(shmlog_forks_)
 SHMLOG_DATA_NAME_(shmlog_open_logs_) SHMLOG_DATA_NAME_(shmlog_unattached_)
@@ -837,15 +876,14 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 struct shmlog_callsite_ {
     uint64_t word; /* see shmlog_site_word_() */
     const char *format, *file, *category;
-    const char *text;         /* the arguments as written, format first; NULL: names */
-    const char *const *names; /* events and raw records */
-    const uint8_t *types;     /* types[1..args] */
+    const char *text; /* messages: format and arguments as written */
     uint32_t line, record_size;
     uint16_t flags;
-    uint8_t kind, level, args;
+    uint8_t kind, level, field_count;
     const struct shmlog_field_ *fields; /* raw records */
-    uint16_t how[SHMLOG_ARGS_MAX];      /* what the format makes of a char *: SHMLOG_HOW_*, found at
-                                           registration */
+    /* Stored at registration, before the word: */
+    const uint8_t *types;          /* types[0]: number of arguments, types[1..]: theirs */
+    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_* */
 };
 struct shmlog_field_ {
     const char *name;
@@ -1017,19 +1055,18 @@ extern const unsigned int __rseq_size __attribute__((weak));
 /* Cold paths of the log calls. */
 SHMLOG_COLD_ void shmlog_unattached_call_(void);
 struct shmlog_value_;
-struct shmlog_staged_;
-/* A call whose site is not the attachment's: it is registered, or the log is one that stands for
- * another attachment, SHMLOG_OPEN_LATER. */
-SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                           const char *function, struct shmlog_staged_ *stage,
-                                           const struct shmlog_value_ *values, int timed,
-                                           uint64_t time);
-SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                               const void *data, size_t size, int timed,
-                                               uint64_t time);
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                            const uint8_t *types, const char *const *names,
                                             const char *function, uint64_t key);
-SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
+/* Where a call goes whose site is not known to be the attachment's: it is registered, or the log is
+ * one that stands for another attachment, SHMLOG_OPEN_LATER. */
+struct shmlog_target_ {
+    struct shmlog *log; /* NULL: the call is lost, and counted */
+    uint64_t word;      /* of the site there */
+};
+SHMLOG_OUTLINE_ struct shmlog_target_
+shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uint8_t *types,
+                    const char *const *names, const char *function);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
 SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
                                                     uint32_t probes);
@@ -1051,7 +1088,7 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
                                       const struct shmlog_value_ *values, int timed, uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
-                                          const void *data, size_t size, int timed, uint64_t time);
+                                          const void *data, int timed, uint64_t time);
 
 SHMLOG_END_C_
 
@@ -1630,117 +1667,6 @@ SHMLOG_INLINE_ uint64_t shmlog_bits_f64_(double x)
     X(long double, ldouble, SHMLOG_TYPE_F64, shmlog_bits_f64_((double)x))
 #define SHMLOG_LONG_CODE_(four, eight) (sizeof(long) == 8 ? (eight) : (four))
 
-#ifdef __cplusplus
-#define SHMLOG_BOOL_T_ bool
-/* The code of a type is the size of what an overload, never defined or called, returns. */
-#define SHMLOG_X_(type_, name_, code_, bits_)        \
-    SHMLOG_VALUE_OF_(shmlog_value_of_, type_, bits_) \
-    char(&shmlog_code_of_(type_))[code_];
-SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
-#undef SHMLOG_X_
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(const char *x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(const volatile void *x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_text_value x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_bytes_value x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
-}
-/* Not standard conversions: from these to bool there is one, which would be taken. */
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(decltype(nullptr))
-{
-    SHMLOG_VALUE_(0, 0);
-}
-template <class R, class... A> SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(R (*x)(A...))
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
-}
-char (&shmlog_code_of_(decltype(nullptr)))[SHMLOG_TYPE_POINTER];
-template <class R, class... A> char (&shmlog_code_of_(R (*)(A...)))[SHMLOG_TYPE_POINTER];
-char (&shmlog_code_of_(const char *))[SHMLOG_TYPE_STRING];
-char (&shmlog_code_of_(const volatile void *))[SHMLOG_TYPE_POINTER];
-char (&shmlog_code_of_(struct shmlog_text_value))[SHMLOG_TYPE_STRING];
-char (&shmlog_code_of_(struct shmlog_bytes_value))[SHMLOG_TYPE_BYTES];
-#define SHMLOG_CODE_OF_(x) ((uint8_t)sizeof(shmlog_code_of_(x)))
-#define SHMLOG_VALUE_OF_ARG_(x) shmlog_value_of_(x)
-/* A field's type: as above, but a char array is text, and a char * only an address. */
-#define SHMLOG_X_(type_, name_, code_, bits_) char(&shmlog_field_code_(const type_ &))[code_];
-SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
-#undef SHMLOG_X_
-template <size_t N> char (&shmlog_field_code_(const char (&)[N]))[SHMLOG_TYPE_TEXT];
-template <class T> char (&shmlog_field_code_(T *const &))[SHMLOG_TYPE_POINTER];
-template <class T, size_t N> char (&shmlog_field_code_(const T (&)[N]))[1] = delete;
-#define SHMLOG_FIELD_CODE_(type_, member_) \
-    ((uint8_t)sizeof(shmlog_field_code_(((const type_ *)0)->member_)))
-#else
-#define SHMLOG_BOOL_T_ _Bool
-#define SHMLOG_X_(type_, name_, code_, bits_) \
-    SHMLOG_VALUE_OF_(shmlog_value_of_##name_##_, type_, bits_)
-SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
-#undef SHMLOG_X_
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_string_(const char *x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_pointer_(const volatile void *x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_text_(struct shmlog_text_value x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
-}
-SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_value x)
-{
-    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
-}
-/* The formatter does not know _Generic. */
-/* clang-format off */
-#define SHMLOG_X_(type_, name_, code_, bits_) type_ : (code_),
-#define SHMLOG_CODE_OF_(x)                                                                         \
-    ((uint8_t)_Generic((x),                                                                        \
-         SHMLOG_PLAIN_TYPES_(SHMLOG_X_) char *: SHMLOG_TYPE_STRING,                                \
-         const char *: SHMLOG_TYPE_STRING,                                                         \
-         struct shmlog_text_value: SHMLOG_TYPE_STRING,                                             \
-         struct shmlog_bytes_value: SHMLOG_TYPE_BYTES,                                             \
-         default: SHMLOG_TYPE_POINTER))
-#define SHMLOG_XV_(type_, name_, code_, bits_) type_ : shmlog_value_of_##name_##_,
-#define SHMLOG_VALUE_OF_ARG_(x)                                                                    \
-    _Generic((x),                                                                                  \
-        SHMLOG_PLAIN_TYPES_(SHMLOG_XV_) char *: shmlog_value_of_string_,                           \
-        const char *: shmlog_value_of_string_,                                                     \
-        struct shmlog_text_value: shmlog_value_of_text_,                                           \
-        struct shmlog_bytes_value: shmlog_value_of_bytes_,                                         \
-        default: shmlog_value_of_pointer_)(x)
-/* A field's type: as above, but a char array is text, and a char * only an address. */
-#define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
-    ((uint8_t)_Generic(((type_ *)0)->member_, SHMLOG_PLAIN_TYPES_(SHMLOG_X_) default               \
-                       : _Generic(&((type_ *)0)->member_, char(*)[sizeof(((type_ *)0)->member_)]   \
-                                  : SHMLOG_TYPE_TEXT, const char(*)[sizeof(((type_ *)0)->member_)] \
-                                  : SHMLOG_TYPE_TEXT, default                                      \
-                                  : (SHMLOG_IS_POINTER_(((type_ *)0)->member_)                     \
-                                         ? SHMLOG_TYPE_POINTER                                     \
-                                         : 0))))
-/* 5 is gcc's class of pointers, which arrays decay to; but then their type is another. */
-#define SHMLOG_IS_POINTER_(x)                                                                      \
-    (__builtin_classify_type(x) == 5 &&                                                            \
-     __builtin_types_compatible_p(__typeof__(x), __typeof__(((void)0, (x)))))
-/* clang-format on */
-#endif
-/* Is this the type of a field, and of the size that readers expect? Not so: long double, enums of a
- * size of their own, arrays of anything but char, structs. */
-#define SHMLOG_FIELD_OK_(type_, member_)                       \
-    (SHMLOG_FIELD_CODE_(type_, member_) == SHMLOG_TYPE_TEXT || \
-     (SHMLOG_FIELD_CODE_(type_, member_) != 0 &&               \
-      sizeof(((type_ *)0)->member_) == SHMLOG_WIDTH_(SHMLOG_FIELD_CODE_(type_, member_))))
 #define SHMLOG_WIDTH_(code_)                                               \
     ((code_) <= SHMLOG_TYPE_U8    ? 1u                                     \
      : (code_) <= SHMLOG_TYPE_U16 ? 2u                                     \
@@ -1756,12 +1682,20 @@ struct shmlog_staged_ {
     uint32_t offset;            /* slot offset of what comes next */
     int longer;                 /* has strings, or is more than one slot */
 };
+#define SHMLOG_STAGED_EMPTY_                           \
+    {                                                  \
+        {0, 0, 0, 0, 0, 0}, 8 + SHMLOG_PAYLOAD_ARGS, 0 \
+    }
 SHMLOG_INLINE_ uint32_t shmlog_width_(uint8_t type)
 {
     return SHMLOG_WIDTH_(type);
 }
-SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
-                                  struct shmlog_value_ value)
+#ifdef __OPTIMIZE__
+SHMLOG_INLINE_
+#else
+SHMLOG_STATIC_INLINE_ __attribute__((unused))
+#endif
+void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type, struct shmlog_value_ value)
 {
     const uint32_t width = shmlog_width_(type);
     const uint32_t at = (stage->offset + width - 1) & ~(width - 1);
@@ -1788,8 +1722,8 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
         stage->words.w7 |= bits;
 }
 
-/* The site's word: id and 1 slot in the upper half, as in the first word of a slot, 0 in the lower;
- * otherwise it is not, or not known to be, the attachment's.
+/* The site's word, if the site was registered in this segment last: id and 1 slot in the upper
+ * half, as in the first word of a slot, 0 in the lower.
  *
  * The call site keeps the word with the segment's key in the lower half, so that one step checks
  * and clears it. The key is odd; the even number below it says that the table was full. A log that
@@ -1801,26 +1735,24 @@ SHMLOG_INLINE_ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type,
 #else
 #define SHMLOG_LOAD_KEY_(p) shmlog_load_relaxed_(p)
 #endif
-SHMLOG_INLINE_ uint64_t shmlog_site_word_(const struct shmlog *log,
-                                          const struct shmlog_callsite_ *site)
+SHMLOG_INLINE_ int shmlog_site_word_(const struct shmlog *log, const struct shmlog_callsite_ *site,
+                                     uint64_t *ret_word)
 {
-    /* pairs with the release in shmlog_register_site_(), for how[] */
+    /* pairs with the release in shmlog_register_site_(), for types and how[] */
     const uint64_t word = shmlog_load_acquire_(&site->word);
 
-    return word ^ SHMLOG_LOAD_KEY_(&log->local.site_key);
-}
-SHMLOG_INLINE_ int shmlog_is_word_(uint64_t word)
-{
-    return (uint32_t)word == 0;
+    *ret_word = word ^ SHMLOG_LOAD_KEY_(&log->local.site_key);
+    return SHMLOG_LIKELY_((uint32_t)*ret_word == 0) != 0;
 }
 SHMLOG_INLINE_ uint32_t shmlog_word_id_(uint64_t word)
 {
     return (uint32_t)(word >> 32) & SHMLOG_SITE_ID_MASK;
 }
 
-SHMLOG_INLINE_ void shmlog_put_here_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                     uint64_t word, struct shmlog_staged_ *stage,
-                                     const struct shmlog_value_ *values, int timed, uint64_t time)
+SHMLOG_INLINE_ void shmlog_put_word_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                     struct shmlog_staged_ *stage,
+                                     const struct shmlog_value_ *values, uint64_t word, int timed,
+                                     uint64_t time)
 {
     if (stage->longer)
         shmlog_put_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), values, timed,
@@ -1829,192 +1761,701 @@ SHMLOG_INLINE_ void shmlog_put_here_(struct shmlog *log, struct shmlog_callsite_
         shmlog_commit_one_(log, &stage->words, word, stage->offset, timed, time);
 }
 
+/* Commit what is staged, registering the site at its first use. */
 SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
                                 struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
+                                const uint8_t *types, const char *const *names,
                                 const char *function, int timed, uint64_t time)
 {
-    const uint64_t word = shmlog_site_word_(log, site);
+    uint64_t word;
 
-    if (SHMLOG_LIKELY_(shmlog_is_word_(word))) {
-        shmlog_put_here_(log, site, word, stage, values, timed, time);
-    } else {
-        struct shmlog_staged_ copy = *stage; /* the other one stays in registers */
+    if (!shmlog_site_word_(log, site, &word)) {
+        const struct shmlog_target_ to = shmlog_find_target_(log, site, types, names, function);
 
-        shmlog_put_elsewhere_(log, site, function, &copy, stage->longer ? values : NULL, timed,
-                              time);
+        log = to.log;
+        word = to.word;
+        if (!log)
+            return;
     }
+    shmlog_put_word_(log, site, stage, values, word, timed, time);
 }
 
-/* ---- The calls ---- */
+/* ---- Values of a call ----
+ *
+ * Each argument is evaluated once, in one place: in C into a local of its own, in C++ as an operand
+ * of a comma operator. So a mistake in it is reported once, a lambda is in no unevaluated operand,
+ * and in C++ commas of an argument, as in g<int, int>(1), need no parentheses. */
+
+#define SHMLOG_NOT_LOGGED_ \
+    "shmlog: an argument is not a number, a pointer or a string that can be logged"
+#define SHMLOG_AT_MOST_ "shmlog: at most 16 arguments"
+#define SHMLOG_IN_PAIRS_ "shmlog_event: every field needs a name and a value"
+#define SHMLOG_POSITIONAL_ "shmlog: no positional arguments (%1$d) in a format"
+#define SHMLOG_ERRNO_ "shmlog: no %m in a format; log errno with %d"
+
+#ifdef __cplusplus
+#define SHMLOG_BOOL_T_ bool
+/* The code of a type is the size of what an overload, never defined or called, returns. The
+ * overloads also serve classes that convert to one of these types. */
+#define SHMLOG_X_(type_, name_, code_, bits_)        \
+    SHMLOG_VALUE_OF_(shmlog_value_of_, type_, bits_) \
+    char(&shmlog_code_of_(type_))[code_];
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+SHMLOG_VALUE_OF_(shmlog_value_of_, const volatile void *, (uint64_t)(uintptr_t)x)
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(const char *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_text_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_(struct shmlog_bytes_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+char (&shmlog_code_of_(const char *))[SHMLOG_TYPE_STRING];
+char (&shmlog_code_of_(const volatile void *))[SHMLOG_TYPE_POINTER];
+char (&shmlog_code_of_(struct shmlog_text_value))[SHMLOG_TYPE_STRING];
+char (&shmlog_code_of_(struct shmlog_bytes_value))[SHMLOG_TYPE_BYTES];
+
+template <bool Condition, class T> struct shmlog_if_ {
+};
+template <class T> struct shmlog_if_<true, T> {
+    typedef T type;
+};
+template <class T> struct shmlog_bare_ {
+    typedef T type;
+};
+template <class T> struct shmlog_bare_<T &> : shmlog_bare_<T> {
+};
+template <class T> struct shmlog_bare_<T &&> : shmlog_bare_<T> {
+};
+template <class T> struct shmlog_bare_<const T> : shmlog_bare_<T> {
+};
+template <class T> struct shmlog_bare_<volatile T> : shmlog_bare_<T> {
+};
+template <class T> struct shmlog_bare_<const volatile T> : shmlog_bare_<T> {
+};
+template <class T> T &&shmlog_make_(); /* in unevaluated operands */
+template <class T> struct shmlog_is_class_ {
+    typedef typename shmlog_bare_<T>::type bare;
+    static constexpr bool value = __is_class(bare) || __is_union(bare);
+};
+
+/* Do the overloads take the type? */
+template <class T, class = void> struct shmlog_overloaded_ {
+    static constexpr uint8_t code = 0;
+};
+template <class T>
+struct shmlog_overloaded_<T, decltype(static_cast<void>(shmlog_code_of_(shmlog_make_<T>())))> {
+    static constexpr uint8_t code = sizeof(shmlog_code_of_(shmlog_make_<T>()));
+};
+
+/* How an argument of a type, as passed by value, is logged: its SHMLOG_TYPE_*, 0 not at all. */
+template <class T, bool Scoped = __is_enum(T) && !shmlog_overloaded_<T>::code> struct shmlog_type_ {
+    static constexpr uint8_t code = shmlog_overloaded_<T>::code;
+    template <class U> SHMLOG_INLINE_ static struct shmlog_value_ value(U &&x)
+    {
+        if constexpr (code != 0) {
+            return shmlog_value_of_(static_cast<U &&>(x));
+        } else {
+            SHMLOG_VALUE_(0, 0);
+        }
+    }
+};
+/* A scoped enumeration: its number. */
+template <class T> struct shmlog_type_<T, true> : shmlog_type_<__underlying_type(T)> {
+    SHMLOG_INLINE_ static struct shmlog_value_ value(T x)
+    {
+        return shmlog_value_of_(static_cast<__underlying_type(T)>(x));
+    }
+};
+/* Pointers convert to bool, which the overloads would take for functions and members. */
+template <class T> struct shmlog_type_<T *, false> {
+    static constexpr uint8_t code = SHMLOG_TYPE_POINTER;
+    SHMLOG_INLINE_ static struct shmlog_value_ value(T *x)
+    {
+        SHMLOG_VALUE_((uint64_t) reinterpret_cast<uintptr_t>(x), 0);
+    }
+};
+template <> struct shmlog_type_<const char *, false> {
+    static constexpr uint8_t code = SHMLOG_TYPE_STRING;
+    SHMLOG_INLINE_ static struct shmlog_value_ value(const char *x)
+    {
+        return shmlog_value_of_(x);
+    }
+};
+template <> struct shmlog_type_<char *, false> : shmlog_type_<const char *, false> {
+};
+template <> struct shmlog_type_<decltype(nullptr), false> {
+    static constexpr uint8_t code = SHMLOG_TYPE_POINTER;
+    SHMLOG_INLINE_ static struct shmlog_value_ value(decltype(nullptr))
+    {
+        SHMLOG_VALUE_(0, 0);
+    }
+};
+template <class T, class C> struct shmlog_type_<T C::*, false> {
+    static constexpr uint8_t code = 0;
+    SHMLOG_INLINE_ static struct shmlog_value_ value(T C::*)
+    {
+        SHMLOG_VALUE_(0, 0);
+    }
+};
+
+template <class... T> struct __attribute__((visibility("hidden"))) shmlog_types_ {
+    static constexpr uint8_t codes[] = {sizeof...(T), shmlog_type_<T>::code...};
+};
+
+/* Where the operands of a call leave what they are. */
+struct shmlog_sending_ {
+    struct shmlog_staged_ *stage;
+    struct shmlog_value_ *v;
+
+    template <size_t I, class T, class U> SHMLOG_INLINE_ void add(U &&x) const
+    {
+        static_assert(shmlog_type_<T>::code != 0, SHMLOG_NOT_LOGGED_);
+        static_assert(I != SHMLOG_ARGS_MAX + 1, SHMLOG_AT_MOST_);
+        if constexpr (I <= SHMLOG_ARGS_MAX) {
+            v[I] = shmlog_type_<T>::value(static_cast<U &&>(x));
+            shmlog_stage_(stage, shmlog_type_<T>::code, v[I]);
+        }
+    }
+};
+/* The values so far. What is no class is passed by value, so that constants without a definition
+ * and bit-fields will do; an object of a class need not be copied. */
+template <class... T> struct shmlog_values_ {
+    struct shmlog_sending_ to;
+
+    template <class U, typename shmlog_if_<!shmlog_is_class_<U>::value, int>::type = 0>
+    SHMLOG_INLINE_ shmlog_values_<T..., U> operator,(U x) const
+    {
+        to.add<sizeof...(T) + 1, U>(x);
+        return {to};
+    }
+    template <class U, typename shmlog_if_<shmlog_is_class_<U>::value, int>::type = 0>
+    SHMLOG_INLINE_ shmlog_values_<T..., typename shmlog_bare_<U>::type> operator,(U &&x) const
+    {
+        to.add<sizeof...(T) + 1, typename shmlog_bare_<U>::type>(static_cast<U &&>(x));
+        return {to};
+    }
+};
+struct shmlog_message_ {
+    struct shmlog_sending_ to;
+
+    template <size_t N> SHMLOG_INLINE_ shmlog_values_<> operator,(const char (&)[N]) const
+    {
+        return {to};
+    }
+};
+/* An event's fields so far; its names are gathered when its site is registered. */
+template <class Before, class... T> struct shmlog_named_;
+template <class Before, class... T> struct shmlog_fields_ {
+    struct shmlog_sending_ to;
+    const Before *before;
+
+    template <size_t N>
+    SHMLOG_INLINE_ shmlog_named_<shmlog_fields_, T...> operator,(const char (&name)[N]) const
+    {
+        return {to, this, name};
+    }
+    template <class U> SHMLOG_INLINE_ shmlog_named_<shmlog_fields_, T...> operator,(const U &) const
+    {
+        static_assert(sizeof(U) == 0, "shmlog_event: the name of a field is a string literal");
+        return {to, this, ""};
+    }
+    SHMLOG_INLINE_ void names(const char **ret_names) const
+    {
+        before->names(ret_names);
+    }
+};
+template <class Before, class... T> struct shmlog_named_ {
+    struct shmlog_sending_ to;
+    const Before *before;
+    const char *name;
+
+    template <class U, typename shmlog_if_<!shmlog_is_class_<U>::value, int>::type = 0>
+    SHMLOG_INLINE_ shmlog_fields_<shmlog_named_, T..., U> operator,(U x) const
+    {
+        to.add<sizeof...(T) + 1, U>(x);
+        return {to, this};
+    }
+    template <class U, typename shmlog_if_<shmlog_is_class_<U>::value, int>::type = 0>
+    SHMLOG_INLINE_ shmlog_fields_<shmlog_named_, T..., typename shmlog_bare_<U>::type>
+    operator,(U &&x) const
+    {
+        to.add<sizeof...(T) + 1, typename shmlog_bare_<U>::type>(static_cast<U &&>(x));
+        return {to, this};
+    }
+    SHMLOG_INLINE_ void names(const char **ret_names) const
+    {
+        before->names(ret_names);
+        if constexpr (sizeof...(T) < SHMLOG_ARGS_MAX)
+            ret_names[sizeof...(T) + 1] = name;
+    }
+};
+struct shmlog_event_ {
+    struct shmlog_sending_ to;
+
+    template <size_t N>
+    SHMLOG_INLINE_ shmlog_fields_<shmlog_event_> operator,(const char (&)[N]) const
+    {
+        return {to, this};
+    }
+    SHMLOG_INLINE_ void names(const char **) const
+    {
+    }
+};
+
+template <class... T>
+SHMLOG_INLINE_ void shmlog_send_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                 const char *function, const shmlog_values_<T...> &values,
+                                 int timed, uint64_t time)
+{
+    shmlog_put_(log, site, values.to.stage, values.to.v, shmlog_types_<T...>::codes, nullptr,
+                function, timed, time);
+}
+template <class Before, class... T>
+SHMLOG_INLINE_ void shmlog_send_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                 const char *function, const shmlog_fields_<Before, T...> &fields,
+                                 int timed, uint64_t time)
+{
+    uint64_t word;
+
+    if (!shmlog_site_word_(log, site, &word)) {
+        const char *names[SHMLOG_ARGS_MAX + 1] = {};
+
+        fields.names(names);
+        const struct shmlog_target_ to =
+            shmlog_find_target_(log, site, shmlog_types_<T...>::codes, names, function);
+
+        log = to.log;
+        word = to.word;
+        if (!log)
+            return;
+    }
+    shmlog_put_word_(log, site, fields.to.stage, fields.to.v, word, timed, time);
+}
+template <class Before, class... T>
+SHMLOG_INLINE_ void shmlog_send_(struct shmlog *, struct shmlog_callsite_ *, const char *,
+                                 const shmlog_named_<Before, T...> &, int, uint64_t)
+{
+    static_assert(sizeof(Before) == 0, SHMLOG_IN_PAIRS_);
+}
+
+/* Let the compiler check a message's format against the types of its values; `check` is not
+ * called. */
+template <class F, class... T>
+SHMLOG_INLINE_ const shmlog_values_<T...> &shmlog_checked_(const F &check,
+                                                           const shmlog_values_<T...> &values)
+{
+    if (0)
+        check(static_cast<T *>(nullptr)...);
+    return values;
+}
+
+/* What is wrong with a format beyond what the compiler looks at? '$': positional arguments, 'm':
+ * %m, 0: nothing. */
+constexpr char shmlog_format_fault_(const char *f)
+{
+    while (*f) {
+        if (*f++ != '%')
+            continue;
+        while ((*f >= ' ' && *f <= '9' && *f != '%' && *f != '$') || *f == 'I')
+            f++;
+        if (*f == '$' || *f == 'm')
+            return *f;
+        if (*f == '%')
+            f++;
+    }
+    return 0;
+}
+
+/* A field's type: as above, but a char array is text, and a char * only an address. */
+#define SHMLOG_X_(type_, name_, code_, bits_) char(&shmlog_field_code_(const type_ &))[code_];
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+template <size_t N> char (&shmlog_field_code_(const char (&)[N]))[SHMLOG_TYPE_TEXT];
+template <class T> char (&shmlog_field_code_(T *const &))[SHMLOG_TYPE_POINTER];
+template <class T, size_t N> char (&shmlog_field_code_(const T (&)[N]))[1] = delete;
+#define SHMLOG_MEMBER_(type_, member_) (shmlog_make_<const type_ &>().member_)
+#define SHMLOG_FIELD_CODE_(type_, member_) \
+    (sizeof(shmlog_field_code_(SHMLOG_MEMBER_(type_, member_))))
+#else
+#define SHMLOG_BOOL_T_ _Bool
+#define SHMLOG_X_(type_, name_, code_, bits_) \
+    SHMLOG_VALUE_OF_(shmlog_value_of_##name_##_, type_, bits_)
+SHMLOG_PLAIN_TYPES_(SHMLOG_X_)
+#undef SHMLOG_X_
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_string_(const char *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, ~(size_t)0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_pointer_(const volatile void *x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x, 0);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_text_(struct shmlog_text_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_bytes_(struct shmlog_bytes_value x)
+{
+    SHMLOG_VALUE_((uint64_t)(uintptr_t)x.data, x.size);
+}
+SHMLOG_INLINE_ struct shmlog_value_ shmlog_value_of_none_() /* takes anything: an error anyway */
+{
+    SHMLOG_VALUE_(0, 0);
+}
+/* What has no type of those above, by its class for gcc and clang: 5 is that of pointers, 1 that of
+ * integers: gcc's bit-fields, which have types of their own. They are logged as what they promote
+ * to; those wider than int do not. */
+#define SHMLOG_CLASS_(x) __builtin_classify_type(_Generic((x), float : 0, default : (x)))
+#define SHMLOG_IS_INTEGER_(x) (SHMLOG_CLASS_(x) == 1 && sizeof(x) <= 8)
+#define SHMLOG_PROMOTED_(x) __typeof__(__builtin_choose_expr(SHMLOG_IS_INTEGER_(x), (x), 0) + 0)
+#define SHMLOG_OTHER_CODE_(x)                                                     \
+    (SHMLOG_CLASS_(x) == 5    ? SHMLOG_TYPE_POINTER                               \
+     : !SHMLOG_IS_INTEGER_(x) ? 0                                                 \
+     : (SHMLOG_PROMOTED_(x)) - 1 > 0                                              \
+         ? (sizeof(SHMLOG_PROMOTED_(x)) <= 4 ? SHMLOG_TYPE_U32 : SHMLOG_TYPE_U64) \
+         : (sizeof(SHMLOG_PROMOTED_(x)) <= 4 ? SHMLOG_TYPE_I32 : SHMLOG_TYPE_I64))
+/* The formatter does not know _Generic. */
+/* clang-format off */
+#define SHMLOG_X_(type_, name_, code_, bits_) type_ : (code_),
+#define SHMLOG_CODE_OF_(x)                                                                         \
+    _Generic((x),                                                                                  \
+        SHMLOG_PLAIN_TYPES_(SHMLOG_X_) char *: SHMLOG_TYPE_STRING,                                 \
+        const char *: SHMLOG_TYPE_STRING,                                                          \
+        struct shmlog_text_value: SHMLOG_TYPE_STRING,                                              \
+        struct shmlog_bytes_value: SHMLOG_TYPE_BYTES,                                              \
+        default: SHMLOG_OTHER_CODE_(x))
+#define SHMLOG_XV_(type_, name_, code_, bits_) type_ : shmlog_value_of_##name_##_,
+#define SHMLOG_VALUE_OF_ARG_(x)                                                                    \
+    _Generic((x),                                                                                  \
+        SHMLOG_PLAIN_TYPES_(SHMLOG_XV_) char *: shmlog_value_of_string_,                           \
+        const char *: shmlog_value_of_string_,                                                     \
+        struct shmlog_text_value: shmlog_value_of_text_,                                           \
+        struct shmlog_bytes_value: shmlog_value_of_bytes_,                                         \
+        default: __builtin_choose_expr(SHMLOG_IS_INTEGER_(x), shmlog_value_of_llong_,              \
+                     __builtin_choose_expr(SHMLOG_CLASS_(x) == 5,                        \
+                         shmlog_value_of_pointer_, shmlog_value_of_none_)))(x)
+/* A field's type: as above, but a char array is text, and a char * only an address. */
+#define SHMLOG_MEMBER_(type_, member_) (((const type_ *)0)->member_)
+#define SHMLOG_FIELD_CODE_(type_, member_)                                                         \
+    _Generic(((type_ *)0)->member_, SHMLOG_PLAIN_TYPES_(SHMLOG_X_) default                         \
+             : _Generic(&((type_ *)0)->member_, char(*)[sizeof(((type_ *)0)->member_)]             \
+                        : SHMLOG_TYPE_TEXT, const char(*)[sizeof(((type_ *)0)->member_)]           \
+                        : SHMLOG_TYPE_TEXT, default                                                \
+                        : (SHMLOG_IS_POINTER_(((type_ *)0)->member_)                               \
+                               ? SHMLOG_TYPE_POINTER                                               \
+                               : 0)))
+/* 5 is gcc's class of pointers, which arrays decay to; but then their type is another. */
+#define SHMLOG_IS_POINTER_(x)                                                                      \
+    (__builtin_classify_type(x) == 5 &&                                                            \
+     __builtin_types_compatible_p(__typeof__(x), __typeof__(((void)0, (x)))))
+/* clang-format on */
+#endif
+/* Is this the type of a field, and of the size that readers expect? Not so: long double, enums of a
+ * size of their own, arrays of anything but char, structs. */
+#define SHMLOG_FIELD_OK_(type_, member_)                       \
+    (SHMLOG_FIELD_CODE_(type_, member_) == SHMLOG_TYPE_TEXT || \
+     (SHMLOG_FIELD_CODE_(type_, member_) != 0 &&               \
+      sizeof(SHMLOG_MEMBER_(type_, member_)) ==                \
+          SHMLOG_WIDTH_(SHMLOG_FIELD_CODE_(type_, member_))))
+
+/* ---- The calls ----
+ *
+ * From here on compilers treat this as a system's header, so that a mistake in a call is reported
+ * where it was made, without a line for each macro on the way. */
+#pragma GCC system_header
 
 #define SHMLOG_CAT_(a, b) SHMLOG_CAT_X_(a, b)
 #define SHMLOG_CAT_X_(a, b) a##b
 #define SHMLOG_FIRST_(...) SHMLOG_FIRST_X_(__VA_ARGS__, 0)
 #define SHMLOG_FIRST_X_(first, ...) first
-/* Tables: a line each. */
-/* clang-format off */
-/* M(i, x) for each argument after the first. */
-#define SHMLOG_MAP_1_(M, f)
-#define SHMLOG_MAP_2_(M, f, a1) M(1, a1)
-#define SHMLOG_MAP_3_(M, f, a1, a2) M(1, a1) M(2, a2)
-#define SHMLOG_MAP_4_(M, f, a1, a2, a3) M(1, a1) M(2, a2) M(3, a3)
-#define SHMLOG_MAP_5_(M, f, a1, a2, a3, a4) M(1, a1) M(2, a2) M(3, a3) M(4, a4)
-#define SHMLOG_MAP_6_(M, f, a1, a2, a3, a4, a5) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5)
-#define SHMLOG_MAP_7_(M, f, a1, a2, a3, a4, a5, a6) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6)
-#define SHMLOG_MAP_8_(M, f, a1, a2, a3, a4, a5, a6, a7) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7)
-#define SHMLOG_MAP_9_(M, f, a1, a2, a3, a4, a5, a6, a7, a8) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8)
-#define SHMLOG_MAP_10_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9)
-#define SHMLOG_MAP_11_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10)
-#define SHMLOG_MAP_12_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11)
-#define SHMLOG_MAP_13_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12)
-#define SHMLOG_MAP_14_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13)
-#define SHMLOG_MAP_15_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14)
-#define SHMLOG_MAP_16_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14) M(15, a15)
-#define SHMLOG_MAP_17_(M, f, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16) M(1, a1) M(2, a2) M(3, a3) M(4, a4) M(5, a5) M(6, a6) M(7, a7) M(8, a8) M(9, a9) M(10, a10) M(11, a11) M(12, a12) M(13, a13) M(14, a14) M(15, a15) M(16, a16)
-/* M(i, name, value) for each pair after the first argument. */
-#define SHMLOG_PAIRS_1_(M, f)
-#define SHMLOG_PAIRS_3_(M, f, n1, a1) M(1, n1, a1)
-#define SHMLOG_PAIRS_5_(M, f, n1, a1, n2, a2) M(1, n1, a1) M(2, n2, a2)
-#define SHMLOG_PAIRS_7_(M, f, n1, a1, n2, a2, n3, a3) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3)
-#define SHMLOG_PAIRS_9_(M, f, n1, a1, n2, a2, n3, a3, n4, a4) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4)
-#define SHMLOG_PAIRS_11_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5)
-#define SHMLOG_PAIRS_13_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6)
-#define SHMLOG_PAIRS_15_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7)
-#define SHMLOG_PAIRS_17_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8)
-#define SHMLOG_PAIRS_19_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9)
-#define SHMLOG_PAIRS_21_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10)
-#define SHMLOG_PAIRS_23_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11)
-#define SHMLOG_PAIRS_25_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12)
-#define SHMLOG_PAIRS_27_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13)
-#define SHMLOG_PAIRS_29_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14)
-#define SHMLOG_PAIRS_31_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14) M(15, n15, a15)
-#define SHMLOG_PAIRS_33_(M, f, n1, a1, n2, a2, n3, a3, n4, a4, n5, a5, n6, a6, n7, a7, n8, a8, n9, a9, n10, a10, n11, a11, n12, a12, n13, a13, n14, a14, n15, a15, n16, a16) M(1, n1, a1) M(2, n2, a2) M(3, n3, a3) M(4, n4, a4) M(5, n5, a5) M(6, n6, a6) M(7, n7, a7) M(8, n8, a8) M(9, n9, a9) M(10, n10, a10) M(11, n11, a11) M(12, n12, a12) M(13, n13, a13) M(14, n14, a14) M(15, n15, a15) M(16, n16, a16)
-#define SHMLOG_COUNT_(...) SHMLOG_COUNT_X_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define SHMLOG_COUNT_X_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, count, ...) count
-/* clang-format on */
-#define SHMLOG_MAP_(M, ...) \
-    SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_MAP_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
-#define SHMLOG_PAIRS_(M, ...) \
-    SHMLOG_CAT_(SHMLOG_CAT_(SHMLOG_PAIRS_, SHMLOG_COUNT_(__VA_ARGS__)), _)(M, __VA_ARGS__)
 
-#define SHMLOG_TYPE_X_(i, x) , SHMLOG_CODE_OF_(x)
-#define SHMLOG_STAGE_X_(i, x)               \
-    shmlog_v_[i] = SHMLOG_VALUE_OF_ARG_(x); \
-    shmlog_stage_(&shmlog_s_, SHMLOG_CODE_OF_(x), shmlog_v_[i]);
-#define SHMLOG_PAIR_TYPE_X_(i, n, x) , SHMLOG_CODE_OF_(x)
-#define SHMLOG_PAIR_NAME_X_(i, n, x) , "" n
-#define SHMLOG_PAIR_STAGE_X_(i, n, x) SHMLOG_STAGE_X_(i, x)
+/* Lets the compiler check a format against its arguments; never called. */
+#if defined(__clang__) && !defined(__cplusplus)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wgcc-compat"
+#define SHMLOG_IF_POSITIONAL_(f)                                                                 \
+    __attribute__((diagnose_if(__builtin_strchr(f, '%') && __builtin_strchr(f, '%')[1] == '1' && \
+                                   __builtin_strchr(f, '%')[2] == '$',                           \
+                               SHMLOG_POSITIONAL_, "error"),                                     \
+                   diagnose_if(__builtin_strchr(f, '%') && __builtin_strchr(f, '%')[1] == 'm',   \
+                               SHMLOG_ERRNO_, "error")))
+#else
+#define SHMLOG_IF_POSITIONAL_(f)
+#endif
+__attribute__((format(printf, 1, 2), unused)) SHMLOG_STATIC_INLINE_ void
+shmlog_check_format_(const char *format, ...) SHMLOG_IF_POSITIONAL_(format);
+#if defined(__clang__) && !defined(__cplusplus)
+#pragma clang diagnostic pop
+#endif
+SHMLOG_STATIC_INLINE_ void shmlog_check_format_(const char *format, ...)
+{
+    (void)format;
+}
 
 #define SHMLOG_CHECK_LEVEL_(level_)                    \
     SHMLOG_STATIC_ASSERT_((level_) <= SHMLOG_CRITICAL, \
                           "the level is a constant, SHMLOG_TRACE .. SHMLOG_CRITICAL")
 /* What every call site has: an aggregate initialiser in the order of struct shmlog_callsite_. */
-#define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, names_, types_,  \
-                         args_, fields_)                                                           \
+#define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, count_, fields_) \
     {                                                                                              \
-        0, "" format_, __FILE__, "" category_, text_, names_, types_, __LINE__, (size_), (flags_), \
-            (kind_), (level_), (uint8_t)(args_), fields_,                                          \
+        0, "" format_, __FILE__, "" category_, text_, __LINE__, (size_), (flags_), (kind_),        \
+            (level_), (count_), fields_, SHMLOG_NULL_,                                             \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \
     }
-#define SHMLOG_STAGED_EMPTY_                           \
-    {                                                  \
-        {0, 0, 0, 0, 0, 0}, 8 + SHMLOG_PAYLOAD_ARGS, 0 \
-    }
 
-/* Lets the compiler check a format against its arguments; never called. */
-__attribute__((format(printf, 1, 2), unused)) static inline void
-shmlog_check_format_(const char *format, ...)
-{
-    (void)format;
-}
+/* A call is BEGIN, the values as written, END. */
+#define SHMLOG_BEGIN_(log_, kind_, level_, category_, flags_, text_, format_)            \
+    do {                                                                                 \
+        SHMLOG_STRUCT_ shmlog *const shmlog_l_ = (log_);                                 \
+        if (shmlog_enabled(shmlog_l_, (level_))) {                                       \
+            SHMLOG_CHECK_LEVEL_(level_);                                                 \
+            static SHMLOG_STRUCT_ shmlog_callsite_ shmlog_site_ =                        \
+                SHMLOG_CALLSITE_(kind_, level_, category_, flags_, 0, format_, text_, 0, \
+                                 SHMLOG_NULL_);                                          \
+        SHMLOG_SENDING_
+#define SHMLOG_END_(timed_, time_) \
+    , (timed_), (time_));          \
+    }                              \
+    }                              \
+    while (0)
+#define SHMLOG_BEGIN_MESSAGE_(log_, level_, category_, text_, ...)       \
+    SHMLOG_BEGIN_(log_, SHMLOG_SITE_PRINTF, level_, category_, 0, text_, \
+                  SHMLOG_FIRST_(__VA_ARGS__))                            \
+    SHMLOG_CHECK_FORMAT_(SHMLOG_FIRST_(__VA_ARGS__))
 
-#define SHMLOG_PRINTF_(log_, level_, category_, timed_, time_, text_, ...)                       \
-    do {                                                                                         \
-        struct shmlog *const shmlog_l_ = (log_);                                                 \
-        if (shmlog_enabled(shmlog_l_, (level_))) {                                               \
-            SHMLOG_CHECK_LEVEL_(level_);                                                         \
-            static const uint8_t shmlog_types_[] = {0 SHMLOG_MAP_(SHMLOG_TYPE_X_, __VA_ARGS__)}; \
-            static struct shmlog_callsite_ shmlog_site_ =                                        \
-                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level_, category_, 0, 0,                    \
-                                 SHMLOG_FIRST_(__VA_ARGS__), text_, NULL, shmlog_types_,         \
-                                 sizeof(shmlog_types_) - 1, NULL);                               \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                              \
-            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                               \
-            if (0)                                                                               \
-                shmlog_check_format_(__VA_ARGS__);                                               \
-            SHMLOG_MAP_(SHMLOG_STAGE_X_, __VA_ARGS__)                                            \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),     \
-                        (time_));                                                                \
-        }                                                                                        \
-    } while (0)
-
-#define SHMLOG_EVENT_(log_, level_, category_, timed_, time_, ...)                               \
-    do {                                                                                         \
-        struct shmlog *const shmlog_l_ = (log_);                                                 \
-        if (shmlog_enabled(shmlog_l_, (level_))) {                                               \
-            SHMLOG_CHECK_LEVEL_(level_);                                                         \
-            static const uint8_t shmlog_types_[] = {                                             \
-                0 SHMLOG_PAIRS_(SHMLOG_PAIR_TYPE_X_, __VA_ARGS__)};                              \
-            static const char *const shmlog_names_[] = {                                         \
-                "" SHMLOG_PAIRS_(SHMLOG_PAIR_NAME_X_, __VA_ARGS__)};                             \
-            static struct shmlog_callsite_ shmlog_site_ =                                        \
-                SHMLOG_CALLSITE_(SHMLOG_SITE_EVENT, level_, category_, 0, 0,                     \
-                                 SHMLOG_FIRST_(__VA_ARGS__), NULL, shmlog_names_, shmlog_types_, \
-                                 sizeof(shmlog_types_) - 1, NULL);                               \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                              \
-            struct shmlog_value_ shmlog_v_[sizeof(shmlog_types_)];                               \
-            SHMLOG_PAIRS_(SHMLOG_PAIR_STAGE_X_, __VA_ARGS__)                                     \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, (timed_),     \
-                        (time_));                                                                \
-        }                                                                                        \
-    } while (0)
+#ifdef __cplusplus
+#define SHMLOG_SENDING_                                             \
+    SHMLOG_STRUCT_ shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_; \
+    SHMLOG_STRUCT_ shmlog_value_ shmlog_v_[SHMLOG_ARGS_MAX + 1];
+#define SHMLOG_CHECK_FORMAT_(format_)                                           \
+    static_assert(shmlog_format_fault_("" format_) != '$', SHMLOG_POSITIONAL_); \
+    static_assert(shmlog_format_fault_("" format_) != 'm', SHMLOG_ERRNO_);
+#define SHMLOG_VALUES_(...) SHMLOG_SEND_MESSAGE_
+#define SHMLOG_SEND_MESSAGE_(...)                                                 \
+    shmlog_send_(shmlog_l_, &shmlog_site_, __func__,                            \
+                 shmlog_checked_(                                               \
+                     [](auto *...shmlog_x_) {                                   \
+                         shmlog_check_format_(SHMLOG_FIRST_(__VA_ARGS__), *shmlog_x_...); \
+                     },                                                         \
+                     (shmlog_message_{{&shmlog_s_, shmlog_v_}}, __VA_ARGS__))
+#define SHMLOG_PAIRS_(...) SHMLOG_SEND_EVENT_
+#define SHMLOG_SEND_EVENT_(...) \
+    shmlog_send_(shmlog_l_, &shmlog_site_, __func__, (shmlog_event_{{&shmlog_s_, shmlog_v_}}, __VA_ARGS__)
+#define SHMLOG_LINE_(data_, size_)                   \
+    shmlog_send_(shmlog_l_, &shmlog_site_, __func__, \
+                 (shmlog_message_{{&shmlog_s_, shmlog_v_}}, "%s", shmlog_text((data_), (size_)))
+#else
+#define SHMLOG_SENDING_ SHMLOG_STRUCT_ shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;
+#ifdef __clang__
+#define SHMLOG_CHECK_FORMAT_(format_)
+#else
+#define SHMLOG_CHECK_FORMAT_(format_)                                      \
+    __extension__ _Static_assert(!__builtin_strstr("" format_, "%1$") ||   \
+                                     __builtin_strstr("" format_, "%%1$"), \
+                                 SHMLOG_POSITIONAL_);                      \
+    __extension__ _Static_assert(!__builtin_strstr("" format_, "%m") ||    \
+                                     __builtin_strstr("" format_, "%%m"),  \
+                                 SHMLOG_ERRNO_);
+#endif
+/* A value in a local of its own, of the type that arrays and functions decay to. */
+#define SHMLOG_HOLD_(i) __extension__ __auto_type shmlog_a##i##_ = ((void)0, (
+#define SHMLOG_HELD_ ));
+#ifndef __clang__
+/* Where a value is wrong gcc does not declare its local; these keep it from more errors. */
+enum shmlog_wrong_ {
+    shmlog_a1_ = 1,
+    shmlog_a2_,
+    shmlog_a3_,
+    shmlog_a4_,
+    shmlog_a5_,
+    shmlog_a6_,
+    shmlog_a7_,
+    shmlog_a8_,
+    shmlog_a9_,
+    shmlog_a10_,
+    shmlog_a11_,
+    shmlog_a12_,
+    shmlog_a13_,
+    shmlog_a14_,
+    shmlog_a15_,
+    shmlog_a16_
+};
+#endif
+#define SHMLOG_PASS_X_(i) , shmlog_a##i##_
+#define SHMLOG_CODE_X_(i) , SHMLOG_CODE_OF_(shmlog_a##i##_)
+#define SHMLOG_LOGGED_X_(i) &&SHMLOG_CODE_OF_(shmlog_a##i##_)
+#define SHMLOG_STAGE_X_(i)                               \
+    shmlog_v_[i] = SHMLOG_VALUE_OF_ARG_(shmlog_a##i##_); \
+    shmlog_stage_(&shmlog_s_, shmlog_types_[i], shmlog_v_[i]);
+#define SHMLOG_NAMES_ static const char *const shmlog_names_[]
+/* Values that are in locals: their types, and what is stored of them. */
+#define SHMLOG_STAGE_(n, check_)                                                       \
+    static const uint8_t shmlog_types_[] = {n SHMLOG_UPTO_##n##_(SHMLOG_CODE_X_)};     \
+    SHMLOG_STATIC_ASSERT_(1 SHMLOG_UPTO_##n##_(SHMLOG_LOGGED_X_), SHMLOG_NOT_LOGGED_); \
+    SHMLOG_STRUCT_ shmlog_value_ shmlog_v_[n + 1];                                     \
+    check_                                                                            \
+    SHMLOG_UPTO_##n##_(SHMLOG_STAGE_X_)                                               \
+    shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, shmlog_types_,
+#define SHMLOG_MESSAGE_(n, f)                                                            \
+    SHMLOG_STAGE_(n, if (0) shmlog_check_format_(f SHMLOG_UPTO_##n##_(SHMLOG_PASS_X_));) \
+    SHMLOG_NULL_, __func__
+#define SHMLOG_FIELDS_(n) SHMLOG_STAGE_(n, ) shmlog_names_, __func__
+#define SHMLOG_LINE_(data_, size_) \
+    SHMLOG_HOLD_(1)                \
+    shmlog_text((data_), (size_)) SHMLOG_HELD_ SHMLOG_STAGE_(1, ) SHMLOG_NULL_, __func__
+/* Tables: a line each. What is written in a call appears in one of them alone, and at once: each
+ * macro on the way costs three lines in a compiler's message about it. */
+/* clang-format off */
+/* The format and the values of a message. */
+#define SHMLOG_VALUES_0_(f) SHMLOG_MESSAGE_(0, f)
+#define SHMLOG_VALUES_1_(f, x1) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_MESSAGE_(1, f)
+#define SHMLOG_VALUES_2_(f, x1, x2) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_MESSAGE_(2, f)
+#define SHMLOG_VALUES_3_(f, x1, x2, x3) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_MESSAGE_(3, f)
+#define SHMLOG_VALUES_4_(f, x1, x2, x3, x4) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_MESSAGE_(4, f)
+#define SHMLOG_VALUES_5_(f, x1, x2, x3, x4, x5) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_MESSAGE_(5, f)
+#define SHMLOG_VALUES_6_(f, x1, x2, x3, x4, x5, x6) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_MESSAGE_(6, f)
+#define SHMLOG_VALUES_7_(f, x1, x2, x3, x4, x5, x6, x7) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_MESSAGE_(7, f)
+#define SHMLOG_VALUES_8_(f, x1, x2, x3, x4, x5, x6, x7, x8) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_MESSAGE_(8, f)
+#define SHMLOG_VALUES_9_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_MESSAGE_(9, f)
+#define SHMLOG_VALUES_10_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_MESSAGE_(10, f)
+#define SHMLOG_VALUES_11_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_MESSAGE_(11, f)
+#define SHMLOG_VALUES_12_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_MESSAGE_(12, f)
+#define SHMLOG_VALUES_13_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_MESSAGE_(13, f)
+#define SHMLOG_VALUES_14_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_MESSAGE_(14, f)
+#define SHMLOG_VALUES_15_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_HOLD_(15) x15 SHMLOG_HELD_ SHMLOG_MESSAGE_(15, f)
+#define SHMLOG_VALUES_16_(f, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_HOLD_(15) x15 SHMLOG_HELD_ SHMLOG_HOLD_(16) x16 SHMLOG_HELD_ SHMLOG_MESSAGE_(16, f)
+#define SHMLOG_VALUES_MANY_(...) SHMLOG_STATIC_ASSERT_(0, SHMLOG_AT_MOST_); SHMLOG_VALUES_0_("")
+/* The name, then names and values, of an event. */
+#define SHMLOG_PAIRS_0_(f) SHMLOG_NAMES_ = {""}; SHMLOG_FIELDS_(0)
+#define SHMLOG_PAIRS_1_(f, n1, x1) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1}; SHMLOG_FIELDS_(1)
+#define SHMLOG_PAIRS_2_(f, n1, x1, n2, x2) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2}; SHMLOG_FIELDS_(2)
+#define SHMLOG_PAIRS_3_(f, n1, x1, n2, x2, n3, x3) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3}; SHMLOG_FIELDS_(3)
+#define SHMLOG_PAIRS_4_(f, n1, x1, n2, x2, n3, x3, n4, x4) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4}; SHMLOG_FIELDS_(4)
+#define SHMLOG_PAIRS_5_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5}; SHMLOG_FIELDS_(5)
+#define SHMLOG_PAIRS_6_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6}; SHMLOG_FIELDS_(6)
+#define SHMLOG_PAIRS_7_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7}; SHMLOG_FIELDS_(7)
+#define SHMLOG_PAIRS_8_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8}; SHMLOG_FIELDS_(8)
+#define SHMLOG_PAIRS_9_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9}; SHMLOG_FIELDS_(9)
+#define SHMLOG_PAIRS_10_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10}; SHMLOG_FIELDS_(10)
+#define SHMLOG_PAIRS_11_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11}; SHMLOG_FIELDS_(11)
+#define SHMLOG_PAIRS_12_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11, n12, x12) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11, "" n12}; SHMLOG_FIELDS_(12)
+#define SHMLOG_PAIRS_13_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11, n12, x12, n13, x13) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11, "" n12, "" n13}; SHMLOG_FIELDS_(13)
+#define SHMLOG_PAIRS_14_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11, n12, x12, n13, x13, n14, x14) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11, "" n12, "" n13, "" n14}; SHMLOG_FIELDS_(14)
+#define SHMLOG_PAIRS_15_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11, n12, x12, n13, x13, n14, x14, n15, x15) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_HOLD_(15) x15 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11, "" n12, "" n13, "" n14, "" n15}; SHMLOG_FIELDS_(15)
+#define SHMLOG_PAIRS_16_(f, n1, x1, n2, x2, n3, x3, n4, x4, n5, x5, n6, x6, n7, x7, n8, x8, n9, x9, n10, x10, n11, x11, n12, x12, n13, x13, n14, x14, n15, x15, n16, x16) SHMLOG_HOLD_(1) x1 SHMLOG_HELD_ SHMLOG_HOLD_(2) x2 SHMLOG_HELD_ SHMLOG_HOLD_(3) x3 SHMLOG_HELD_ SHMLOG_HOLD_(4) x4 SHMLOG_HELD_ SHMLOG_HOLD_(5) x5 SHMLOG_HELD_ SHMLOG_HOLD_(6) x6 SHMLOG_HELD_ SHMLOG_HOLD_(7) x7 SHMLOG_HELD_ SHMLOG_HOLD_(8) x8 SHMLOG_HELD_ SHMLOG_HOLD_(9) x9 SHMLOG_HELD_ SHMLOG_HOLD_(10) x10 SHMLOG_HELD_ SHMLOG_HOLD_(11) x11 SHMLOG_HELD_ SHMLOG_HOLD_(12) x12 SHMLOG_HELD_ SHMLOG_HOLD_(13) x13 SHMLOG_HELD_ SHMLOG_HOLD_(14) x14 SHMLOG_HELD_ SHMLOG_HOLD_(15) x15 SHMLOG_HELD_ SHMLOG_HOLD_(16) x16 SHMLOG_HELD_ SHMLOG_NAMES_ = {"", "" n1, "" n2, "" n3, "" n4, "" n5, "" n6, "" n7, "" n8, "" n9, "" n10, "" n11, "" n12, "" n13, "" n14, "" n15, "" n16}; SHMLOG_FIELDS_(16)
+#define SHMLOG_PAIRS_ODD_(...) SHMLOG_STATIC_ASSERT_(0, SHMLOG_IN_PAIRS_); SHMLOG_PAIRS_0_("")
+#define SHMLOG_PAIRS_MANY_(...) SHMLOG_STATIC_ASSERT_(0, SHMLOG_AT_MOST_); SHMLOG_PAIRS_0_("")
+/* M(i) for 1 to n */
+#define SHMLOG_UPTO_0_(M)
+#define SHMLOG_UPTO_1_(M) M(1)
+#define SHMLOG_UPTO_2_(M) SHMLOG_UPTO_1_(M) M(2)
+#define SHMLOG_UPTO_3_(M) SHMLOG_UPTO_2_(M) M(3)
+#define SHMLOG_UPTO_4_(M) SHMLOG_UPTO_3_(M) M(4)
+#define SHMLOG_UPTO_5_(M) SHMLOG_UPTO_4_(M) M(5)
+#define SHMLOG_UPTO_6_(M) SHMLOG_UPTO_5_(M) M(6)
+#define SHMLOG_UPTO_7_(M) SHMLOG_UPTO_6_(M) M(7)
+#define SHMLOG_UPTO_8_(M) SHMLOG_UPTO_7_(M) M(8)
+#define SHMLOG_UPTO_9_(M) SHMLOG_UPTO_8_(M) M(9)
+#define SHMLOG_UPTO_10_(M) SHMLOG_UPTO_9_(M) M(10)
+#define SHMLOG_UPTO_11_(M) SHMLOG_UPTO_10_(M) M(11)
+#define SHMLOG_UPTO_12_(M) SHMLOG_UPTO_11_(M) M(12)
+#define SHMLOG_UPTO_13_(M) SHMLOG_UPTO_12_(M) M(13)
+#define SHMLOG_UPTO_14_(M) SHMLOG_UPTO_13_(M) M(14)
+#define SHMLOG_UPTO_15_(M) SHMLOG_UPTO_14_(M) M(15)
+#define SHMLOG_UPTO_16_(M) SHMLOG_UPTO_15_(M) M(16)
+/* Which of these lines, by the number of a call's arguments, the first of them included. */
+#define SHMLOG_VALUES_(...) SHMLOG_ROW_(SHMLOG_VALUES_, SHMLOG_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0))
+#define SHMLOG_PAIRS_(...) SHMLOG_ROW_(SHMLOG_PAIRS_, SHMLOG_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 16, ODD, 15, ODD, 14, ODD, 13, ODD, 12, ODD, 11, ODD, 10, ODD, 9, ODD, 8, ODD, 7, ODD, 6, ODD, 5, ODD, 4, ODD, 3, ODD, 2, ODD, 1, ODD, 0, 0))
+#define SHMLOG_ROW_(table, row) SHMLOG_CAT_(SHMLOG_CAT_(table, row), _)
+#define SHMLOG_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44, a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57, a58, a59, a60, a61, a62, a63, a64, pick, ...) pick
+/* clang-format on */
+#endif
 
 /* printf-style: (log, "format", up to 16 arguments). The format is a literal, checked by the
- * compiler; no positional arguments (%1$d). Integers, float, double, bool, char, pointers are
- * stored as they are (a long double as a double; in C and gcc, bit-fields want a cast); a char * is
- * copied as a string (a NULL one is kept as such), with %.*s or %.Ns as much of it as the precision
- * says, with %p only its address; an unsigned char * is a pointer. A record holds at most 3,572
- * bytes of arguments; a string that goes beyond is cut and marked as cut. The arguments' text in
- * the source becomes their names. */
-#define shmlog_trace(log, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_debug(log, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_info(log, ...) SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_warn(log, ...) SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_error(log, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_critical(log, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 0, 0, #__VA_ARGS__, __VA_ARGS__)
+ * compiler; neither positional arguments (%1$d) nor %m. Each argument is evaluated once. Integers,
+ * float, double, bool, char, enumerations, pointers are stored as they are, a long double as a
+ * double, a bit-field as what it promotes to; a char * is copied as a string (a NULL one is kept as
+ * such), with %.*s or %.Ns as much of it as the precision says, with %p only its address; any other
+ * pointer, also that to a function, is an address. In C++ an object that converts to one of these
+ * is stored as that. What else there is, among it pointers to members and __int128, does not
+ * compile. A record holds at most 3,572 bytes of arguments; a string that goes beyond is cut and
+ * marked as cut. The arguments' text in the source gives them their names: see SHMLOG_NAMED().
+ *
+ * In C an argument with a comma in braces needs parentheses around it. */
+#define shmlog_trace(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_TRACE, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_debug(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_DEBUG, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_info(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_INFO, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_warn(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_WARN, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_error(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_ERROR, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_critical(log, ...)                                              \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_CRITICAL, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
 
 /* The same with a time of the caller's own, in ticks as from shmlog_now(). */
-#define shmlog_trace_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_TRACE, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_debug_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_DEBUG, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_info_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_INFO, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_warn_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_WARN, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_error_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_ERROR, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_critical_at(log, ticks, ...) \
-    SHMLOG_PRINTF_(log, SHMLOG_CRITICAL, "", 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_trace_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_TRACE, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+#define shmlog_debug_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_DEBUG, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+#define shmlog_info_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_INFO, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+#define shmlog_warn_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_WARN, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+#define shmlog_error_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_ERROR, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+#define shmlog_critical_at(log, ticks, ...)                                    \
+    SHMLOG_BEGIN_MESSAGE_(log, SHMLOG_CRITICAL, "", #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
 
 /* printf-style with level (a constant) and category (a literal). */
-#define shmlog_log(log, level, category, ...) \
-    SHMLOG_PRINTF_(log, level, category, 0, 0, #__VA_ARGS__, __VA_ARGS__)
-#define shmlog_log_at(log, ticks, level, category, ...) \
-    SHMLOG_PRINTF_(log, level, category, 1, ticks, #__VA_ARGS__, __VA_ARGS__)
+#define shmlog_log(log, level, category, ...)                              \
+    SHMLOG_BEGIN_MESSAGE_(log, level, category, #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_log_at(log, ticks, level, category, ...)                    \
+    SHMLOG_BEGIN_MESSAGE_(log, level, category, #__VA_ARGS__, __VA_ARGS__) \
+    SHMLOG_VALUES_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
+
+/* An argument with a name of its own, a literal:
+ *
+ *     shmlog_info(log, "refused %lu: %s", SHMLOG_NAMED("order_id", o->id), reason);
+ *
+ * Without it, the name is the last identifier of the expression that stands in no brackets, as `id`
+ * in o->id and `get_px` in get_px(a[i]), or argN for the N-th argument; see shmlog(3). It expands
+ * to text with the name in it, so that a macro of the user's own may pass a call on. */
+#define SHMLOG_NAMED(name, value) ((void)"" name, (value))
 
 /* A structured event: (log, level, category, "name", "field", value, "field", value, ...), up to
  * 16 fields. Values as above, and shmlog_text(p, n), shmlog_bytes(p, n). */
-#define shmlog_event(log, level, category, ...) \
-    SHMLOG_EVENT_(log, level, category, 0, 0, __VA_ARGS__)
-#define shmlog_event_at(log, ticks, level, category, ...) \
-    SHMLOG_EVENT_(log, level, category, 1, ticks, __VA_ARGS__)
+#define shmlog_event(log, level, category, ...)                             \
+    SHMLOG_BEGIN_(log, SHMLOG_SITE_EVENT, level, category, 0, SHMLOG_NULL_, \
+                  SHMLOG_FIRST_(__VA_ARGS__))                               \
+    SHMLOG_PAIRS_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(0, 0)
+#define shmlog_event_at(log, ticks, level, category, ...)                   \
+    SHMLOG_BEGIN_(log, SHMLOG_SITE_EVENT, level, category, 0, SHMLOG_NULL_, \
+                  SHMLOG_FIRST_(__VA_ARGS__))                               \
+    SHMLOG_PAIRS_(__VA_ARGS__)(__VA_ARGS__) SHMLOG_END_(1, ticks)
 
 /* `size` bytes of text as they are, at most SHMLOG_LINE_MAX, as a message. With `more` (a
  * constant), the thread's next shmlog_line() of the same level in the same function goes on with
@@ -2022,22 +2463,10 @@ shmlog_check_format_(const char *format, ...)
  * handler say, stays apart. */
 #define SHMLOG_LINE_MAX (SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4u)
 #define SHMLOG_LINE_FLAGS_(more) (SHMLOG_SITE_FLAG_LINE | ((more) ? SHMLOG_SITE_FLAG_MORE : 0u))
-#define shmlog_line(log, level, more, data, size)                                                  \
-    do {                                                                                           \
-        struct shmlog *const shmlog_l_ = (log);                                                    \
-        if (shmlog_enabled(shmlog_l_, (level))) {                                                  \
-            SHMLOG_CHECK_LEVEL_(level);                                                            \
-            static const uint8_t shmlog_types_[] = {0, SHMLOG_TYPE_STRING};                        \
-            static struct shmlog_callsite_ shmlog_site_ =                                          \
-                SHMLOG_CALLSITE_(SHMLOG_SITE_PRINTF, level, "", SHMLOG_LINE_FLAGS_(more), 0, "%s", \
-                                 "\"%s\", text", NULL, shmlog_types_, 1, NULL);                    \
-            struct shmlog_staged_ shmlog_s_ = SHMLOG_STAGED_EMPTY_;                                \
-            struct shmlog_value_ shmlog_v_[2];                                                     \
-            shmlog_v_[1] = SHMLOG_VALUE_OF_ARG_(shmlog_text((data), (size)));                      \
-            shmlog_stage_(&shmlog_s_, SHMLOG_TYPE_STRING, shmlog_v_[1]);                           \
-            shmlog_put_(shmlog_l_, &shmlog_site_, &shmlog_s_, shmlog_v_, __func__, 0, 0);          \
-        }                                                                                          \
-    } while (0)
+#define shmlog_line(log, level, more, data, size)                                               \
+    SHMLOG_BEGIN_(log, SHMLOG_SITE_PRINTF, level, "", SHMLOG_LINE_FLAGS_(more), "\"%s\", text", \
+                  "%s")                                                                         \
+    SHMLOG_LINE_(data, size) SHMLOG_END_(0, 0)
 
 /* A raw record: a struct of the user's own, copied as it is. Declared once, at file scope:
  *
@@ -2046,62 +2475,108 @@ shmlog_check_format_(const char *format, ...)
  *                   SHMLOG_FIELD(struct fill, id), SHMLOG_FIELD(struct fill, px),
  *                   SHMLOG_FIELD(struct fill, qty), SHMLOG_FIELD(struct fill, sym));
  *
- * and logged with shmlog_record(log, &fill_record, &fill). Up to 32 fields of plain types, pointers
- * (the address) and char arrays; up to 3,568 bytes. Bytes in no field are not kept. */
-#define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                \
-    SHMLOG_CHECK_LEVEL_(level_);                                                               \
-    static const struct shmlog_field_ var##_fields_[] = {__VA_ARGS__};                         \
-    SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                  \
-                              SHMLOG_RAW_FIELDS_MAX,                                           \
-                          "at most 32 fields");                                                \
-    SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,          \
-                          "at most 3,568 bytes");                                              \
-    static struct shmlog_callsite_ var __attribute__((unused)) =                               \
-        SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, (uint32_t)sizeof(type), name_, \
-                         NULL, NULL, NULL, sizeof(var##_fields_) / sizeof(var##_fields_[0]),   \
-                         var##_fields_)
-#define SHMLOG_FIELD(type, member)                                                        \
-    {                                                                                     \
-#member, (uint16_t)offsetof(type, member), (uint16_t)sizeof(((type *)0)->member), \
-            (uint8_t)(sizeof(char[SHMLOG_FIELD_OK_(type, member) ? 1 : -1]) *             \
-                      SHMLOG_FIELD_CODE_(type, member))                                   \
+ * and logged with shmlog_record(log, &fill_record, &fill): a pointer to that struct, however
+ * qualified, in C++ also to a class derived from it, of which the base is logged; any other does
+ * not compile. Up to 32 fields of plain types, pointers (the address) and char arrays; up to 3,568
+ * bytes. Bytes in no field are not kept. */
+#ifdef __cplusplus
+template <class T> struct shmlog_record_ {
+    struct shmlog_callsite_ site;
+};
+#define SHMLOG_RECORD_OF_(type_) shmlog_record_<type_>
+#define SHMLOG_RECORD_END_
+#else
+#define SHMLOG_RECORD_OF_(type_)              \
+    struct {                                  \
+        SHMLOG_STRUCT_ shmlog_callsite_ site; \
+        type_ *type; /* never read */         \
+    }
+#define SHMLOG_RECORD_END_ , SHMLOG_NULL_
+#endif
+#define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                    \
+    SHMLOG_CHECK_LEVEL_(level_);                                                                   \
+    static const SHMLOG_STRUCT_ shmlog_field_ var##_fields_[] = {__VA_ARGS__};                     \
+    SHMLOG_STATIC_ASSERT_(sizeof(var##_fields_) / sizeof(var##_fields_[0]) <=                      \
+                              SHMLOG_RAW_FIELDS_MAX,                                               \
+                          "at most 32 fields");                                                    \
+    SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,              \
+                          "at most 3,568 bytes");                                                  \
+    static SHMLOG_RECORD_OF_(type) var __attribute__((unused)) = {                                 \
+        SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, sizeof(type), name_, SHMLOG_NULL_, \
+                         sizeof(var##_fields_) / sizeof(var##_fields_[0]), var##_fields_)          \
+            SHMLOG_RECORD_END_}
+#define SHMLOG_FIELD(type, member)                                             \
+    {                                                                          \
+#member, offsetof(type, member), sizeof(SHMLOG_MEMBER_(type, member)), \
+            sizeof(char[SHMLOG_FIELD_OK_(type, member) ? 1 : -1]) *            \
+                SHMLOG_FIELD_CODE_(type, member)                               \
     }
 #define shmlog_record(log, record, data) SHMLOG_RAW_(log, record, data, 0, 0)
 #define shmlog_record_at(log, ticks, record, data) SHMLOG_RAW_(log, record, data, 1, ticks)
-#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                         \
-    do {                                                                                         \
-        struct shmlog *const shmlog_l_ = (log_);                                                 \
-        struct shmlog_callsite_ *const shmlog_r_ = (record_);                                    \
-        if (shmlog_enabled(shmlog_l_, shmlog_r_->level))                                         \
-            shmlog_put_raw_(shmlog_l_, shmlog_r_, (data_), sizeof(*(data_)), (timed_), (time_)); \
-    } while (0)
 
-SHMLOG_INLINE_ void shmlog_put_raw_here_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                         uint64_t word, const void *data, size_t size, int timed,
-                                         uint64_t time)
+SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                    const volatile void *data, size_t size, int timed,
+                                    uint64_t time)
 {
-    if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW && size == site->record_size) {
+    const void *const from = (const void *)(uintptr_t)data;
+    uint64_t word;
+
+    if (!shmlog_site_word_(log, site, &word)) {
+        const struct shmlog_target_ to =
+            shmlog_find_target_(log, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
+
+        log = to.log;
+        word = to.word;
+        if (!log)
+            return;
+    }
+    if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW) {
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
         /* w3 .. w7 lie together; the bound again, for gcc -O0 warns of what is not reached */
-        memcpy(&w.w3, data, size <= 64 - 8 - SHMLOG_PAYLOAD_RAW ? size : 0);
+        memcpy(&w.w3, from, size <= 64 - 8 - SHMLOG_PAYLOAD_RAW ? size : 0);
         shmlog_commit_one_(log, &w, word, 8 + SHMLOG_PAYLOAD_RAW + (uint32_t)size, timed, time);
     } else {
-        shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), data,
-                             size, timed, time);
+        shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), from,
+                             timed, time);
     }
 }
-
-SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                    const void *data, size_t size, int timed, uint64_t time)
+#ifdef __cplusplus
+/* T is the record's alone: `data` has to be a pointer to it, or convert to one. */
+template <class T>
+SHMLOG_INLINE_ void shmlog_put_record_(struct shmlog *log, struct shmlog_record_<T> *record,
+                                       typename shmlog_if_<true, const volatile T *>::type data,
+                                       int timed, uint64_t time)
 {
-    const uint64_t word = shmlog_site_word_(log, site);
-
-    if (SHMLOG_LIKELY_(shmlog_is_word_(word)))
-        shmlog_put_raw_here_(log, site, word, data, size, timed, time);
-    else
-        shmlog_put_raw_elsewhere_(log, site, data, size, timed, time);
+    shmlog_put_raw_(log, &record->site, data, sizeof(T), timed, time);
 }
+#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                          \
+    do {                                                                          \
+        SHMLOG_STRUCT_ shmlog *const shmlog_l_ = (log_);                          \
+        auto *const shmlog_r_ = (record_);                                        \
+        if (shmlog_enabled(shmlog_l_, shmlog_r_->site.level))                     \
+            shmlog_put_record_(shmlog_l_, shmlog_r_, (data_), (timed_), (time_)); \
+    } while (0)
+#else
+#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                         \
+    do {                                                                                         \
+        SHMLOG_STRUCT_ shmlog *const shmlog_l_ = (log_);                                         \
+        __extension__ __auto_type shmlog_r_ = (record_);                                         \
+        if (shmlog_enabled(shmlog_l_, shmlog_r_->site.level)) {                                  \
+            __extension__ __auto_type shmlog_d_ = ((void)0, (data_));                            \
+            SHMLOG_STATIC_ASSERT_(SHMLOG_POINTS_TO_(shmlog_d_, __typeof__(*shmlog_r_->type)),    \
+                                  "shmlog_record: the data is not a pointer to the struct that " \
+                                  "the record was declared with");                               \
+            shmlog_put_raw_(shmlog_l_, &shmlog_r_->site, shmlog_d_, sizeof(*shmlog_r_->type),    \
+                            (timed_), (time_));                                                  \
+        }                                                                                        \
+    } while (0)
+#define SHMLOG_POINTS_TO_(x_, type_)                                   \
+    (__builtin_types_compatible_p(__typeof__(x_), type_ *) ||          \
+     __builtin_types_compatible_p(__typeof__(x_), const type_ *) ||    \
+     __builtin_types_compatible_p(__typeof__(x_), volatile type_ *) || \
+     __builtin_types_compatible_p(__typeof__(x_), const volatile type_ *))
+#endif
 
 /* ---- Cold paths ----
  *
@@ -2220,7 +2695,7 @@ SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before)
  * opened with SHMLOG_OPEN_LATER stands for one attachment after the other. It is itself the first
  * one if the segment was there, else an empty one: private memory in the place of the control file.
  * As long as it is attached itself, calls go the straight way. Otherwise its site key is that of no
- * segment, so that each call comes to shmlog_put_elsewhere_(), which takes the attachment of the
+ * segment, so that each call comes to shmlog_find_target_(), which takes the attachment of the
  * moment, or counts the call.
  *
  * A thread looks for the segment every 20 ms. It makes attachments, publishes them with one store,
@@ -2722,12 +3197,15 @@ SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log)
 
 /* ---- Sites ---- */
 
-/* Go over a format's conversions and note for each char * what becomes of it (how[]). Formats are
- * checked by the compiler, so this need not be. */
+/* Go over a format's conversions and note for each char * what becomes of it (how[]). In C a format
+ * with positional arguments may get here: then only addresses are kept, since what belongs to what
+ * is not followed, and a char * under %p need not point to anything. */
 SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site);
 SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
 {
+    uint16_t found[SHMLOG_ARGS_MAX] = {0};
     const char *f = site->format;
+    int positional = 0;
     uint32_t arg = 1;
 
     while (*f) {
@@ -2741,8 +3219,10 @@ SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
         }
         while (*f && strchr("-+ #0'I", *f))
             f++;
-        for (; *f == '*' || (*f >= '0' && *f <= '9'); f++)
+        for (; *f == '*' || *f == '$' || (*f >= '0' && *f <= '9'); f++) {
             arg += *f == '*';
+            positional |= *f == '$';
+        }
         if (*f == '.') {
             uint32_t limit = 0;
 
@@ -2765,29 +3245,41 @@ SHMLOG_COLD_ void shmlog_parse_format_(struct shmlog_callsite_ *site)
         if (*f == 'p')
             how = SHMLOG_HOW_POINTER_;
         if (*f && *f != 'm' && arg <= SHMLOG_ARGS_MAX)
-            __atomic_store_n(&site->how[arg - 1], (uint16_t)how, __ATOMIC_RELAXED);
+            found[arg - 1] = (uint16_t)how;
         if (*f) {
             arg += *f != 'm';
             f++;
         }
     }
+    for (uint32_t i = 0; i < SHMLOG_ARGS_MAX; i++)
+        __atomic_store_n(&site->how[i], positional ? (uint16_t)SHMLOG_HOW_POINTER_ : found[i],
+                         __ATOMIC_RELAXED);
 }
 
-/* Type of argument i (from 1) as it is stored. */
-SHMLOG_INLINE_ uint8_t shmlog_stored_type_(const struct shmlog_callsite_ *site, uint32_t i)
+/* What becomes of argument i (from 1), if it is a char *. */
+SHMLOG_INLINE_ uint32_t shmlog_how_(const struct shmlog_callsite_ *site, uint32_t i)
 {
-    return site->types[i] == SHMLOG_TYPE_STRING && site->how[i - 1] == SHMLOG_HOW_POINTER_
-               ? (uint8_t)SHMLOG_TYPE_POINTER
-               : site->types[i];
+    return site->kind == SHMLOG_SITE_PRINTF ? __atomic_load_n(&site->how[i - 1], __ATOMIC_RELAXED)
+                                            : SHMLOG_HOW_STRING_;
 }
 
-/* Appends to a site's bytes; what does not fit is left out, but for a terminator. */
+/* Type of argument i as it is stored. */
+SHMLOG_INLINE_ uint8_t shmlog_stored_type_(const struct shmlog_callsite_ *site,
+                                           const uint8_t *types, uint32_t i)
+{
+    /* counted text, in a line, is no char * */
+    return types[i] == SHMLOG_TYPE_STRING && shmlog_how_(site, i) == SHMLOG_HOW_POINTER_
+               ? (uint8_t)SHMLOG_TYPE_POINTER
+               : types[i];
+}
+
+/* Appends to a site's bytes; what does not fit is left out, but for terminators. */
 struct shmlog_blob_ {
     uint8_t bytes[SHMLOG_SITE_MAX];
     uint32_t size, limit;
 };
-SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size);
-SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size)
+SHMLOG_COLD_ void shmlog_blob_put_(struct shmlog_blob_ *blob, const char *text, size_t size);
+SHMLOG_COLD_ void shmlog_blob_put_(struct shmlog_blob_ *blob, const char *text, size_t size)
 {
     const size_t room = blob->limit > blob->size + 1 ? blob->limit - blob->size - 1 : 0;
 
@@ -2795,65 +3287,369 @@ SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, 
     if (size)
         memcpy(blob->bytes + blob->size, text, size);
     blob->size += (uint32_t)size;
+}
+SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size);
+SHMLOG_COLD_ void shmlog_blob_add_(struct shmlog_blob_ *blob, const char *text, size_t size)
+{
+    shmlog_blob_put_(blob, text, size);
     blob->bytes[blob->size++] = 0;
 }
 
-/* The end of one argument in a call's text: the next comma that is in no bracket or quotes. */
-SHMLOG_COLD_ const char *shmlog_argument_end_(const char *p);
-SHMLOG_COLD_ const char *shmlog_argument_end_(const char *p)
-{
-    int depth = 0;
-    char quote = 0;
+/* ---- Names of arguments ----
+ *
+ * They are made of the call's text, once, by this rule: the name is the last identifier of the
+ * expression that stands in no brackets: the member, variable or function that is used last. Casts
+ * and operators with one operand add nothing to it, literals neither; brackets around all of it are
+ * opened. Where that leaves no name or more than one, as in a + b, it is argN, N being the
+ * argument's number from 1. A name that an argument before it has already gets _2, _3, ... behind
+ * it. SHMLOG_NAMED() and the names of fields are taken as they are, but made unique alike. */
 
-    for (; *p; p++) {
-        if (quote) {
-            if (*p == '\\' && p[1])
-                p++;
-            else if (*p == quote)
-                quote = 0;
-        } else if (*p == '"' || *p == '\'') {
-            quote = *p;
-        } else if (strchr("([{", *p)) {
-            depth++;
-        } else if (strchr(")]}", *p)) {
-            depth--;
-        } else if (*p == ',' && depth == 0) {
-            break;
-        }
+/* A piece of text. */
+struct shmlog_part_ {
+    const char *at, *end;
+};
+SHMLOG_INLINE_ int shmlog_is_word_(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '$' || (c & 0x80);
+}
+SHMLOG_COLD_ int shmlog_is_one_of_(const struct shmlog_part_ *word, const char *list);
+SHMLOG_COLD_ int shmlog_is_one_of_(const struct shmlog_part_ *word, const char *list)
+{
+    const size_t size = (size_t)(word->end - word->at);
+
+    for (; *list; list += strcspn(list, " "), list += strspn(list, " "))
+        if (strcspn(list, " ") == size && memcmp(list, word->at, size) == 0)
+            return 1;
+    return 0;
+}
+/* The end of a literal in quotes; `raw`: R"delimiter(text)delimiter". */
+SHMLOG_COLD_ const char *shmlog_quoted_end_(const char *p, const char *end, int raw);
+SHMLOG_COLD_ const char *shmlog_quoted_end_(const char *p, const char *end, int raw)
+{
+    const char quote = *p++;
+
+    if (raw) {
+        const char *const delimiter = p;
+        size_t size = 0;
+
+        while (p < end && *p != '(')
+            p++;
+        size = (size_t)(p - delimiter);
+        for (; p < end; p++)
+            if (*p == ')' && (size_t)(end - p) > size + 1 && memcmp(p + 1, delimiter, size) == 0 &&
+                p[1 + size] == quote)
+                return p + size + 2;
+        return end;
     }
-    return p;
+    for (; p < end && *p != quote; p++)
+        if (*p == '\\' && p + 1 < end)
+            p++;
+    return p < end ? p + 1 : end;
+}
+/* Take the next token off `text`: 'a' a word, '0' a literal, '.' what leads to a member (also ->
+ * and ::), else the character that it is; 0: none. */
+SHMLOG_COLD_ char shmlog_token_(struct shmlog_part_ *text, struct shmlog_part_ *ret_token);
+SHMLOG_COLD_ char shmlog_token_(struct shmlog_part_ *text, struct shmlog_part_ *ret_token)
+{
+    const char *p = text->at, *const end = text->end;
+    char kind;
+
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n'))
+        p++;
+    ret_token->at = p;
+    if (p == end)
+        return 0;
+    kind = *p;
+    if ((kind >= '0' && kind <= '9') ||
+        (kind == '.' && p + 1 < end && p[1] >= '0' && p[1] <= '9')) {
+        kind = '0';
+        for (p++; p < end && (shmlog_is_word_(*p) || *p == '.' || *p == '\''); p++)
+            if ((*p == 'e' || *p == 'E' || *p == 'p' || *p == 'P') && p + 1 < end &&
+                (p[1] == '+' || p[1] == '-'))
+                p++;
+    } else if (shmlog_is_word_(kind)) {
+        kind = 'a';
+        while (p < end && shmlog_is_word_(*p))
+            p++;
+        if (p < end && (*p == '"' || *p == '\'')) { /* a prefix */
+            kind = '0';
+            p = shmlog_quoted_end_(p, end, p[-1] == 'R');
+        }
+    } else if (kind == '"' || kind == '\'') {
+        kind = '0';
+        p = shmlog_quoted_end_(p, end, 0);
+    } else if (p + 1 < end && ((p[0] == '-' && p[1] == '>') || (p[0] == ':' && p[1] == ':'))) {
+        kind = '.';
+        p += 2;
+    } else {
+        p++;
+    }
+    ret_token->end = text->at = p;
+    return kind;
+}
+/* Behind an opening bracket was taken: take all up to the closing one off `text`. */
+SHMLOG_COLD_ void shmlog_skip_brackets_(struct shmlog_part_ *text, struct shmlog_part_ *ret_inside);
+SHMLOG_COLD_ void shmlog_skip_brackets_(struct shmlog_part_ *text, struct shmlog_part_ *ret_inside)
+{
+    struct shmlog_part_ token;
+    int depth = 1;
+    char kind;
+
+    ret_inside->at = ret_inside->end = text->at;
+    while (depth > 0 && (kind = shmlog_token_(text, &token)) != 0) {
+        depth += kind == '(' || kind == '[' || kind == '{';
+        depth -= kind == ')' || kind == ']' || kind == '}';
+        ret_inside->end = depth ? token.end : token.at;
+    }
+}
+/* Behind a word and < was taken: if these begin a template's arguments, take them off `text`. They
+ * do if a matching > is followed by a bracket or by ::. */
+SHMLOG_COLD_ int shmlog_skip_angles_(struct shmlog_part_ *text);
+SHMLOG_COLD_ int shmlog_skip_angles_(struct shmlog_part_ *text)
+{
+    struct shmlog_part_ rest = *text, token, inside;
+    int depth = 1;
+    char kind;
+
+    while ((kind = shmlog_token_(&rest, &token)) != 0) {
+        if (kind == '(' || kind == '[' || kind == '{')
+            shmlog_skip_brackets_(&rest, &inside);
+        else if (kind == '<')
+            depth++;
+        else if (kind == '>' && --depth == 0)
+            break;
+    }
+    if (!kind)
+        return 0;
+    inside = rest;
+    kind = shmlog_token_(&inside, &token);
+    if (kind != '(' && kind != '{' && !(kind == '.' && token.at[0] == ':'))
+        return 0;
+    *text = rest;
+    return 1;
+}
+/* Split a call's text at its commas into at most `most` arguments; how many there are. `angles`:
+ * those of templates are brackets. */
+SHMLOG_COLD_ uint32_t shmlog_split_(struct shmlog_part_ text, int angles,
+                                    struct shmlog_part_ *ret_arguments, uint32_t most);
+SHMLOG_COLD_ uint32_t shmlog_split_(struct shmlog_part_ text, int angles,
+                                    struct shmlog_part_ *ret_arguments, uint32_t most)
+{
+    struct shmlog_part_ token, inside, argument = {NULL, NULL};
+    char kind, before = 0;
+    uint32_t count = 0;
+
+    do {
+        kind = shmlog_token_(&text, &token);
+        if (kind == '(' || kind == '[' || kind == '{') {
+            argument.at = argument.at ? argument.at : token.at;
+            shmlog_skip_brackets_(&text, &inside);
+            argument.end = text.at;
+        } else if (kind && kind != ',') {
+            argument.at = argument.at ? argument.at : token.at;
+            if (angles && kind == '<' && before == 'a')
+                shmlog_skip_angles_(&text);
+            argument.end = text.at;
+        } else {
+            if (count < most)
+                ret_arguments[count] = argument;
+            count++;
+            argument.at = argument.end = NULL;
+        }
+        before = kind;
+    } while (kind);
+    return count;
 }
 
-SHMLOG_COLD_ void shmlog_add_names_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site);
-SHMLOG_COLD_ void shmlog_add_names_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site)
+/* The name of an expression, by the rule above; empty: it has none. */
+SHMLOG_COLD_ struct shmlog_part_ shmlog_name_of_(struct shmlog_part_ text, int depth);
+SHMLOG_COLD_ struct shmlog_part_ shmlog_name_of_(struct shmlog_part_ text, int depth)
 {
-    const char *p = site->text ? shmlog_argument_end_(site->text) : NULL;
+    const struct shmlog_part_ none = {NULL, NULL};
+    /* of the operand that is being read: its name, the brackets that may be the operand */
+    struct shmlog_part_ name = none, brackets = none, found = none, token, inside;
+    int begun = 0, opens = 0; /* `opens`: the name is a cast, its brackets are the operand */
+    char kind;
 
-    for (uint32_t i = 1; i <= site->args; i++) {
+    do {
+        kind = shmlog_token_(&text, &token);
+        if (kind == 'a' && !shmlog_is_one_of_(&token, "true false NULL nullptr")) {
+            opens = shmlog_is_one_of_(&token,
+                                      "static_cast dynamic_cast const_cast reinterpret_cast bool "
+                                      "char short int long float double unsigned signed");
+            name = opens ? none : token;
+            brackets = none;
+            begun = 1;
+        } else if (kind == 'a' || kind == '0') {
+            begun = 1;
+        } else if (kind == '(' || kind == '{' || kind == '[') {
+            shmlog_skip_brackets_(&text, &inside);
+            if (kind == '[' && !begun) {
+                /* a lambda: the rest of the operand is its parts */
+                while ((kind = shmlog_token_(&text, &token)) == '(' || kind == '{')
+                    shmlog_skip_brackets_(&text, &inside);
+                if (kind)
+                    text.at = token.at;
+                kind = ' ';
+            } else if (!name.at && (kind == '(' || opens)) {
+                brackets = inside; /* those before them were a cast */
+                opens = 0;
+            }
+            begun = 1;
+        } else if (kind == '<' && (name.at || opens) && shmlog_skip_angles_(&text)) {
+            continue;
+        } else if (kind != '.' && begun) {
+            if (!name.at && brackets.at && depth > 0)
+                name = shmlog_name_of_(brackets, depth - 1);
+            if (name.at && found.at &&
+                (name.end - name.at != found.end - found.at ||
+                 memcmp(name.at, found.at, (size_t)(name.end - name.at)) != 0))
+                return none;
+            found = name.at ? name : found;
+            name = brackets = none;
+            begun = opens = 0;
+        }
+    } while (kind);
+    return found;
+}
+
+/* Is it SHMLOG_NAMED(), or what that expands to? Then its name and value. */
+SHMLOG_COLD_ int shmlog_given_name_(struct shmlog_part_ text, struct shmlog_part_ *ret_name,
+                                    struct shmlog_part_ *ret_value);
+SHMLOG_COLD_ int shmlog_given_name_(struct shmlog_part_ text, struct shmlog_part_ *ret_name,
+                                    struct shmlog_part_ *ret_value)
+{
+    struct shmlog_part_ token, inside, parts[2];
+    char kind = shmlog_token_(&text, &token);
+
+    if (kind == 'a' && shmlog_is_one_of_(&token, "SHMLOG_NAMED")) {
+        if (shmlog_token_(&text, &token) != '(')
+            return 0;
+    } else {
+        if (kind != '(' || shmlog_token_(&text, &token) != '(')
+            return 0;
+        shmlog_skip_brackets_(&text, &inside);
+        if (inside.end - inside.at != 4 || memcmp(inside.at, "void", 4) != 0)
+            return 0;
+    }
+    if (text.end[-1] != ')')
+        return 0;
+    text.end--; /* the bracket that closes it */
+    if (shmlog_split_(text, 1, parts, 2) != 2 || !parts[0].at)
+        return 0;
+    *ret_value = parts[1];
+    ret_name->at = NULL;
+    while ((kind = shmlog_token_(&parts[0], &token)) == '0')
+        if (*token.at == '"' && token.end - token.at > 2) {
+            ret_name->at = token.at + 1;
+            ret_name->end = token.end - 1;
+        }
+    return !kind && ret_name->at;
+}
+
+/* Write a number below 100; how many digits it has. */
+SHMLOG_INLINE_ size_t shmlog_digits_(char *ret_text, uint32_t n)
+{
+    size_t size = 0;
+
+    if (n > 9)
+        ret_text[size++] = (char)('0' + n / 10);
+    ret_text[size++] = (char)('0' + n % 10);
+    return size;
+}
+/* Add the name of argument i, made unique among those from byte `first` on. */
+SHMLOG_COLD_ void shmlog_add_name_(struct shmlog_blob_ *blob, uint32_t first, const char *name,
+                                   size_t size);
+SHMLOG_COLD_ void shmlog_add_name_(struct shmlog_blob_ *blob, uint32_t first, const char *name,
+                                   size_t size)
+{
+    char suffix[4] = "_";
+    size_t suffix_size = 0; /* none at first, then _2, _3, ... */
+    uint32_t n = 1;
+    int taken;
+
+    do {
+        const char *at = (const char *)blob->bytes + first;
+        const char *const end = (const char *)blob->bytes + blob->size;
+
+        if (n > 1)
+            suffix_size = 1 + shmlog_digits_(suffix + 1, n);
+        n++;
+        for (taken = 0; at < end && !taken; at += strlen(at) + 1)
+            taken = strlen(at) == size + suffix_size && memcmp(at, name, size) == 0 &&
+                    memcmp(at + size, suffix, suffix_size) == 0;
+    } while (taken && n <= SHMLOG_RAW_FIELDS_MAX);
+    shmlog_blob_put_(blob, name, size);
+    shmlog_blob_add_(blob, suffix, suffix_size);
+}
+
+/* Add the names of a call's values; of a message, then what the source says of each, where that is
+ * not the name. Returns the site's further flags. */
+SHMLOG_COLD_ uint16_t shmlog_add_names_(struct shmlog_blob_ *blob,
+                                        const struct shmlog_callsite_ *site, uint32_t args,
+                                        const char *const *names);
+SHMLOG_COLD_ uint16_t shmlog_add_names_(struct shmlog_blob_ *blob,
+                                        const struct shmlog_callsite_ *site, uint32_t args,
+                                        const char *const *names)
+{
+    struct shmlog_part_ part[1 + SHMLOG_ARGS_MAX], text = {NULL, NULL};
+    const uint32_t first = blob->size;
+    uint16_t flags = 0;
+    int split = 0;
+
+    if (site->text) {
+        text.at = site->text;
+        text.end = text.at + strlen(text.at);
+        split = shmlog_split_(text, 0, part, 1 + SHMLOG_ARGS_MAX) == 1 + args ||
+                shmlog_split_(text, 1, part, 1 + SHMLOG_ARGS_MAX) == 1 + args;
+    }
+    for (uint32_t i = 1; i <= args; i++) {
+        char number[6] = "arg";
+        struct shmlog_part_ name = {NULL, NULL}, value;
+
+        if (site->fields)
+            name.at = site->fields[i - 1].name;
+        else if (names)
+            name.at = names[i];
+        else if (split && shmlog_given_name_(part[i], &name, &value))
+            part[i] = value;
+        else if (split)
+            name = shmlog_name_of_(part[i], 4);
+        if (name.at && !name.end)
+            name.end = name.at + strlen(name.at);
+        if (!name.at) {
+            name.at = number;
+            name.end = number + 3 + shmlog_digits_(number + 3, i);
+        }
         /* keep room for the terminators of those that follow */
-        blob->limit = SHMLOG_SITE_MAX - (site->args - i);
-        if (site->fields) {
-            shmlog_blob_add_(blob, site->fields[i - 1].name, strlen(site->fields[i - 1].name));
-        } else if (site->names) {
-            shmlog_blob_add_(blob, site->names[i], strlen(site->names[i]));
-        } else {
-            const char *from = p && *p == ',' ? p + 1 : "";
-            const char *to;
+        blob->limit = SHMLOG_SITE_MAX - (args - i) - (split ? args : 0);
+        shmlog_add_name_(blob, first, name.at, (size_t)(name.end - name.at));
+    }
+    for (uint32_t round = 0; split && round < 2; round++) {
+        const char *name = (const char *)blob->bytes + first;
 
-            while (*from == ' ' || *from == '\t' || *from == '\n')
-                from++;
-            p = to = shmlog_argument_end_(from);
-            while (to > from && (to[-1] == ' ' || to[-1] == '\t' || to[-1] == '\n'))
-                to--;
-            shmlog_blob_add_(blob, from, (size_t)(to - from));
+        for (uint32_t i = 1; i <= args; i++, name += strlen(name) + 1) {
+            size_t size = (size_t)(part[i].end - part[i].at);
+
+            if (strlen(name) == size && memcmp(name, part[i].at, size) == 0)
+                size = 0;
+            if (!round && size)
+                flags = SHMLOG_SITE_FLAG_EXPRESSIONS;
+            blob->limit = SHMLOG_SITE_MAX - (args - i);
+            if (round && flags)
+                shmlog_blob_add_(blob, part[i].at, size);
         }
     }
+    return flags;
 }
 
 /* Put together a site as it lies in the arena. */
 SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site,
+                                     const uint8_t *types, const char *const *names,
                                      const char *function);
 SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shmlog_callsite_ *site,
+                                     const uint8_t *types, const char *const *names,
                                      const char *function)
 {
     const char *const strings[] = {site->format, site->file, function, site->category};
@@ -2865,23 +3661,22 @@ SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shm
     memset(&head, 0, sizeof(head));
     head.kind = site->kind;
     head.level = site->level;
-    head.flags = site->flags;
-    head.args = site->args;
+    head.args = types ? types[0] : site->field_count;
     head.line = site->line;
     head.record_size = site->record_size;
     blob->size = sizeof(head);
-    for (uint32_t i = 1; i <= site->args; i++) {
+    for (uint32_t i = 1; i <= head.args; i++) {
         struct shmlog_site_arg arg;
 
         memset(&arg, 0, sizeof(arg));
-        if (site->fields) {
+        if (!types) {
             arg.type = site->fields[i - 1].type;
             arg.offset = site->fields[i - 1].offset;
             arg.size = site->fields[i - 1].size;
         } else {
-            const uint32_t width = shmlog_width_(shmlog_stored_type_(site, i));
+            const uint32_t width = shmlog_width_(shmlog_stored_type_(site, types, i));
 
-            arg.type = shmlog_stored_type_(site, i);
+            arg.type = shmlog_stored_type_(site, types, i);
             offset = (offset + width - 1) & ~(width - 1);
             arg.offset = (uint16_t)offset;
             arg.size = (uint16_t)width;
@@ -2894,7 +3689,7 @@ SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shm
         blob->limit = limits[i];
         shmlog_blob_add_(blob, strings[i], strlen(strings[i]));
     }
-    shmlog_add_names_(blob, site);
+    head.flags = (uint16_t)(site->flags | shmlog_add_names_(blob, site, head.args, names));
     head.size = (uint16_t)blob->size;
     memcpy(blob->bytes, &head, sizeof(head));
 }
@@ -2948,7 +3743,19 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
     return 0;
 }
 
+/* A call that is lost since its site is not in the table. */
+SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
+SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
+{
+    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
+    (void)shmlog_thread_state_(log);
+    shmlog_count_lost_(log);
+}
+
+/* Returns the site's word, 0 if the table is full, which it stays. `names`: of an event's fields,
+ * from names[1] on, else NULL. Threads that register the same site store the same. */
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                            const uint8_t *types, const char *const *names,
                                             const char *function, uint64_t key)
 {
     struct shmlog_blob_ blob;
@@ -2957,72 +3764,44 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
 
     if (site->kind == SHMLOG_SITE_PRINTF)
         shmlog_parse_format_(site);
-    shmlog_build_site_(&blob, site, function);
+    __atomic_store_n(&site->types, types, __ATOMIC_RELAXED);
+    shmlog_build_site_(&blob, site, types, names, function);
     id = shmlog_publish_site_(log, &blob);
     word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
-    /* release: how[] before it */
+    /* release: types and how[] before it */
     shmlog_store_release_(&site->word, word | (id ? key : key - 1));
     return word;
 }
 
-/* A call that is lost since its site is not in the table. */
-SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
+SHMLOG_OUTLINE_ struct shmlog_target_
+shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uint8_t *types,
+                    const char *const *names, const char *function)
 {
-    __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], 1, __ATOMIC_RELAXED);
-    (void)shmlog_thread_state_(log);
-    shmlog_count_lost_(log);
-}
-
-/* The attachment that a call with `log` goes to, and the word of its site there. NULL: the call is
- * lost, and counted. */
-SHMLOG_INLINE_ struct shmlog *shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                                  const char *function, uint64_t *ret_word)
-{
-    struct shmlog *const current = shmlog_current_(log);
+    struct shmlog_target_ to;
     uint64_t key = SHMLOG_SITE_KEY_LATER_, word;
 
+    to.log = shmlog_current_(log);
+    to.word = 0;
     /* Loaded once: if the segment of `log` goes meanwhile, that key must not get into a site. */
-    if (current)
-        key = shmlog_load_relaxed_(&current->local.site_key);
+    if (to.log)
+        key = shmlog_load_relaxed_(&to.log->local.site_key);
     if (key == SHMLOG_SITE_KEY_LATER_) {
         __atomic_fetch_add(&log->local.follow->missed, 1, __ATOMIC_RELAXED);
         pthread_setspecific(log->local.follow->waited_key,
                             (void *)(uintptr_t)(shmlog_waited_(log->local.follow) + 1));
-        return NULL;
+        to.log = SHMLOG_NULL_;
+        return to;
     }
     word = shmlog_load_acquire_(&site->word);
-    *ret_word = word ^ key;
-    if (shmlog_is_word_(*ret_word))
-        return current;
-    *ret_word = word == key - 1 ? 0 /* tried before */
-                                : shmlog_register_site_(current, site, function, key);
-    if (*ret_word)
-        return current;
-    shmlog_no_site_(current);
-    return NULL;
-}
-
-SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                           const char *function, struct shmlog_staged_ *stage,
-                                           const struct shmlog_value_ *values, int timed,
-                                           uint64_t time)
-{
-    uint64_t word = 0;
-
-    log = shmlog_find_target_(log, site, function, &word);
-    if (log)
-        shmlog_put_here_(log, site, word, stage, values, timed, time);
-}
-
-SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                               const void *data, size_t size, int timed,
-                                               uint64_t time)
-{
-    uint64_t word = 0;
-
-    log = shmlog_find_target_(log, site, "", &word);
-    if (log)
-        shmlog_put_raw_here_(log, site, word, data, size, timed, time);
+    if ((uint32_t)(word ^ key) == 0)
+        to.word = word ^ key;
+    else if (word != key - 1) /* else tried before */
+        to.word = shmlog_register_site_(to.log, site, types, names, function, key);
+    if (!to.word) {
+        shmlog_no_site_(to.log);
+        to.log = SHMLOG_NULL_;
+    }
+    return to;
 }
 
 /* ---- Full rings, long records ---- */
@@ -3302,7 +4081,7 @@ SHMLOG_INLINE_ size_t shmlog_string_size_(const struct shmlog_callsite_ *site,
                                           size_t limit)
 {
     const char *const s = (const char *)(uintptr_t)values[i].bits;
-    const uint32_t how = site->kind == SHMLOG_SITE_PRINTF ? site->how[i - 1] : SHMLOG_HOW_STRING_;
+    const uint32_t how = shmlog_how_(site, i);
     size_t most = limit + 1;
     const void *end;
 
@@ -3321,15 +4100,16 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
                                       const struct shmlog_value_ *values, int timed, uint64_t time)
 {
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
+    const uint8_t *const types = __atomic_load_n(&site->types, __ATOMIC_RELAXED);
     uint32_t offset = SHMLOG_PAYLOAD_ARGS, end = SHMLOG_PAYLOAD_ARGS;
 
-    for (uint32_t i = 1; i <= site->args; i++) {
-        const uint32_t width = shmlog_width_(shmlog_stored_type_(site, i));
+    for (uint32_t i = 1; i <= types[0]; i++) {
+        const uint32_t width = shmlog_width_(shmlog_stored_type_(site, types, i));
 
         end = ((end + width - 1) & ~(width - 1)) + width;
     }
-    for (uint32_t i = 1; i <= site->args; i++) {
-        const uint8_t type = shmlog_stored_type_(site, i);
+    for (uint32_t i = 1; i <= types[0]; i++) {
+        const uint8_t type = shmlog_stored_type_(site, types, i);
         const uint32_t width = shmlog_width_(type);
         const uint32_t aligned = (offset + width - 1) & ~(width - 1);
 
@@ -3362,16 +4142,14 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
 
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
-                                          const void *data, size_t size, int timed, uint64_t time)
+                                          const void *data, int timed, uint64_t time)
 {
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
-    const uint32_t end = SHMLOG_PAYLOAD_RAW + site->record_size;
 
-    size = size < site->record_size ? size : site->record_size; /* not the declared struct */
     shmlog_image_zero_(image, SHMLOG_PAYLOAD_ARGS, SHMLOG_PAYLOAD_RAW);
-    shmlog_image_put_(image, SHMLOG_PAYLOAD_RAW, data, size);
-    shmlog_image_zero_(image, SHMLOG_PAYLOAD_RAW + (uint32_t)size, end);
-    shmlog_image_commit_(log, thread, image, end, id, timed, time);
+    shmlog_image_put_(image, SHMLOG_PAYLOAD_RAW, data, site->record_size);
+    shmlog_image_commit_(log, thread, image, SHMLOG_PAYLOAD_RAW + site->record_size, id, timed,
+                         time);
 }
 
 /* ---- Attaching ---- */
@@ -4680,5 +5458,7 @@ SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log)
 }
 
 SHMLOG_END_C_
+
+#pragma GCC diagnostic pop
 
 #endif /* SHMLOG_H */

@@ -103,6 +103,12 @@ static int parse_strings(struct file_site *site)
         if (!site->name[i])
             return -EBADMSG;
     }
+    for (unsigned i = 0; i < site->args; i++) {
+        const char *more =
+            site->flags & SHMLOG_SITE_FLAG_EXPRESSIONS ? next_string(&at, end) : NULL;
+
+        site->expression[i] = more && *more ? more : site->name[i];
+    }
     return 0;
 }
 

@@ -25,6 +25,7 @@ struct file_site {
     /* into `bytes` */
     const char *format, *file, *function, *category;
     const char *name[FILE_SITE_ARGS_MAX];
+    const char *expression[FILE_SITE_ARGS_MAX]; /* in the source; the name, if there is no other */
     size_t size;
     uint8_t bytes[SHMLOG_SITE_MAX]; /* last: tables allocate only the first `size` of them, so
                                        never copy a whole struct file_site */

@@ -5,8 +5,12 @@
  */
 #include "tests/checks/header_use.h"
 
+static struct shmlog *volatile no_log;
+
 uint64_t use_other(void)
 {
-    use_all(NULL);
-    return shmlog_lost(NULL);
+    struct shmlog *const log = no_log;
+
+    use_all(log);
+    return shmlog_lost(log);
 }

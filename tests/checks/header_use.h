@@ -21,12 +21,14 @@ SHMLOG_RECORD(use_fill_record, struct use_fill, SHMLOG_INFO, SHMLOG_TRADE, "fill
 
 static inline void use_levels(struct shmlog *log)
 {
+    const void *const address = log;
+
     shmlog_trace(log, "trace");
     shmlog_debug(log, "debug %d", 1);
     shmlog_info(log, "info %s %d", "one", 2);
     shmlog_warn(log, "warn %.2f", 1.5);
     shmlog_error(log, "error %c", 'x');
-    shmlog_critical(log, "critical %p", (void *)log);
+    shmlog_critical(log, "critical %p", address);
     shmlog_info_at(log, shmlog_now(log), "at %d", 1);
     shmlog_log(log, SHMLOG_INFO, SHMLOG_ORDER, "order %lu px %.2f qty %u side %c", 1ul, 2.5, 3u,
                'B');
@@ -42,11 +44,13 @@ static inline void use_types(struct shmlog *log)
     const long long ll = -3;
     const unsigned long long ull = 3;
     const float f = 1.5f;
+    const double wide = 1.5;
     const char *text = "text";
+    const void *const address = text;
     char array[8] = "array";
 
-    shmlog_info(log, "%d %u %d %u %lld %llu %f", sc, uc, s, us, ll, ull, (double)f);
-    shmlog_info(log, "%s %s %.*s %p", text, array, 3, text, (const void *)text);
+    shmlog_info(log, "%d %u %d %u %lld %llu %f", sc, uc, s, us, ll, ull, wide);
+    shmlog_info(log, "%s %s %.*s %p", text, array, 3, text, address);
     shmlog_info(log, "%d %d %d %d %d %d %d %d %d %d %d %d %d %d %d %d", 1, 2, 3, 4, 5, 6, 7, 8, 9,
                 10, 11, 12, 13, 14, 15, 16);
     shmlog_event(log, SHMLOG_INFO, SHMLOG_RISK, "limit", "account", 7, "used", 0.5, "name", text,

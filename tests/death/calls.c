@@ -256,8 +256,6 @@ int live(void *arg)
             the_log->local.ring_of_cpu[l->cpu] = thread->ring = &the_log->local.none;
         if (l->no_cpu)
             the_log->local.cpus = (uint32_t)l->cpu, thread->ring = &the_log->local.none;
-        if (l->odd_size)
-            small_record.record_size = sizeof(struct raw_small) + 8;
         if (l->busy)
             ring->busy = 1;
         if (l->elsewhere) {

@@ -74,7 +74,6 @@ struct life {
     bool no_ring;      /* the core has no ring */
     bool no_cpu;       /* the core's number is beyond the table */
     bool no_log;       /* the segment was not there: a NULL log */
-    bool odd_size;     /* the struct is declared longer than it is */
     bool gone;         /* it had claimed a ring whose file was cut short */
     bool busy;         /* the owned ring is busy: as if in a handler */
     bool gave_up;      /* a wait ran out before */

@@ -23,15 +23,15 @@ static bool in_list(const char *symbol, const char *const list[])
 
 bool choice_is_private(const char *symbol)
 {
-    static const char *const list[] = {"shmlog_put_",        "shmlog_parse_format_",
-                                       "shmlog_blob_add_",   "shmlog_argument_end_",
-                                       "shmlog_add_names_",  "shmlog_build_site_",
-                                       "shmlog_start_time_", "shmlog_read_file_",
-                                       "shmlog_sys_",        "shmlog_block_signals_",
-                                       "shmlog_unblock_",    "shmlog_random_",
-                                       "shmlog_path_",       "shmlog_find_segment_",
-                                       "shmlog_init_local_", "shmlog_check_control_",
-                                       "shmlog_table_fits_", NULL};
+    static const char *const list[] = {
+        "shmlog_put_",           "shmlog_parse_format_", "shmlog_blob_",
+        "shmlog_token_",         "shmlog_quoted_end_",   "shmlog_skip_",
+        "shmlog_split_",         "shmlog_name_of_",      "shmlog_given_name_",
+        "shmlog_is_one_of_",     "shmlog_add_name",      "shmlog_build_site_",
+        "shmlog_start_time_",    "shmlog_read_file_",    "shmlog_sys_",
+        "shmlog_block_signals_", "shmlog_unblock_",      "shmlog_random_",
+        "shmlog_path_",          "shmlog_find_segment_", "shmlog_init_local_",
+        "shmlog_check_control_", "shmlog_table_fits_",   NULL};
 
     return in_list(symbol, list);
 }
@@ -116,10 +116,16 @@ static const char *reason_of(const char *symbol)
         {"shmlog_unmap_", "detaching"},
         {"shmlog_detach_", "detaching"},
         {"shmlog_parse_format_", "conversions that these formats do not have"},
-        {"shmlog_argument_end_", "texts of arguments that these calls do not have"},
-        {"shmlog_add_names_", "texts of arguments that these calls do not have"},
+        {"shmlog_token_", "texts of arguments that these calls do not have"},
+        {"shmlog_quoted_end_", "texts of arguments that these calls do not have"},
+        {"shmlog_skip_", "texts of arguments that these calls do not have"},
+        {"shmlog_split_", "texts of arguments that these calls do not have"},
+        {"shmlog_name_of_", "texts of arguments that these calls do not have"},
+        {"shmlog_given_name_", "texts of arguments that these calls do not have"},
+        {"shmlog_is_one_of_", "texts of arguments that these calls do not have"},
+        {"shmlog_add_name", "texts of arguments that these calls do not have"},
         {"shmlog_put_long_", "strings that are NULL or cut, arguments of other types"},
-        {"shmlog_put_raw_long_", "structs that are too long"},
+        {"shmlog_put_raw_long_", "structs of other sizes"},
         {"shmlog_path_", "paths that are too long, rings with high numbers"},
         {"shmlog_folder_trusted_", "segments looked up by name: here a path is given"},
         {"shmlog_find_segment_", "segments looked up by name: here a path is given"},

@@ -200,8 +200,6 @@ const struct scene scenes[] = {
     {"struct of several slots, level off", CALL_RAW_LONG, BRIEF, .shortage = SHORT_LEVEL, .end = END_NOTHING},
     {"struct of several slots, last slot", CALL_RAW_LONG, .position = RING_SLOTS - 1, .brief = true},
     {"struct of several slots, owned, last slot", CALL_RAW_LONG, .position = RING_SLOTS - 1, .brief = true, OWN},
-    {"struct, of another size", CALL_RAW, BRIEF, .life = {.odd_size = true}},
-    {"struct, of another size, in a forked child", CALL_RAW, BRIEF, .life = {.odd_size = true, .fresh_thread = true}},
     {"registered already", CALL_REGISTER, BRIEF},
     {"open, no TSC, no ring", CALL_OPEN, .clock = SHMLOG_CLOCK_MONOTONIC, .end = END_DROPPED, .new_sites = true, .brief = true},
     {"no TSC, in a forked child", CALL_ONE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,

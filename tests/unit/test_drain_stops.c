@@ -83,6 +83,7 @@ Test(drain, more_gaps_than_the_queue_holds)
 Test(drain, dictionary_larger_than_an_entry)
 {
     struct shm_params params = kit_params();
+    static const uint8_t no_types[] = {0};
     struct tally *t;
     char format[801], name[251];
 
@@ -103,8 +104,8 @@ Test(drain, dictionary_larger_than_an_entry)
         uint32_t id;
 
         snprintf(format, sizeof(format), "%u %0790u", i, i);
-        id = shmlog_word_id_(
-            shmlog_register_site_(log_handle, &site, "f", log_handle->local.site_key));
+        id = shmlog_word_id_(shmlog_register_site_(log_handle, &site, no_types, NULL, "f",
+                                                   log_handle->local.site_key));
         cr_assert_neq(id, 0);
         slot.site = id | 1u << SHMLOG_SITE_SLOTS_SHIFT;
         cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_state_(log_handle), &slot, 1,

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/producer_kit.h"
 
+#include "tests/unit/producer_cpp.h"
+
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -110,6 +112,74 @@ Test(producer_args, floats)
     cr_assert_eq(kit_site.arg[0].type, SHMLOG_TYPE_F32);
     cr_assert_eq(kit_value[0].f, (double)-FLT_MAX);
     cr_assert(isnan(kit_value[1].f));
+}
+
+/* What _Generic does not know: gcc's bit-fields have types of their own. */
+Test(producer_args, unusual_types)
+{
+    const struct {
+        int small : 3;
+        unsigned flags : 5;
+        long long wide : 40;
+        unsigned long long wider : 48;
+        _Bool on : 1;
+    } bits = {-2, 31, -5000000000, 5000000000, 1};
+    _Atomic int atomic = -9;
+    const volatile signed char qualified = -3;
+
+    shmlog_event(logger, SHMLOG_INFO, "c", "n", "small", bits.small, "flags", bits.flags, "wide",
+                 bits.wide, "wider", bits.wider, "on", bits.on, "atomic", atomic, "qualified",
+                 qualified);
+    shmlog_info(logger, "%d %u", bits.small, bits.flags);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, (uint64_t)-2);
+    cr_assert_eq(kit_value[1].u, 31);
+    expect(2, SHMLOG_TYPE_I64, (uint64_t)-5000000000);
+    expect(3, SHMLOG_TYPE_U64, 5000000000);
+    cr_assert_eq(kit_value[4].u, 1);
+    expect(5, SHMLOG_TYPE_I32, (uint64_t)-9);
+    expect(6, SHMLOG_TYPE_I8, (uint64_t)-3);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, (uint64_t)-2);
+    cr_assert_eq(kit_value[1].u, 31);
+}
+
+static int calls;
+
+static int call(void)
+{
+    return ++calls;
+}
+
+/* Each argument is evaluated once, in order, and only if the level is on. */
+Test(producer_args, evaluated_once)
+{
+    shmlog_info(logger, "%d %d %s", call(), call(), (call(), "x"));
+    shmlog_event(logger, SHMLOG_INFO, "c", "n", "a", call(), "b", call());
+    cr_assert_eq(calls, 5);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, 1);
+    expect(1, SHMLOG_TYPE_I32, 2);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, 4);
+    expect(1, SHMLOG_TYPE_I32, 5);
+    cr_assert_eq(shmlog_set_level(logger, SHMLOG_ERROR), 0);
+    shmlog_info(logger, "%d", call());
+    cr_assert_eq(calls, 5);
+}
+
+/* A format that the compiler's check lets pass: no pointer is followed, whatever it points to. */
+Test(producer_args, positional)
+{
+    const char *volatile const nowhere = (const char *)1;
+
+    shmlog_info(logger, "%%1$ %1$p", nowhere);
+    shmlog_info(logger, "%%1$ %2$s %1$p", nowhere, "text");
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_POINTER, 1);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_POINTER, 1);
+    cr_assert_eq(kit_site.arg[1].type, SHMLOG_TYPE_POINTER);
 }
 
 static void function(void)
@@ -291,6 +361,68 @@ Test(producer_args, callers_time)
     for (unsigned i = 0; i < 3; i++) {
         cr_assert(kit_take());
         cr_assert_eq(load64(kit_payload + SHMLOG_PAYLOAD_TIME), 12345 + i);
+    }
+}
+
+/* ---- C++ ---- */
+
+static void expect_name(unsigned i, const char *name)
+{
+    cr_assert_str_eq(kit_site.name[i], name);
+}
+
+/* Commas that are no call's, for C++; temporaries live until the record is stored. */
+Test(producer_args, cpp_commas)
+{
+    cpp_commas(logger);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.args, 4);
+    expect(0, SHMLOG_TYPE_I32, 4);
+    expect(1, SHMLOG_TYPE_I32, 7);
+    expect(2, SHMLOG_TYPE_I32, 7);
+    expect_text(3, "a temporary that is too long for a string's own bytes", 53, false);
+    expect_name(0, "both");
+    expect_name(1, "b");
+    expect_name(2, "arg3");
+    expect_name(3, "c_str");
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_I32, 4);
+    expect(1, SHMLOG_TYPE_I32, 6);
+    expect(2, SHMLOG_TYPE_I32, 8);
+    expect_name(2, "lambda");
+}
+
+Test(producer_args, cpp_types)
+{
+    cpp_types(logger);
+    cr_assert(kit_take());
+    expect(0, SHMLOG_TYPE_U8, 2);
+    cr_assert_eq(kit_value[1].u, 1);
+    expect(2, SHMLOG_TYPE_I64, (uint64_t)-7);
+    expect(3, SHMLOG_TYPE_I32, (uint64_t)-3);
+    expect(4, SHMLOG_TYPE_I32, 5);
+    expect(5, SHMLOG_TYPE_F64, f64(1.25));
+    expect(6, SHMLOG_TYPE_POINTER, 0);
+    expect(7, SHMLOG_TYPE_I32, 'x');
+    expect_text(8, "array", 5, false);
+    expect(9, SHMLOG_TYPE_U16, 9);
+    expect(10, SHMLOG_TYPE_BOOL, 1);
+    cr_assert(kit_take());
+    for (unsigned i = 0; i < 5; i++) {
+        cr_assert_eq(kit_site.arg[i].type, SHMLOG_TYPE_POINTER, "argument %u", i);
+        cr_assert_neq(kit_value[i].u, 1, "argument %u", i);
+    }
+    expect(2, SHMLOG_TYPE_POINTER, (uintptr_t)cpp_types);
+    expect(3, SHMLOG_TYPE_POINTER, (uintptr_t)cpp_types);
+}
+
+Test(producer_args, cpp_records)
+{
+    cpp_records(logger);
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert(kit_take());
+        cr_assert_eq(kit_site.kind, SHMLOG_SITE_RAW);
+        expect(0, SHMLOG_TYPE_U64, 77);
     }
 }
 

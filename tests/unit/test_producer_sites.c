@@ -41,33 +41,162 @@ Test(producer_sites, what_is_registered)
     cr_assert_str_eq(kit_site.file, __FILE__);
     cr_assert_str_eq(kit_site.function, __func__);
     cr_assert_str_eq(kit_site.category, "order");
-    expect_name(0, "1");
+    expect_name(0, "arg1");
+    cr_assert_str_eq(kit_site.expression[0], "1");
 }
 
+static void expect_expression(unsigned i, const char *expression)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_str_eq(kit_site.expression[i], expression, "expression %u is '%s', not '%s'", i,
+                     kit_site.expression[i], expression);
+}
+
+struct book {
+    struct {
+        int px;
+    } level[2];
+    int qty, *top;
+    struct book *next;
+};
+
+/* The last identifier that stands in no brackets. */
 Test(producer_sites, names_from_the_source)
 {
-    const int order[2] = {1, 2};
-    const struct {
-        int qty;
-    } all = {4}, *const o = &all;
+    struct book all = {{{7}, {8}}, 4, &all.qty, &all}, *const o = &all;
+    const int order[2] = {1, 2}, i = 0;
+    int n = 0;
 
-    shmlog_info(logger, "comma, \"quoted, %d\" (%d %d %s %c %d %d", order[two(0, 1)], two(1, 2),
-                (int)all.qty, "a, b", ',', o->qty, ((struct { int x, y; }){5, 6}).y);
+    shmlog_info(logger, "comma, \"quoted, %d\" %d %d %d %d %d", order[two(0, 0)], two(1, 2),
+                (int)all.next->level[i].px, o->qty, ((struct { int x, y; }){5, 6}).y, *o->top);
     shmlog_info(logger,
                 "spread"
-                ", over lines %d %s",
-                /* a comment, too */ two(1, 2) + 1, ")\\\"(");
+                ", over lines %d %d %d %d %d %d",
+                /* a comment, too */ -(long)i == 0, (int)(n), n++, !n, (o->next)->next->qty, ~n);
     cr_assert(kit_take());
-    expect_name(0, "order[two(0, 1)]");
-    expect_name(1, "two(1, 2)");
-    expect_name(2, "(int)all.qty");
-    expect_name(3, "\"a, b\"");
-    expect_name(4, "','");
-    expect_name(5, "o->qty");
-    expect_name(6, "((struct { int x, y; }){5, 6}).y");
+    expect_name(0, "order");
+    expect_expression(0, "order[two(0, 0)]");
+    expect_name(1, "two");
+    expect_name(2, "px");
+    expect_expression(2, "(int)all.next->level[i].px");
+    expect_name(3, "qty");
+    expect_name(4, "y");
+    expect_expression(4, "((struct { int x, y; }){5, 6}).y");
+    expect_name(5, "top");
     cr_assert(kit_take());
-    expect_name(0, "two(1, 2) + 1");
-    expect_name(1, "\")\\\\\\\"(\"");
+    expect_name(0, "i");
+    expect_expression(0, "-(long)i == 0");
+    expect_name(1, "n");
+    expect_name(2, "n_2");
+    expect_name(3, "n_3");
+    expect_name(4, "qty");
+    expect_name(5, "n_4");
+    expect_expression(5, "~n");
+}
+
+/* Literals, and what has more names than one, are called by their position. */
+Test(producer_sites, names_by_position)
+{
+    const int a = 1, b = 2;
+
+    shmlog_info(logger, "%d %s %c %d %d %d %s %f %d %s", 5, "price, collar", ',', a + b, a * a,
+                a < b, a ? "yes" : "no", 1.5e+3, ({ b; }), "BS" + (a % 2));
+    shmlog_info(logger, "%s %d %d %d %d %d %d %d %d %d %d %d", ")\\\"(", 2, 3, 4, 5, 6, 7, 8, 9, 10,
+                11, 12);
+    cr_assert(kit_take());
+    expect_name(0, "arg1");
+    expect_name(1, "arg2");
+    expect_expression(1, "\"price, collar\"");
+    expect_name(2, "arg3");
+    expect_name(3, "arg4");
+    expect_expression(3, "a + b");
+    expect_name(4, "a");
+    expect_name(5, "arg6");
+    expect_name(6, "a_2");
+    expect_name(7, "arg8");
+    expect_name(8, "arg9");
+    expect_expression(8, "({ b; })");
+    expect_name(9, "a_3");
+    cr_assert(kit_take());
+    expect_name(0, "arg1");
+    expect_expression(0, "\")\\\\\\\"(\"");
+    expect_name(11, "arg12");
+}
+
+#define PASSED_ON(log, ...) shmlog_info(log, __VA_ARGS__)
+
+/* Names given in the call; another macro between it and the header does not lose them. */
+Test(producer_sites, names_given)
+{
+    const struct book book = {.qty = 4};
+    int evaluated = 0;
+
+    shmlog_info(logger, "%d %s %d", SHMLOG_NAMED("order_qty", book.qty),
+                SHMLOG_NAMED("why", "x, y"), SHMLOG_NAMED("order_qty", ++evaluated));
+    PASSED_ON(logger, "%d %d", SHMLOG_NAMED("order qty", book.qty), book.qty);
+    shmlog_event(logger, SHMLOG_INFO, "c", "event", "qty", 1, "qty", 2, "qty_2", 3, "", 4);
+    cr_assert_eq(evaluated, 1);
+    cr_assert(kit_take());
+    expect_name(0, "order_qty");
+    expect_expression(0, "book.qty");
+    expect_name(1, "why");
+    expect_expression(1, "\"x, y\"");
+    expect_name(2, "order_qty_2");
+    cr_assert_eq(kit_value[2].u, 1);
+    cr_assert(kit_take());
+    expect_name(0, "order qty");
+    expect_expression(0, "(book.qty)");
+    expect_name(1, "qty");
+    cr_assert(kit_take());
+    expect_name(0, "qty");
+    expect_name(1, "qty_2");
+    expect_name(2, "qty_2_2");
+    expect_name(3, "");
+    cr_assert_not(kit_site.flags & SHMLOG_SITE_FLAG_EXPRESSIONS);
+}
+
+static void expect_parsed(const char *text, uint32_t args, const char *names)
+{
+    struct shmlog_callsite_ site = {.format = "", .text = text};
+    struct shmlog_blob_ blob = {.size = 0};
+    char joined[512] = "";
+
+    shmlog_add_names_(&blob, &site, args, NULL);
+    for (const char *at = (const char *)blob.bytes; args--; at += strlen(at) + 1) {
+        strcat(joined, *joined ? " " : "");
+        strcat(joined, at);
+    }
+    cr_assert_str_eq(joined, names, "'%s' has '%s', not '%s'", text, joined, names);
+}
+
+/* What only C++ has, and what is not C at all. */
+Test(producer_sites, names_of_other_text)
+{
+    expect_parsed("\"f\", px.value(), ns::side(), this->id_, *this", 4, "value side id_ this");
+    expect_parsed("\"f\", g<int, int>(1), std::get<0>(t), v<a, b>::value", 3, "g get value");
+    expect_parsed("\"f\", a < b, c > (d)", 2, "arg1 arg2");
+    expect_parsed("\"f\", a < b, x, c > d", 3, "arg1 x arg3");
+    expect_parsed("\"f\", static_cast<double>(o.px), int(qty), uint8_t{flags}", 3,
+                  "px qty uint8_t");
+    expect_parsed("\"f\", [&, a] (int x, int y) { return x, y; }(1, z), [] { return 1; }()", 2,
+                  "arg1 arg2");
+    expect_parsed("\"f\", P{1, 2}.a, nullptr, true, 1'000'000, u8\"a,b\", L','", 6,
+                  "a arg2 arg3 arg4 arg5 arg6");
+    expect_parsed("R\"x({\"a\", %d)x\", a, R\"(,\")\"", 2, "a arg2");
+    expect_parsed("\"f\", sizeof(x), sizeof x, (a), ((b)), (const char *)c, &d[0]", 6,
+                  "sizeof x a b c d");
+    expect_parsed("\"f\", (((((((((deep)))))))))", 1, "arg1");
+    /* fewer or more arguments than there are, brackets without end, nothing */
+    expect_parsed("\"f\", a", 2, "arg1 arg2");
+    expect_parsed("\"f\", a, b", 1, "arg1");
+    expect_parsed("\"f\", a((((", 1, "a");
+    expect_parsed("\"f\", \"a", 1, "arg1");
+    expect_parsed("\"f\", a)), b", 1, "arg1");
+    expect_parsed("", 1, "arg1");
+    expect_parsed("\"f\", ", 1, "arg1");
+    expect_parsed("\"f\", SHMLOG_NAMED(, SHMLOG_NAMED, ((void)", 1, "SHMLOG_NAMED");
+    expect_parsed("\"f\", SHMLOG_NAMED(\"\", x), ((void)\"\" \"y\", (z)), ((int)\"n\", (z))", 3,
+                  "SHMLOG_NAMED y z");
 }
 
 #define TIMES_4(s) s s s s
