@@ -273,12 +273,11 @@ static const struct definition *find(const char *name, size_t n)
     return NULL;
 }
 
-/* Not those that are online, nor those that this process may run on: others come online later, and
- * producers run where the collector does not. */
-uint32_t options_possible_cpus(uint32_t *ret_cpus)
+/* A list of the kernel's, or, without /sys, as many cores as there are configured. */
+static uint32_t kernel_cpus(const char *path, uint32_t *ret_cpus)
 {
     char text[4096] = "";
-    FILE *const f = fopen("/sys/devices/system/cpu/possible", "re");
+    FILE *const f = fopen(path, "re");
     uint32_t count = 0;
     int n = -EINVAL;
 
@@ -293,6 +292,17 @@ uint32_t options_possible_cpus(uint32_t *ret_cpus)
     for (long i = sysconf(_SC_NPROCESSORS_CONF); i > 0 && count < OPTIONS_CPUS_MAX; i--, count++)
         ret_cpus[count] = count;
     return count;
+}
+
+/* Not those that this process may run on: producers run where the collector does not. */
+uint32_t options_possible_cpus(uint32_t *ret_cpus)
+{
+    return kernel_cpus("/sys/devices/system/cpu/possible", ret_cpus);
+}
+
+uint32_t options_online_cpus(uint32_t *ret_cpus)
+{
+    return kernel_cpus("/sys/devices/system/cpu/online", ret_cpus);
 }
 
 static enum options_result check(struct options *o, FILE *err)
@@ -330,7 +340,8 @@ static enum options_result check(struct options *o, FILE *err)
                 (unsigned long long)o->outbox_bytes);
         return OPTIONS_WRONG;
     }
-    if (!o->cpu_count)
+    o->cpus_by_default = !o->cpu_count;
+    if (o->cpus_by_default)
         o->cpu_count = options_possible_cpus(o->cpus);
     return OPTIONS_RUN;
 }

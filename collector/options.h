@@ -19,6 +19,7 @@ struct options {
     const char *output;
     uint32_t cpus[OPTIONS_CPUS_MAX]; /* that get a ring */
     uint32_t cpu_count;
+    bool cpus_by_default; /* nobody asked for just these */
     uint64_t ring_bytes;
     uint32_t spare_rings;
     uint64_t page_kib; /* 0: auto */
@@ -51,8 +52,9 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
 /* "0-3,8": ascending or not, no number twice; all < OPTIONS_CPUS_MAX. How many, or -EINVAL. */
 int options_cpu_list(const char *text, uint32_t *ret_cpus);
 
-/* The cores that this machine has or may get while it runs, those below OPTIONS_CPUS_MAX: how many,
- * at least 1. */
+/* The cores that this machine has or may get while it runs, or those that it has now; those below
+ * OPTIONS_CPUS_MAX. Returns how many, at least 1. */
 uint32_t options_possible_cpus(uint32_t *ret_cpus);
+uint32_t options_online_cpus(uint32_t *ret_cpus);
 
 #endif

@@ -54,6 +54,27 @@ static int find_group(struct pipeline *p, int *ret_group)
     return 0;
 }
 
+/* No room for a ring of each core that this machine may get: those that it has now have to do,
+ * unless the user asked for just these cores. */
+static bool take_fewer_cores(struct pipeline *p)
+{
+    static uint32_t cpus[OPTIONS_CPUS_MAX];
+    const uint32_t count = options_online_cpus(cpus), before = p->options.cpu_count;
+    char line[200];
+
+    if (!p->options.cpus_by_default || count >= before)
+        return false;
+    memcpy(p->options.cpus, cpus, count * sizeof(cpus[0]));
+    p->options.cpu_count = count;
+    snprintf(
+        line, sizeof(line),
+        "no room for rings of all %u cores that are possible here: only the %u that are online "
+        "get one; cores that come later take spare rings, see --spare-rings",
+        before, count);
+    pipeline_say(line);
+    return true;
+}
+
 static int open_segment(struct pipeline *p)
 {
     const struct options *const o = &p->options;
@@ -81,6 +102,10 @@ static int open_segment(struct pipeline *p)
     if (r < 0)
         return pipeline_fail(p, r, "--segment %s: %s", o->segment, shm_strerror(r));
     r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
+    if ((r == -ENOSPC || r == -ENOMEM) && take_fewer_cores(p)) {
+        params.cpu_count = o->cpu_count;
+        r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
+    }
     if (r < 0)
         return pipeline_fail(p, r, "%s%s", *why ? why : shm_strerror(r),
                              r == -SHM_ERR_FOREIGN || r == -SHM_ERR_OLDER || r == -SHM_ERR_NEWER
