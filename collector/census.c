@@ -91,7 +91,7 @@ static uint64_t state_of(uint64_t claim)
 /* What is known of an entry without asking /proc; LIVING: ask. */
 static enum stage stage_of_claim(uint64_t claim)
 {
-    return state_of(claim) == SHMLOG_PRODUCER_DEAD       ? READ
+    return state_of(claim) >= SHMLOG_PRODUCER_DEAD       ? READ
            : state_of(claim) == SHMLOG_PRODUCER_DETACHED ? GONE
                                                          : LIVING;
 }
@@ -232,15 +232,16 @@ static void bury(struct census *c)
     free_rings(c, UNREAD);
     for (uint32_t i = 0; i < c->segment->geometry.producers_max; i++) {
         struct entry *const e = &c->entry[i];
-        const uint64_t claim = (e->claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DEAD;
+        const uint64_t claim =
+            (e->claim & ~UINT64_C(0xffffffff)) |
+            (state_of(e->claim) == SHMLOG_PRODUCER_DETACHED ? SHMLOG_PRODUCER_LEFT
+                                                            : SHMLOG_PRODUCER_DEAD);
 
         if (e->stage != UNREAD)
             continue;
         if (state_of(e->claim) == SHMLOG_PRODUCER_FILLING) {
             e->stage = LEAVING;
             c->free++;
-        } else if (state_of(e->claim) == SHMLOG_PRODUCER_DETACHED) {
-            e->stage = READ; /* and goes on saying so */
         } else if (claim_becomes(c, i, claim)) {
             e->claim = claim;
             e->stage = READ;

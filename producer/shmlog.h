@@ -22,6 +22,9 @@
 
 /* C and C++ share this text, so casts are C's; users may ask for warnings about that. */
 #pragma GCC diagnostic push
+#if defined(__cplusplus) && __cplusplus < 201703L
+#error "shmlog.h needs C++17 or newer"
+#endif
 #ifdef __cplusplus
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Weffc++" /* operator, and members that are set later */
@@ -349,7 +352,8 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_clock_pair) == 32, "clock pair");
 /* A thread of a process that logs. claim is 0 in a free entry, else tid << 32 | SHMLOG_PRODUCER_*;
  * it is claimed with a compare-and-swap and freed by the collector alone: when the slots of all
  * records of a dead thread were overwritten, or earlier if the table gets short, but not before the
- * records were read. id = use << 16 | (index + 1), a new one at each use of the entry.
+ * records were read. Who registers when none is free takes one that is DEAD or LEFT: the living
+ * need a name more than the dead. id = use << 16 | (index + 1), a new one at each use of the entry.
  * While the entry is being filled in, its claim alone says whose it is: bits 8-31 are then the low
  * ones of pid_ns, so that an entry whose owner died over it can be told and freed. */
 struct shmlog_producer {
@@ -380,6 +384,7 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, rings_missing) == 100, "m
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
 #define SHMLOG_PRODUCER_DETACHED 3u /* shmlog_close() was called */
 #define SHMLOG_PRODUCER_DEAD 4u     /* the collector found it dead, and has read its records */
+#define SHMLOG_PRODUCER_LEFT 5u     /* DETACHED, and the collector has read its records */
 #define SHMLOG_PRODUCER_STATE 0xffu /* the bits of a claim that are one of these */
 #define SHMLOG_PRODUCER_FILLING_CLAIM(tid, pid_ns) \
     ((uint64_t)(tid) << 32 | ((pid_ns)&0xffffffu) << 8 | SHMLOG_PRODUCER_FILLING)
@@ -580,7 +585,7 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
  *     of a thread and of a call site. An alternate signal stack has to have that much.
  *   - A child of vfork() must not log: it runs on its parent's thread-local state while the kernel
  *     guards no sequences of its own. A handler that forks in the middle of a log call must not
- *     return in the child, if the thread owns a ring.
+ *     return in the child: the child would finish its parent's call.
  *   - A handler that leaves a log call by siglongjmp() leaves its thread's owned ring busy: the
  *     thread's further records are counted as lost (per-core rings do not mind).
  *   - Each program or shared object takes 48 bytes of static thread-local storage. glibc has room
@@ -709,16 +714,15 @@ SHMLOG_NAME_(shmlog_build_site_) SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(s
 SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
 SHMLOG_NAME_(shmlog_copy_state_) SHMLOG_NAME_(shmlog_count_full_) SHMLOG_NAME_(shmlog_count_lost_)
 SHMLOG_NAME_(shmlog_detach_) SHMLOG_NAME_(shmlog_end_thread_) SHMLOG_NAME_(shmlog_find_producer_)
-SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_target_)
-SHMLOG_NAME_(shmlog_find_thread_) SHMLOG_NAME_(shmlog_folder_trusted_)
-SHMLOG_NAME_(shmlog_follow_round_) SHMLOG_NAME_(shmlog_follow_thread_)
-SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME_(shmlog_guard_) SHMLOG_NAME_(shmlog_hand_over_)
-SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_) SHMLOG_NAME_(shmlog_is_one_of_)
-SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_key_) SHMLOG_NAME_(shmlog_leave_ring_)
-SHMLOG_NAME_(shmlog_leave_segment_) SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_)
-SHMLOG_NAME_(shmlog_lose_ring_) SHMLOG_NAME_(shmlog_lose_segment_)
-SHMLOG_NAME_(shmlog_lost_in_dead_) SHMLOG_NAME_(shmlog_make_empty_)
-SHMLOG_NAME_(shmlog_make_room_) SHMLOG_NAME_(shmlog_map_control_)
+SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_thread_)
+SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_follow_round_)
+SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME_(shmlog_guard_)
+SHMLOG_NAME_(shmlog_hand_over_) SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_)
+SHMLOG_NAME_(shmlog_is_one_of_) SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_key_)
+SHMLOG_NAME_(shmlog_leave_ring_) SHMLOG_NAME_(shmlog_leave_segment_)
+SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
+SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_lost_in_dead_)
+SHMLOG_NAME_(shmlog_make_empty_) SHMLOG_NAME_(shmlog_make_room_) SHMLOG_NAME_(shmlog_map_control_)
 SHMLOG_NAME_(shmlog_map_private_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_map_rings_)
 SHMLOG_NAME_(shmlog_may_copy_) SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_name_of_)
 SHMLOG_NAME_(shmlog_nap_) SHMLOG_NAME_(shmlog_new_producer_) SHMLOG_NAME_(shmlog_new_state_)
@@ -726,7 +730,8 @@ SHMLOG_NAME_(shmlog_no_site_) SHMLOG_NAME_(shmlog_on_bus_) SHMLOG_NAME_(shmlog_o
 SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shmlog_open_threads_)
 SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_)
 SHMLOG_NAME_(shmlog_path_add_) SHMLOG_NAME_(shmlog_path_add_number_)
-SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_long_)
+SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_elsewhere_)
+SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_elsewhere_)
 SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_quoted_end_) SHMLOG_NAME_(shmlog_random_)
 SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
 SHMLOG_NAME_(shmlog_register_site_) SHMLOG_NAME_(shmlog_release_bus_)
@@ -881,9 +886,10 @@ struct shmlog_callsite_ {
     uint16_t flags;
     uint8_t kind, level, field_count;
     const struct shmlog_field_ *fields; /* raw records */
-    /* Stored at registration, before the word: */
-    const uint8_t *types;          /* types[0]: number of arguments, types[1..]: theirs */
-    uint16_t how[SHMLOG_ARGS_MAX]; /* what the format makes of a char *: SHMLOG_HOW_* */
+    /* What the format makes of a char *, SHMLOG_HOW_*: stored at registration, before the word. The
+     * site of an inline function may serve several shared objects; so nothing that it keeps may
+     * point into the one that registered it, which may be unloaded. */
+    uint16_t how[SHMLOG_ARGS_MAX];
 };
 struct shmlog_field_ {
     const char *name;
@@ -1058,15 +1064,17 @@ struct shmlog_value_;
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const uint8_t *types, const char *const *names,
                                             const char *function, uint64_t key);
-/* Where a call goes whose site is not known to be the attachment's: it is registered, or the log is
- * one that stands for another attachment, SHMLOG_OPEN_LATER. */
-struct shmlog_target_ {
-    struct shmlog *log; /* NULL: the call is lost, and counted */
-    uint64_t word;      /* of the site there */
-};
-SHMLOG_OUTLINE_ struct shmlog_target_
-shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uint8_t *types,
-                    const char *const *names, const char *function);
+/* A call whose site is not known to be the attachment's: it is registered, or the log is one that
+ * stands for another attachment, SHMLOG_OPEN_LATER. */
+struct shmlog_staged_;
+SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                           const uint8_t *types, const char *const *names,
+                                           const char *function, struct shmlog_staged_ *stage,
+                                           const struct shmlog_value_ *values, int timed,
+                                           uint64_t time);
+SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                               const void *data, size_t size, int timed,
+                                               uint64_t time);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
 SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
                                                     uint32_t probes);
@@ -1084,8 +1092,9 @@ SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uin
                                           uint64_t w7, int timed, uint64_t time);
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                      const struct shmlog_callsite_ *site, uint32_t id,
-                                      const struct shmlog_value_ *values, int timed, uint64_t time);
+                                      const struct shmlog_callsite_ *site, const uint8_t *types,
+                                      uint32_t id, const struct shmlog_value_ *values, int timed,
+                                      uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
                                           const void *data, int timed, uint64_t time);
@@ -1738,7 +1747,7 @@ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type, struct shmlog_val
 SHMLOG_INLINE_ int shmlog_site_word_(const struct shmlog *log, const struct shmlog_callsite_ *site,
                                      uint64_t *ret_word)
 {
-    /* pairs with the release in shmlog_register_site_(), for types and how[] */
+    /* pairs with the release in shmlog_register_site_(), for how[] */
     const uint64_t word = shmlog_load_acquire_(&site->word);
 
     *ret_word = word ^ SHMLOG_LOAD_KEY_(&log->local.site_key);
@@ -1750,13 +1759,13 @@ SHMLOG_INLINE_ uint32_t shmlog_word_id_(uint64_t word)
 }
 
 SHMLOG_INLINE_ void shmlog_put_word_(struct shmlog *log, const struct shmlog_callsite_ *site,
-                                     struct shmlog_staged_ *stage,
+                                     const uint8_t *types, struct shmlog_staged_ *stage,
                                      const struct shmlog_value_ *values, uint64_t word, int timed,
                                      uint64_t time)
 {
     if (stage->longer)
-        shmlog_put_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), values, timed,
-                         time);
+        shmlog_put_long_(log, shmlog_thread_state_(log), site, types, shmlog_word_id_(word), values,
+                         timed, time);
     else
         shmlog_commit_one_(log, &stage->words, word, stage->offset, timed, time);
 }
@@ -1769,15 +1778,14 @@ SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *sit
 {
     uint64_t word;
 
-    if (!shmlog_site_word_(log, site, &word)) {
-        const struct shmlog_target_ to = shmlog_find_target_(log, site, types, names, function);
+    if (shmlog_site_word_(log, site, &word)) {
+        shmlog_put_word_(log, site, types, stage, values, word, timed, time);
+    } else {
+        struct shmlog_staged_ copy = *stage; /* the other one stays in registers */
 
-        log = to.log;
-        word = to.word;
-        if (!log)
-            return;
+        shmlog_put_elsewhere_(log, site, types, names, function, &copy,
+                              stage->longer ? values : SHMLOG_NULL_, timed, time);
     }
-    shmlog_put_word_(log, site, stage, values, word, timed, time);
 }
 
 /* ---- Values of a call ----
@@ -2023,19 +2031,17 @@ SHMLOG_INLINE_ void shmlog_send_(struct shmlog *log, struct shmlog_callsite_ *si
 {
     uint64_t word;
 
-    if (!shmlog_site_word_(log, site, &word)) {
+    if (shmlog_site_word_(log, site, &word)) {
+        shmlog_put_word_(log, site, shmlog_types_<T...>::codes, fields.to.stage, fields.to.v, word,
+                         timed, time);
+    } else {
+        struct shmlog_staged_ copy = *fields.to.stage;
         const char *names[SHMLOG_ARGS_MAX + 1] = {};
 
         fields.names(names);
-        const struct shmlog_target_ to =
-            shmlog_find_target_(log, site, shmlog_types_<T...>::codes, names, function);
-
-        log = to.log;
-        word = to.word;
-        if (!log)
-            return;
+        shmlog_put_elsewhere_(log, site, shmlog_types_<T...>::codes, names, function, &copy,
+                              copy.longer ? fields.to.v : nullptr, timed, time);
     }
-    shmlog_put_word_(log, site, fields.to.stage, fields.to.v, word, timed, time);
 }
 template <class Before, class... T>
 SHMLOG_INLINE_ void shmlog_send_(struct shmlog *, struct shmlog_callsite_ *, const char *,
@@ -2205,7 +2211,7 @@ SHMLOG_STATIC_INLINE_ void shmlog_check_format_(const char *format, ...)
 #define SHMLOG_CALLSITE_(kind_, level_, category_, flags_, size_, format_, text_, count_, fields_) \
     {                                                                                              \
         0, "" format_, __FILE__, "" category_, text_, __LINE__, (size_), (flags_), (kind_),        \
-            (level_), (count_), fields_, SHMLOG_NULL_,                                             \
+            (level_), (count_), fields_,                                                           \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \
@@ -2514,22 +2520,10 @@ template <class T> struct shmlog_record_ {
 #define shmlog_record(log, record, data) SHMLOG_RAW_(log, record, data, 0, 0)
 #define shmlog_record_at(log, ticks, record, data) SHMLOG_RAW_(log, record, data, 1, ticks)
 
-SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                    const volatile void *data, size_t size, int timed,
-                                    uint64_t time)
+SHMLOG_INLINE_ void shmlog_put_raw_word_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                         const void *from, size_t size, uint64_t word, int timed,
+                                         uint64_t time)
 {
-    const void *const from = (const void *)(uintptr_t)data;
-    uint64_t word;
-
-    if (!shmlog_site_word_(log, site, &word)) {
-        const struct shmlog_target_ to =
-            shmlog_find_target_(log, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
-
-        log = to.log;
-        word = to.word;
-        if (!log)
-            return;
-    }
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW) {
         struct shmlog_words_ w = {0, 0, 0, 0, 0, 0};
 
@@ -2540,6 +2534,18 @@ SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ 
         shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), from,
                              timed, time);
     }
+}
+SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                    const volatile void *data, size_t size, int timed,
+                                    uint64_t time)
+{
+    const void *const from = (const void *)(uintptr_t)data;
+    uint64_t word;
+
+    if (shmlog_site_word_(log, site, &word))
+        shmlog_put_raw_word_(log, site, from, size, word, timed, time);
+    else
+        shmlog_put_raw_elsewhere_(log, site, from, size, timed, time);
 }
 #ifdef __cplusplus
 /* T is the record's alone: `data` has to be a pointer to it, or convert to one. */
@@ -2695,7 +2701,7 @@ SHMLOG_COLD_ void shmlog_unblock_signals_(uint64_t before)
  * opened with SHMLOG_OPEN_LATER stands for one attachment after the other. It is itself the first
  * one if the segment was there, else an empty one: private memory in the place of the control file.
  * As long as it is attached itself, calls go the straight way. Otherwise its site key is that of no
- * segment, so that each call comes to shmlog_find_target_(), which takes the attachment of the
+ * segment, so that each call comes to shmlog_put_elsewhere_(), which takes the attachment of the
  * moment, or counts the call.
  *
  * A thread looks for the segment every 20 ms. It makes attachments, publishes them with one store,
@@ -2720,7 +2726,9 @@ struct shmlog_follow_ {
 
 SHMLOG_INLINE_ uint64_t shmlog_waited_(const struct shmlog_follow_ *follow)
 {
-    return (uint64_t)(uintptr_t)pthread_getspecific(follow->waited_key);
+    const void *const value = pthread_getspecific(follow->waited_key);
+
+    return (uint64_t)(uintptr_t)value;
 }
 
 /* The attachment behind `log`, NULL if there is none. */
@@ -2794,6 +2802,14 @@ SHMLOG_INLINE_ void *shmlog_table_(struct shmlog *log, uint64_t offset)
     return (uint8_t *)&log->control + offset;
 }
 
+/* May a thread take the entry? `kept`: also one that is kept for the names of the dead. */
+SHMLOG_INLINE_ int shmlog_may_take_(uint64_t claim, int kept)
+{
+    const uint64_t state = claim & SHMLOG_PRODUCER_STATE;
+
+    return !claim || (kept && state >= SHMLOG_PRODUCER_DEAD && state <= SHMLOG_PRODUCER_LEFT);
+}
+
 /* Fill in a fresh entry of the producer table for the calling thread, one from `begin` on and
  * before `end`; its id, 0 if none is free. */
 SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
@@ -2804,12 +2820,14 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
 
-    for (uint32_t i = begin; i < end; i++) {
+    for (uint64_t n = 0; n < 2 * (uint64_t)(end - begin); n++) {
+        const int kept = n >= end - begin; /* the second time around */
+        const uint32_t i = begin + (uint32_t)(kept ? n - (end - begin) : n);
         struct shmlog_producer *const p = &table[i];
-        uint64_t none = 0;
+        uint64_t before = shmlog_load_relaxed_(&p->claim);
         uint32_t used, id;
 
-        if (shmlog_load_relaxed_(&p->claim))
+        if (!shmlog_may_take_(before, kept))
             continue;
         /* before the claim: whoever dies over it must be found */
         used = shmlog_load32_relaxed_(&log->control.producers_used);
@@ -2817,7 +2835,7 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
                !__atomic_compare_exchange_n(&log->control.producers_used, &used, i + 1, 1,
                                             __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             ;
-        if (!__atomic_compare_exchange_n(&p->claim, &none,
+        if (!__atomic_compare_exchange_n(&p->claim, &before,
                                          SHMLOG_PRODUCER_FILLING_CLAIM(tid, log->local.pid_ns), 0,
                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             continue;
@@ -2898,7 +2916,9 @@ SHMLOG_INLINE_ uint64_t shmlog_nameless_(uint64_t key, uint64_t lost)
 }
 SHMLOG_INLINE_ uint64_t shmlog_value_of_thread_(const struct shmlog *log)
 {
-    return (uint64_t)(uintptr_t)pthread_getspecific(log->local.thread_key);
+    const void *const value = pthread_getspecific(log->local.thread_key);
+
+    return (uint64_t)(uintptr_t)value;
 }
 SHMLOG_INLINE_ int shmlog_is_nameless_(const struct shmlog *log, uint64_t value)
 {
@@ -3091,7 +3111,7 @@ SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log)
     if (!state && shmlog_is_nameless_(log, shmlog_value_of_thread_(log))) {
         begin = __atomic_fetch_add(&log->local.producer_probe, 1, __ATOMIC_RELAXED) % end;
         end = begin + 1;
-        if (shmlog_load_relaxed_(&table[begin].claim))
+        if (!shmlog_may_take_(shmlog_load_relaxed_(&table[begin].claim), 1))
             return &log->local.nameless;
     }
     shmlog_register_(log, begin, end);
@@ -3764,16 +3784,20 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
 
     if (site->kind == SHMLOG_SITE_PRINTF)
         shmlog_parse_format_(site);
-    __atomic_store_n(&site->types, types, __ATOMIC_RELAXED);
     shmlog_build_site_(&blob, site, types, names, function);
     id = shmlog_publish_site_(log, &blob);
     word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
-    /* release: types and how[] before it */
+    /* release: how[] before it */
     shmlog_store_release_(&site->word, word | (id ? key : key - 1));
     return word;
 }
 
-SHMLOG_OUTLINE_ struct shmlog_target_
+/* Where such a call goes. */
+struct shmlog_target_ {
+    struct shmlog *log; /* NULL: the call is lost, and counted */
+    uint64_t word;      /* of the site there */
+};
+SHMLOG_INLINE_ struct shmlog_target_
 shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uint8_t *types,
                     const char *const *names, const char *function)
 {
@@ -3802,6 +3826,28 @@ shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uin
         to.log = SHMLOG_NULL_;
     }
     return to;
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                           const uint8_t *types, const char *const *names,
+                                           const char *function, struct shmlog_staged_ *stage,
+                                           const struct shmlog_value_ *values, int timed,
+                                           uint64_t time)
+{
+    const struct shmlog_target_ to = shmlog_find_target_(log, site, types, names, function);
+
+    if (to.log)
+        shmlog_put_word_(to.log, site, types, stage, values, to.word, timed, time);
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
+                                               const void *data, size_t size, int timed,
+                                               uint64_t time)
+{
+    const struct shmlog_target_ to = shmlog_find_target_(log, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
+
+    if (to.log)
+        shmlog_put_raw_word_(to.log, site, data, size, to.word, timed, time);
 }
 
 /* ---- Full rings, long records ---- */
@@ -4096,11 +4142,11 @@ SHMLOG_INLINE_ size_t shmlog_string_size_(const struct shmlog_callsite_ *site,
 }
 
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                      const struct shmlog_callsite_ *site, uint32_t id,
-                                      const struct shmlog_value_ *values, int timed, uint64_t time)
+                                      const struct shmlog_callsite_ *site, const uint8_t *types,
+                                      uint32_t id, const struct shmlog_value_ *values, int timed,
+                                      uint64_t time)
 {
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
-    const uint8_t *const types = __atomic_load_n(&site->types, __ATOMIC_RELAXED);
     uint32_t offset = SHMLOG_PAYLOAD_ARGS, end = SHMLOG_PAYLOAD_ARGS;
 
     for (uint32_t i = 1; i <= types[0]; i++) {

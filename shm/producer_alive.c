@@ -112,7 +112,7 @@ enum shm_alive shm_thread_alive(uint32_t pid, uint32_t tid, uint64_t start, uint
 
 enum shm_alive shm_producer_alive(const struct shmlog_producer *producer)
 {
-    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DEAD)
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) >= SHMLOG_PRODUCER_DEAD)
         return SHM_DEAD;
     if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
         return filling_alive(producer->claim, shm_pid_ns());

@@ -174,7 +174,7 @@ static bool producer_in_use(const struct shmlog_producer *producer)
 {
     uint32_t state = producer->claim & SHMLOG_PRODUCER_STATE;
 
-    if (producer->claim == 0 || state == SHMLOG_PRODUCER_DETACHED)
+    if (producer->claim == 0 || state == SHMLOG_PRODUCER_DETACHED || state == SHMLOG_PRODUCER_LEFT)
         return false;
     switch (shm_producer_alive(producer)) {
     case SHM_ALIVE:

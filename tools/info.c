@@ -143,7 +143,8 @@ const char *info_alive(const struct shmlog_producer *producer)
 {
     if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)
         return "attaching";
-    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DETACHED)
+    if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_DETACHED ||
+        (producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_LEFT)
         return "detached";
     switch (shm_producer_alive(producer)) {
     case SHM_ALIVE:

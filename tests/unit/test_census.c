@@ -106,7 +106,7 @@ static bool is_kept(uint32_t index)
 {
     const uint64_t state = entry(index).claim & SHMLOG_PRODUCER_STATE;
 
-    return state == SHMLOG_PRODUCER_DEAD || state == SHMLOG_PRODUCER_DETACHED;
+    return state == SHMLOG_PRODUCER_DEAD || state == SHMLOG_PRODUCER_LEFT;
 }
 
 static bool name_is_known(uint32_t id)
