@@ -93,6 +93,8 @@ static int add_file(struct gathering *gathering, const char *path, bool listed)
         goto no_memory;
     file->identity = *file_reader_identity(reader);
     file->part = ends_in(path, SUFFIX PART);
+    file->whole = file_reader_whole(reader);
+    file->size = file_reader_size(reader);
     set->files++;
     file_reader_close(reader);
     return 0;
@@ -141,11 +143,28 @@ static int compare_files(const void *a, const void *b)
     return strcmp(one->path, two->path);
 }
 
-/* The same file given twice, or seen under both its names while it was renamed. */
-static void drop_repeated(struct fileset *set)
+/* Copies of one file next to each other, the one to read first: a sealed copy has all that the file
+ * ever had, and of others the longest has most. */
+static int compare_copies(const void *a, const void *b)
+{
+    const struct fileset_file *one = a, *two = b;
+    int order = memcmp(one->identity.file_uuid, two->identity.file_uuid, 16);
+
+    if (order)
+        return order;
+    if (one->whole != two->whole)
+        return one->whole ? -1 : 1;
+    if (one->size != two->size)
+        return one->size > two->size ? -1 : 1;
+    return strcmp(one->path, two->path);
+}
+
+/* The same file given twice, copied in part, or seen under both its names while it was renamed. */
+static void drop_copies(struct fileset *set)
 {
     size_t kept = 0;
 
+    qsort(set->file, set->files, sizeof(*set->file), compare_copies);
     for (size_t i = 0; i < set->files; i++) {
         struct fileset_file *file = &set->file[i];
 
@@ -176,9 +195,10 @@ int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse,
         fileset_done(&set);
         return r;
     }
-    if (set.files)
+    if (set.files) {
+        drop_copies(&set);
         qsort(set.file, set.files, sizeof(*set.file), compare_files);
-    drop_repeated(&set);
+    }
     *ret_set = set;
     return 0;
 }

@@ -11,10 +11,13 @@
 struct fileset_file {
     char *path;
     struct file_identity identity;
-    bool part; /* NAME.shmlog.part: being written, or left by a collector that died */
+    bool part;  /* NAME.shmlog.part: being written, or left by a collector that died */
+    bool whole; /* a sound trailer stands at its end */
+    uint64_t size;
 };
 
-/* Files of one segment are next to each other, by number. */
+/* Files of one segment are next to each other, by number. Of several copies of a file (files with
+ * one uuid), the set has one: a whole one, else the longest. */
 struct fileset {
     struct fileset_file *file;
     size_t files;

@@ -319,6 +319,11 @@ bool file_reader_whole(const struct file_reader *reader)
     return reader->seal_begin != 0;
 }
 
+uint64_t file_reader_size(const struct file_reader *reader)
+{
+    return reader->source.size;
+}
+
 /* ---- Pieces ---- */
 
 int file_reader_next(struct file_reader *reader, struct file_piece *ret_piece)

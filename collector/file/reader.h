@@ -38,6 +38,8 @@ bool file_reader_sealed_bad(const struct file_reader *reader);
 /* Does a sound trailer stand at the end, as of opening? A file that was sealed has one, unless it
  * was cut or damaged there. */
 bool file_reader_whole(const struct file_reader *reader);
+/* In bytes, as of opening or of the last look at its end. */
+uint64_t file_reader_size(const struct file_reader *reader);
 /* Did making the list show that the index, though sound, is not that of the file's pieces? The list
  * says so as well, by a damaged piece at its end. */
 bool file_reader_index_lies(const struct file_reader *reader);

@@ -248,9 +248,9 @@ static inline void log_kit_seal(struct log_kit_file *file, bool bad)
                  0);
 }
 
-/* Write it to DIRECTORY/NAME, and free it. */
-static inline void log_kit_file_end(struct log_kit_file *file, const char *directory,
-                                    const char *name)
+/* Write its first `size` bytes to DIRECTORY/NAME. */
+static inline void log_kit_write(const struct log_kit_file *file, size_t size,
+                                 const char *directory, const char *name)
 {
     char path[512];
     FILE *f;
@@ -258,8 +258,15 @@ static inline void log_kit_file_end(struct log_kit_file *file, const char *direc
     snprintf(path, sizeof(path), "%s/%s", directory, name);
     f = fopen(path, "we");
     cr_assert_not_null(f);
-    cr_assert_eq(fwrite(file->buffer.data, 1, file->buffer.size, f), file->buffer.size);
+    cr_assert_eq(fwrite(file->buffer.data, 1, size, f), size);
     fclose(f);
+}
+
+/* Write it to DIRECTORY/NAME, and free it. */
+static inline void log_kit_file_end(struct log_kit_file *file, const char *directory,
+                                    const char *name)
+{
+    log_kit_write(file, file->buffer.size, directory, name);
     file_buffer_done(&file->buffer);
     file_sites_done(&file->sites);
     file_index_close(file->index);

@@ -227,6 +227,29 @@ Test(cursor, repeated_blocks_come_once)
     cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 50 ");
 }
 
+/* Copies of one file: the sealed one is read, else the longest, whatever their names are. */
+Test(cursor, reads_the_best_copy)
+{
+    char path[512];
+    size_t half;
+
+    begin(1, 1);
+    BLOCK(0, 1, 10, 20);
+    half = file.buffer.size;
+    BLOCK(0, 1, 30, 40);
+    log_kit_write(&file, half, directory, "b.shmlog.part");
+    log_kit_write(&file, half - 1, directory, "a.shmlog.part");
+    cr_expect_str_eq(read_all(NULL, all), "10 20 ");
+    log_kit_seal(&file, false);
+    end("c.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 ");
+    /* A longer one without a seal: zeros for what comes after the blocks. */
+    snprintf(path, sizeof(path), "%s/b.shmlog.part", directory);
+    cr_assert_eq(truncate(path, 1 << 20), 0);
+    cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 ");
+    cr_expect_eq(damages, 0);
+}
+
 Test(cursor, bounds_of_time_and_level)
 {
     struct cursor_options options = all;

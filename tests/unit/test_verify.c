@@ -128,6 +128,17 @@ Test(verify, whole_and_balanced)
     expect_good("produced=31 written=23 dropped=8 in_ring=0\n");
 }
 
+/* A copy that is not whole does not hide the file, whatever its name is. */
+Test(verify, reads_the_sealed_copy)
+{
+    begin(1);
+    block(0, 10);
+    log_kit_write(&file, file.buffer.size, directory, "0.shmlog");
+    block(0, 2);
+    finish("1.shmlog");
+    expect_good("produced=12 written=12 dropped=0 in_ring=0\n");
+}
+
 /* Retention removed the first file: what was in it still counts. */
 Test(verify, first_file_removed)
 {
