@@ -147,6 +147,8 @@ int file_dictionary_add(struct file_dictionary *dictionary, const uint8_t *frame
         return add_site(dictionary, frame, size);
     case FILE_KIND_PRODUCER:
         memcpy(&producer, frame, sizeof(producer));
+        if (!producer.producer.id) /* of records whose producer is unknown */
+            return 0;
         return add_producer(dictionary, &producer.producer);
     case FILE_KIND_CLOCK:
         memcpy(&clock, frame, sizeof(clock));

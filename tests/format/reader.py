@@ -264,7 +264,9 @@ class File:
             except Damaged:
                 pass  # of an unknown site
         elif frame.kind == PRODUCER:
-            self.producers[struct.unpack_from("<I", frame.bytes, 40)[0]] = producer_of(frame)
+            producer_id, = struct.unpack_from("<I", frame.bytes, 40)
+            if producer_id:
+                self.producers[producer_id] = producer_of(frame)
         elif frame.kind == CLOCK:
             ticks, ns, error = struct.unpack_from("<3Q", frame.bytes, 32)
             self.pairs.setdefault(ticks, (ticks, ns, error))

@@ -419,6 +419,27 @@ Test(damage, unknown_codec_costs_its_block, .init = make_file, .fini = drop_file
     free(copy);
 }
 
+/* Id 0 is that of records whose producer is unknown: no piece of the dictionary may give them one.
+ */
+Test(damage, no_producer_has_id_0, .init = make_file, .fini = drop_file)
+{
+    struct shmlog_producer producer = {.id = 0, .pid = 77, .process = "nobody"};
+    struct file_buffer frame = {0};
+    struct file_reader *reader;
+    struct file_piece piece;
+
+    cr_assert_eq(file_put_producer(encoder, identity.file_uuid, &producer, &frame), 0);
+    cr_assert_eq(see_inserted(piece_end[8], frame.data, frame.size).damaged, 0);
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    do
+        cr_assert_eq(file_reader_next(reader, &piece), 0);
+    while (piece.kind != FILE_PIECE_END);
+    cr_assert_not_null(file_reader_producer(reader, 65537));
+    cr_assert_null(file_reader_producer(reader, 0));
+    file_reader_close(reader);
+    file_buffer_done(&frame);
+}
+
 /* Many frames that each claim most of the file as their data: reading them takes no longer for
  * it. */
 Test(damage, frames_within_frames, .init = make_file, .fini = drop_file)
