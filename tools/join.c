@@ -195,6 +195,18 @@ static void give(struct join *join, struct pending **at, bool unfinished, struct
     line->unfinished = unfinished;
 }
 
+/* By time, segment, ring and number of their first records. */
+static bool is_earlier(const struct cursor_record *one, const struct cursor_record *two)
+{
+    if (one->time_ns != two->time_ns)
+        return one->time_ns < two->time_ns;
+    if (one->segment != two->segment)
+        return one->segment < two->segment;
+    if (one->ring != two->ring)
+        return one->ring < two->ring;
+    return one->seq < two->seq;
+}
+
 /* The earliest of the texts whose end never came. */
 static struct pending **earliest(struct join *join)
 {
@@ -202,7 +214,7 @@ static struct pending **earliest(struct join *join)
 
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct pending **at = &join->bucket[i]; *at; at = &(*at)->next)
-            if (!found || (*at)->record.time_ns < (*found)->record.time_ns)
+            if (!found || is_earlier(&(*at)->record, &(*found)->record))
                 found = at;
     return found;
 }

@@ -317,6 +317,24 @@ Test(cursor, joins_the_pieces_of_a_line_alone)
                                           "other-thread1other-thread2 a1a2a3 alone ");
 }
 
+/* Lines without an end come by the time of their first pieces, of equal ones by ring and number. */
+Test(cursor, lines_without_an_end_in_order)
+{
+    begin(1, 1);
+    for (uint32_t ring = 0; ring < 2; ring++) {
+        log_kit_slots_begin(&slots, 1, 0);
+        log_kit_string(&slots, 2, 10, 65600 - 2 * ring, ring ? "c" : "a");
+        log_kit_string(&slots, 2, 10, 65599 - 2 * ring, ring ? "d" : "b");
+        if (ring)
+            log_kit_string(&slots, 2, 9, 65601, "first");
+        log_kit_put_block(&file, ring, &slots);
+    }
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "first(unfinished) a(unfinished) b(unfinished) "
+                                          "c(unfinished) d(unfinished) ");
+}
+
 /* Of before the LINE flag: the next record goes on only if shmlog_line() could have made it. */
 Test(cursor, joins_old_lines)
 {
