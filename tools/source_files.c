@@ -24,6 +24,7 @@
 struct log_file {
     const struct fileset_file *file;
     struct file_reader *reader; /* NULL: closed */
+    bool index_lies;            /* it was seen when the blocks were noted */
     unsigned pins;              /* streams that stand in one of its blocks */
     struct shm_clock_line line; /* that the last moment lay on */
     uint64_t used;              /* when it was last asked for */
@@ -111,6 +112,8 @@ static int use_file(struct files *files, struct log_file *file)
     if (r < 0)
         return r;
     files->open++;
+    if (file->index_lies)
+        file_reader_ignore_index(file->reader);
     r = file_reader_list(file->reader, &pieces, &count);
     if (r < 0)
         close_file(files, file);
@@ -166,16 +169,23 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
     return stream;
 }
 
-static int note_block(struct files *files, struct log_file *file, const struct file_piece *piece)
+/* Can a block have wanted records? */
+static bool wants_block(const struct files *files, struct log_file *file,
+                        const struct file_piece *piece)
 {
     const struct cursor_options *options = files->params.options;
+
+    return piece->kind == FILE_PIECE_BLOCK && piece->block.levels >> options->min_level &&
+           to_ns(file, piece->block.time_max) >= options->since_ns &&
+           to_ns(file, piece->block.time_min) <= options->until_ns;
+}
+
+static int note_block(struct files *files, struct log_file *file, const struct file_piece *piece)
+{
     struct file_stream *stream;
     struct note *note;
 
-    if (!(piece->block.levels >> options->min_level))
-        return 0;
-    if (to_ns(file, piece->block.time_max) < options->since_ns ||
-        to_ns(file, piece->block.time_min) > options->until_ns)
+    if (!wants_block(files, file, piece))
         return 0;
     stream = stream_of(files, piece->block.ring);
     if (!stream)
@@ -233,6 +243,23 @@ static void note_cpus(struct files *files, const struct log_file *file)
     }
 }
 
+/* The list of the file's pieces, in which all wanted blocks are as the file has them: where the
+ * index says something else of one of these, all of it is ignored. */
+static int list_pieces(struct files *files, struct log_file *file,
+                       const struct file_piece **ret_pieces, size_t *ret_count)
+{
+    int r = file_reader_list(file->reader, ret_pieces, ret_count);
+
+    for (size_t i = 0; r == 0 && i < *ret_count; i++)
+        if (wants_block(files, file, &(*ret_pieces)[i]))
+            r = file_reader_check_block(file->reader, &(*ret_pieces)[i]);
+    if (r <= 0)
+        return r;
+    file->line = (struct shm_clock_line){0}; /* there may be more clock pairs */
+    file->index_lies = true;
+    return file_reader_list(file->reader, ret_pieces, ret_count);
+}
+
 static int note_file(struct files *files, struct log_file *file)
 {
     const struct file_piece *pieces;
@@ -240,7 +267,7 @@ static int note_file(struct files *files, struct log_file *file)
     int r = use_file(files, file);
 
     if (r == 0)
-        r = file_reader_list(file->reader, &pieces, &count);
+        r = list_pieces(files, file, &pieces, &count);
     if (r == -ENOMEM)
         return r;
     if (r < 0) {

@@ -250,6 +250,18 @@ static void check_seal(struct verify *verify, const struct state *state)
     verify_problem(verify, "%s: it ends without a seal: cut?", verify->file->path);
 }
 
+/* All blocks are read, from the front, so that all that the index says of them is compared. */
+static int check_index(struct state *state)
+{
+    const struct file_piece *pieces;
+    size_t count;
+    int r = file_reader_list(state->reader, &pieces, &count); /* takes in the seal */
+
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = file_reader_check_block(state->reader, &pieces[i]);
+    return r < 0 ? r : 0;
+}
+
 static int keep_seal(const struct state *state, struct verify_last *last)
 {
     size_t rings;
@@ -268,16 +280,14 @@ static int keep_seal(const struct state *state, struct verify_last *last)
 static int read_file(struct verify *verify, struct state *state, struct verify_last *last)
 {
     size_t rings;
-    const struct file_piece *pieces;
-    size_t count;
     int r;
 
     free(last->seal); /* of the file before, whatever becomes of this one */
     *last = (struct verify_last){0};
     r = fileset_reader_open(verify->file, &state->reader);
 
-    if (r == 0) /* takes in the seal */
-        r = file_reader_list(state->reader, &pieces, &count);
+    if (r == 0)
+        r = check_index(state);
     if (r == -ENOENT && older_removed(verify)) {
         verify->removed++;
         verify->skipped = true;

@@ -109,6 +109,8 @@ static int list_by_index(struct file_reader *reader, struct listing *listing)
 
     if (!reader->begin || !reader->index_offset)
         return -FILE_ERR_CUT;
+    if (reader->index_lies) /* it was seen before */
+        return -EBADMSG;
     r = file_scan_frame(&reader->source, reader->index_offset, reader->identity.file_uuid, &found);
     if (r < 0)
         return r;
@@ -142,12 +144,18 @@ bool file_reader_index_lies(const struct file_reader *reader)
     return reader->index_lies;
 }
 
+void file_reader_ignore_index(struct file_reader *reader)
+{
+    reader->index_lies = true;
+}
+
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count)
 {
     struct listing listing = {0};
     int r = list_by_index(reader, &listing);
 
+    reader->by_index = r == 0;
     if (r == -EBADMSG || r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED) {
         const struct file_piece lies = {
             .kind = FILE_PIECE_DAMAGED,

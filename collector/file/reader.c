@@ -370,13 +370,37 @@ int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t store
     return 0;
 }
 
-/* Is it the block that the piece, perhaps by the index, said it is? */
+/* Is it the block that the piece, perhaps by the index, says it is? */
 static bool same_info(const struct file_block_info *a, const struct file_block_info *b)
 {
     return a->ring == b->ring && a->first_seq == b->first_seq && a->first_pos == b->first_pos &&
            a->records == b->records && a->slots == b->slots && a->time_min == b->time_min &&
            a->time_max == b->time_max && a->levels == b->levels && a->sites == b->sites &&
            a->stored_size == b->stored_size && a->raw_size == b->raw_size && a->codec == b->codec;
+}
+
+/* Only the frame is read where it is as the entry says: its checksum can wait for decoding. */
+int file_reader_check_block(struct file_reader *reader, const struct file_piece *piece)
+{
+    struct file_block_info info;
+    struct frame_block frame;
+    struct found found;
+    int r;
+
+    if (!reader->by_index || piece->kind != FILE_PIECE_BLOCK)
+        return 0;
+    r = file_source_read(&reader->source, piece->offset, &frame, sizeof(frame));
+    if (r == 0) {
+        file_block_info_of(&frame, &info);
+        if (frame.head.kind == FILE_KIND_BLOCK && same_info(&info, &piece->block))
+            return 0;
+        r = file_scan_frame(&reader->source, piece->offset, reader->identity.file_uuid, &found);
+    }
+    if (r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED)
+        return 0;
+    if (r == 0)
+        file_reader_ignore_index(reader);
+    return r < 0 ? r : 1;
 }
 
 int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,

@@ -40,9 +40,11 @@ bool file_reader_sealed_bad(const struct file_reader *reader);
 bool file_reader_whole(const struct file_reader *reader);
 /* In bytes, as of opening or of the last look at its end. */
 uint64_t file_reader_size(const struct file_reader *reader);
-/* Did making the list show that the index, though sound, is not that of the file's pieces? The list
- * says so as well, by a damaged piece at its end. */
+/* Did making the list, or file_reader_check_block(), show that the index, though sound, is not that
+ * of the file's pieces? A list made after that says so as well, by a damaged piece at its end. */
 bool file_reader_index_lies(const struct file_reader *reader);
+/* Make the list without the index from now on, which lies. */
+void file_reader_ignore_index(struct file_reader *reader);
 
 enum file_piece_kind {
     FILE_PIECE_END, /* end of the file (a sealed file's seal was read, or it just ends) */
@@ -85,6 +87,12 @@ void file_reader_rewind(struct file_reader *reader);
  * reader and is good until the next call. The dictionary is read too. */
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count);
+
+/* Compare a block of the list with its frame, which a list from the index does not do: whoever
+ * wants the block does, before it uses anything of the list. 0: they are the same, or the frame is
+ * not sound, which decoding shows; 1: the index lies, and the list is to be made again; negative
+ * only for errors of the system. */
+int file_reader_check_block(struct file_reader *reader, const struct file_piece *piece);
 
 struct file_record {
     uint64_t seq;

@@ -48,7 +48,8 @@ struct file_reader {
     struct file_walk walk; /* of file_reader_next() */
     struct file_dictionary dictionary;
     struct file_piece *list;
-    bool index_lies; /* it is sound, but when the list was made it was not that of the pieces */
+    bool by_index;   /* the list was made from the index */
+    bool index_lies; /* it is sound, but not that of the pieces: the list is made without it */
     ZSTD_DCtx *zstd;
     struct file_block_decoder *decoder;
     struct file_buffer stored, content;

@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_LOG_KIT_H
 #define TESTS_UNIT_LOG_KIT_H
 
+#include "collector/file/format.h"
 #include "collector/file/reader.h"
 
 #include <criterion/criterion.h>
@@ -239,6 +240,19 @@ static inline void log_kit_put_gap(struct log_kit_file *file, uint32_t ring, uin
     file->ledger[ring].next_seq = gap.seq;
     file->ledger[ring].lost[cause] += count;
     file->ledger[ring].produced += count;
+}
+
+/* Have the index say something else of the BLOCK at `at` than its frame does at `offset`. */
+static inline void log_kit_lie(struct log_kit_file *file, size_t at, size_t offset, uint8_t lie)
+{
+    uint8_t *frame = file->buffer.data + at, truth[sizeof(struct frame_block)];
+
+    memcpy(truth, frame, sizeof(truth));
+    frame[offset] = lie;
+    file_frame_seal(frame, sizeof(truth));
+    file_index_clear(file->index);
+    cr_assert_eq(file_index_add(file->index, 0, file->buffer.data, file->buffer.size), 0);
+    memcpy(frame, truth, sizeof(truth));
 }
 
 static inline void log_kit_seal(struct log_kit_file *file, bool bad)

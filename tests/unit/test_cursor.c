@@ -250,6 +250,40 @@ Test(cursor, reads_the_best_copy)
     cr_expect_eq(damages, 0);
 }
 
+/* An index that says something else of one block than the file: nothing of it is used, so all
+ * records come, each in its ring. */
+Test(cursor, ignores_an_index_that_lies)
+{
+    static const struct {
+        size_t offset;
+        uint8_t lie;
+    } lies[] = {
+        {offsetof(struct frame_block, ring), 2},      {offsetof(struct frame_block, first_seq), 9},
+        {offsetof(struct frame_block, first_pos), 9}, {offsetof(struct frame_block, records), 1},
+        {offsetof(struct frame_block, slots), 3},     {offsetof(struct frame_block, time_min), 35},
+        {offsetof(struct frame_block, time_max), 50}, {offsetof(struct frame_block, sites), 4},
+        {offsetof(struct frame_block, raw_size), 9},  {offsetof(struct frame_block, levels), 8},
+        {offsetof(struct frame_block, codec), 2},
+    };
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        size_t at;
+
+        log_kit_ledger_begin(ledger);
+        begin(1, 1);
+        BLOCK(1, 1, 20, 60);
+        at = file.buffer.size;
+        BLOCK(0, 1, 30, 40);
+        BLOCK(0, 1, 70);
+        log_kit_lie(&file, at, lies[i].offset, lies[i].lie);
+        log_kit_seal(&file, false);
+        end("a.shmlog");
+        damages = 0;
+        cr_expect_str_eq(read_all(NULL, all), "20 30 40 60 70 ", "lie %zu", i);
+        cr_expect_eq(damages, 1, "lie %zu", i);
+    }
+}
+
 Test(cursor, bounds_of_time_and_level)
 {
     struct cursor_options options = all;

@@ -139,6 +139,21 @@ Test(verify, reads_the_sealed_copy)
     expect_good("produced=12 written=12 dropped=0 in_ring=0\n");
 }
 
+/* Nothing is missing, but a reader that goes by the index would pass over the block. */
+Test(verify, index_that_lies)
+{
+    size_t at;
+
+    begin(1);
+    block(0, 10);
+    at = file.buffer.size;
+    block(0, 5);
+    log_kit_lie(&file, at, offsetof(struct frame_block, time_min), 120);
+    finish("1.shmlog");
+    expect_bad("1.shmlog: its index is not that of its pieces");
+    cr_expect_str_eq(run().last, "produced=15 written=15 dropped=0 in_ring=0\n");
+}
+
 /* Retention removed the first file: what was in it still counts. */
 Test(verify, first_file_removed)
 {
