@@ -9,6 +9,7 @@
 #include "shm/clock.h"
 #include "tools/fileset.h"
 #include "tools/source.h"
+#include "tools/tally.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -206,11 +207,12 @@ static int note_block(struct files *files, struct log_file *file, const struct f
     return 0;
 }
 
-static void note_gap(struct files *files, struct log_file *file, const struct file_gap *gap)
+static void note_gap(struct files *files, struct log_file *file, struct tally *tally,
+                     const struct file_gap *gap)
 {
     const struct cursor_options *options = files->params.options;
 
-    if (!options->on_gap)
+    if (!options->on_gap || !tally_counts(tally, gap))
         return;
     if (gap->time_after && to_ns(file, gap->time_after) < options->since_ns)
         return;
@@ -260,9 +262,36 @@ static int list_pieces(struct files *files, struct log_file *file,
     return file_reader_list(file->reader, ret_pieces, ret_count);
 }
 
+/* The next file is needed as well: it may have gaps of this one again. */
+static int begin_tally(struct files *files, struct log_file *file, struct tally *ret_tally)
+{
+    struct log_file *next = file + 1 < files->file + files->count ? file + 1 : NULL;
+
+    if (next && use_file(files, next) == -ENOMEM)
+        return -ENOMEM;
+    return tally_init(ret_tally, file->reader, next ? next->reader : NULL);
+}
+
+static int note_pieces(struct files *files, struct log_file *file, struct tally *tally,
+                       const struct file_piece *pieces, size_t count)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++) {
+        if (pieces[i].kind == FILE_PIECE_BLOCK)
+            r = note_block(files, file, &pieces[i]);
+        else if (pieces[i].kind == FILE_PIECE_GAP)
+            note_gap(files, file, tally, &pieces[i].gap);
+        else if (pieces[i].kind == FILE_PIECE_DAMAGED)
+            note_damage(files, file, &pieces[i]);
+    }
+    return r;
+}
+
 static int note_file(struct files *files, struct log_file *file)
 {
     const struct file_piece *pieces;
+    struct tally tally = {0};
     size_t count;
     int r = use_file(files, file);
 
@@ -274,16 +303,12 @@ static int note_file(struct files *files, struct log_file *file)
         damaged(files, file, 0, r, NULL);
         return 0;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (pieces[i].kind == FILE_PIECE_BLOCK)
-            r = note_block(files, file, &pieces[i]);
-        else if (pieces[i].kind == FILE_PIECE_GAP)
-            note_gap(files, file, &pieces[i].gap);
-        else if (pieces[i].kind == FILE_PIECE_DAMAGED)
-            note_damage(files, file, &pieces[i]);
-        if (r < 0)
-            return r;
-    }
+    r = begin_tally(files, file, &tally);
+    if (r == 0)
+        r = note_pieces(files, file, &tally, pieces, count);
+    tally_done(&tally);
+    if (r < 0)
+        return r;
     if (!file->file->part && !file_reader_whole(file->reader) &&
         !(count && pieces[count - 1].kind == FILE_PIECE_DAMAGED))
         damaged(files, file, count ? pieces[count - 1].offset + pieces[count - 1].size : 0,

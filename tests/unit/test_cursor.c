@@ -227,6 +227,35 @@ Test(cursor, repeated_blocks_come_once)
     cr_expect_str_eq(read_all(NULL, all), "10 20 30 40 50 ");
 }
 
+/* Gaps likewise. Only the ledger shows which they are: two gaps that are alike are two losses. */
+Test(cursor, repeated_gaps_count_once)
+{
+    struct file_ledger_entry before[LOG_KIT_RINGS];
+
+    begin(1, 1);
+    BLOCK(0, 1, 10, 20);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 5);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 5);
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_FULL, 5);
+    memcpy(before, file.ledger, sizeof(before));
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 5);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_OVERWRITTEN, 3);
+    log_kit_seal(&file, true);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "10 20 ");
+    cr_expect_eq(gap_records, 23); /* without a next file all of them count */
+    memcpy(ledger, before, sizeof(ledger));
+    begin(2, 1);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 5);
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_OVERWRITTEN, 3);
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_FULL, 7);
+    log_kit_seal(&file, false);
+    end("b.shmlog");
+    gap_records = 0;
+    cr_expect_str_eq(read_all(NULL, all), "10 20 ");
+    cr_expect_eq(gap_records, 30);
+}
+
 /* Copies of one file: the sealed one is read, else the longest, whatever their names are. */
 Test(cursor, reads_the_best_copy)
 {
