@@ -930,8 +930,8 @@ SHMLOG_BEGIN_C_
 /* ---- Attaching ---- */
 
 /* Attach to the segment `segment`: a name, looked up in the runtime folder ($SHMLOG_DIR, else
- * /dev/shm/shmlog-UID, then /dev/shm/shmlog), or a path with a slash. Maps the segment's rings
- * and registers the calling thread. `options` may be NULL.
+ * /dev/shm/shmlog-UID, then /dev/shm/shmlog), or a path that ends in a name. Maps the segment's
+ * rings and registers the calling thread. `options` may be NULL.
  *
  * Returns 0, and *ret_log is to be given to shmlog_close(); or a negative error with *ret_log NULL,
  * which the log calls take: -ENOENT no such segment; -EACCES (also: the runtime folder belongs to
@@ -997,9 +997,10 @@ SHMLOG_COLD_ int shmlog_set_level(struct shmlog *log, uint32_t level);
  * there is none until shmlog_close(), they are added to those of NULL. */
 SHMLOG_COLD_ uint64_t shmlog_lost(struct shmlog *log);
 
-/* Calls of this thread that were lost since it registered, in this program or shared object. NULL:
- * 0. Async-signal-safe, two loads. SHMLOG_OPEN_LATER: also those without a segment, with any log;
- * the others begin at 0 in each segment. */
+/* Calls of this thread that were lost since it registered, in this program or shared object. A
+ * call whose level is off is not lost. NULL: 0, whatever was called. Async-signal-safe, two loads.
+ * SHMLOG_OPEN_LATER: also those without a segment, with any log; the others begin at 0 in each
+ * segment. */
 SHMLOG_COLD_ uint64_t shmlog_thread_lost(struct shmlog *log);
 
 /* ---- State of the process ---- */
@@ -4239,8 +4240,9 @@ SHMLOG_COLD_ const char *shmlog_strerror(int error)
     case EAGAIN:
         return "no spare ring is free, or a limit on threads or locked memory (ulimit -u, -l)";
     case EINVAL:
-        return "not a segment's name (letters, digits, '.', '_', '-', or a path with a slash), or "
-               "not an option";
+        return "not a segment's name: up to 63 letters, digits, '.', '_' and '-', beginning with "
+               "neither '.' nor '-', or a path that ends in such a name; or a flag of "
+               "shmlog_open() that this version does not have";
     case EMFILE:
         return "too many open files (ulimit -n), or a program is attached to four segments already";
     case ENOSYS:
@@ -4320,19 +4322,22 @@ SHMLOG_COLD_ int shmlog_find_segment_(const char *name, const char *folder, char
 SHMLOG_COLD_ int shmlog_find_segment_(const char *name, const char *folder, char *ret_path,
                                       size_t size)
 {
+    const char *slash, *last;
     int r = 0;
 
     ret_path[0] = 0;
-    if (!name || !*name)
+    if (!name)
         return -EINVAL;
-    if (strchr(name, '/'))
-        return shmlog_path_add_(ret_path, size, name);
-    if (*name == '.' || strlen(name) > 63)
+    slash = strrchr(name, '/');
+    last = slash ? slash + 1 : name;
+    if (!*last || *last == '.' || *last == '-' || strlen(last) > 63)
         return -EINVAL;
-    for (const char *p = name; *p; p++)
+    for (const char *p = last; *p; p++)
         if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
               strchr("._-", *p)))
             return -EINVAL;
+    if (slash)
+        return shmlog_path_add_(ret_path, size, name);
     if (folder && *folder) {
         r = shmlog_path_add_(ret_path, size, folder);
         if (r == 0)

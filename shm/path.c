@@ -18,11 +18,14 @@
 #define NAME_MAX_BYTES 63
 #define SYSTEM_FOLDER "/dev/shm/shmlog"
 
-static bool name_ok(const char *name)
+/* Of a path the last part: it is in the names of files as any other name is. */
+static bool name_ok(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
     size_t length = strlen(name);
 
-    if (length == 0 || length > NAME_MAX_BYTES || name[0] == '.')
+    if (length == 0 || length > NAME_MAX_BYTES || name[0] == '.' || name[0] == '-')
         return false;
     for (const char *p = name; *p != '\0'; p++) {
         bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
@@ -106,10 +109,10 @@ int shm_path_find(const char *name, char *ret_path, size_t size)
     char users[64];
     int r;
 
-    if (strchr(name, '/'))
-        return join(name, NULL, ret_path, size);
     if (!name_ok(name))
         return -EINVAL;
+    if (strchr(name, '/'))
+        return join(name, NULL, ret_path, size);
     if (folder)
         return join(folder, name, ret_path, size);
     folder_of_user(users);
@@ -144,10 +147,10 @@ int shm_path_make(const char *name, char *ret_path, size_t size)
     char users[64];
     int r;
 
-    if (strchr(name, '/'))
-        return join(name, NULL, ret_path, size);
     if (!name_ok(name))
         return -EINVAL;
+    if (strchr(name, '/'))
+        return join(name, NULL, ret_path, size);
     if (!folder && geteuid() == 0) {
         folder = SYSTEM_FOLDER;
     } else if (!folder) {

@@ -2,11 +2,12 @@
  *
  * Where segments live: from a segment's name to its directory.
  *
- * A name with a slash is a path and taken as it is. Any other name, of letters, digits, '.', '_'
- * and '-', not beginning with '.', at most 63 bytes, is looked up in the runtime folder:
- * $SHMLOG_DIR if set; else /dev/shm/shmlog-UID of the effective user, then /dev/shm/shmlog (the
- * system's, made by root). A folder in /dev/shm counts only if it belongs to that user (or root)
- * and nobody else may write to it.
+ * A name has letters, digits, '.', '_' and '-', does not begin with '.' or '-', and has at most 63
+ * bytes. With slashes before it, it is a path and taken as it is; so a path does not end in a
+ * slash. Otherwise it is looked up in the runtime folder: $SHMLOG_DIR if set; else
+ * /dev/shm/shmlog-UID of the effective user, then /dev/shm/shmlog (the system's, made by root). A
+ * folder in /dev/shm counts only if it belongs to that user (or root) and nobody else may write to
+ * it.
  */
 #ifndef SHM_PATH_H
 #define SHM_PATH_H

@@ -103,6 +103,10 @@ static void test_refusals(void)
     refuse("/nonexistent/segment", ENOENT);
     refuse("", EINVAL);
     refuse("a b", EINVAL);
+    refuse("-a", EINVAL);
+    refuse("a/", EINVAL);
+    refuse("a/.b", EINVAL);
+    refuse(kit_text("%s/", kit_shm_dir()), EINVAL);
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         uint32_t right;
         int fd;

@@ -31,9 +31,12 @@ Test(path, with_a_slash_as_it_is)
 Test(path, bad_names)
 {
     static const char *const bad[] = {
-        "",         ".",   "..",
-        ".hidden",  "a b", "a\n",
-        "\xc3\xa4", "a:b", "1234567890123456789012345678901234567890123456789012345678901234"};
+        "-x",       "a/",    "/",
+        "a//",      "./.",   "a/..",
+        "a/-x",     "a/b c", "/tmp/.x",
+        "",         ".",     "..",
+        ".hidden",  "a b",   "a\n",
+        "\xc3\xa4", "a:b",   "1234567890123456789012345678901234567890123456789012345678901234"};
 
     strcpy(path, "untouched");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
