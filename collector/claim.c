@@ -17,6 +17,11 @@
 
 #define ATTEMPTS 16 /* at a file that others remove meanwhile */
 
+static bool path_of(const char *directory, const char *segment, char ret_path[PATH_MAX])
+{
+    return (size_t)snprintf(ret_path, PATH_MAX, "%s/.%s.lock", directory, segment) < PATH_MAX;
+}
+
 static bool is_named(int fd, const char *path)
 {
     struct stat open, named;
@@ -63,7 +68,7 @@ int claim_take(const char *directory, const char *segment, const char *segment_p
     char path[PATH_MAX];
     int fd, r = -EAGAIN;
 
-    if ((size_t)snprintf(path, sizeof(path), "%s/.%s.lock", directory, segment) >= sizeof(path))
+    if (!path_of(directory, segment, path))
         return -ENAMETOOLONG;
     for (unsigned i = 0; r == -EAGAIN && i < ATTEMPTS; i++) {
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
@@ -84,4 +89,11 @@ int claim_take(const char *directory, const char *segment, const char *segment_p
     write_owner(fd, segment_path);
     *ret_fd = fd;
     return 0;
+}
+
+bool claim_holds(int fd, const char *directory, const char *segment)
+{
+    char path[PATH_MAX];
+
+    return path_of(directory, segment, path) && is_named(fd, path);
 }

@@ -10,6 +10,7 @@
 #ifndef COLLECTOR_CLAIM_H
 #define COLLECTOR_CLAIM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Take the claim on `directory` for files of the segment name `segment`; `segment_path` is where
@@ -18,5 +19,9 @@
  * filesystem has no locks; other errno's. */
 int claim_take(const char *directory, const char *segment, const char *segment_path, int *ret_fd,
                char *ret_owner, size_t owner_size);
+
+/* Is the file of the claim `fd` still the one that the next collector would look at? It is not once
+ * the file was deleted, or the directory replaced; then the claim keeps nobody out. */
+bool claim_holds(int fd, const char *directory, const char *segment);
 
 #endif

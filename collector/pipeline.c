@@ -4,6 +4,7 @@
  */
 #include "collector/pipeline_parts.h"
 
+#include "collector/claim.h"
 #include "collector/idle.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
@@ -149,6 +150,34 @@ static void check_losses(struct pipeline *p, uint64_t now)
     shmlog_store_relaxed_(&c->collector_losses, lost);
 }
 
+/* A claim whose file was deleted, or whose directory was replaced, keeps nobody out: take it anew.
+ * A directory that is not there is for writeback to report. */
+static void check_claim(struct pipeline *p)
+{
+    char owner[512], line[2 * PATH_MAX];
+    int fd, r;
+
+    if (p->claim < 0 || claim_holds(p->claim, p->directory, p->name))
+        return;
+    r = claim_take(p->directory, p->name, p->segment->path, &fd, owner, sizeof(owner));
+    if (r == 0) {
+        close(p->claim);
+        p->claim = fd;
+        p->claim_lost = false;
+        snprintf(line, sizeof(line),
+                 "%s/.%s.lock was deleted or replaced: the directory is locked again", p->directory,
+                 p->name);
+        pipeline_say(line);
+    } else if (r == -EBUSY && !p->claim_lost) {
+        p->claim_lost = true;
+        snprintf(line, sizeof(line),
+                 "%s/.%s.lock was deleted or replaced, and another collector writes the files of "
+                 "'%s' there now, too (%s): stop one of them",
+                 p->directory, p->name, p->name, owner);
+        pipeline_say(line);
+    }
+}
+
 /* What is due by the clock rather than by load. */
 static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
 {
@@ -166,6 +195,10 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
         census_work(p->census);
         watch_work(p->watch);
         check_losses(p, now);
+    }
+    if (now - p->claim_ns >= 1000 * MS) {
+        p->claim_ns = now;
+        check_claim(p);
     }
     if (!p->recovering && now - p->retention_ns >= 1000 * MS) {
         p->retention_ns = now;

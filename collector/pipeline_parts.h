@@ -25,6 +25,7 @@ struct pipeline {
     char directory[PATH_MAX];
     const char *name; /* of the segment, for file names */
     int claim;        /* on the directory; -1: none */
+    bool claim_lost;  /* another collector has it, which was said */
     struct shm_segment *segment;
     struct outbox *outbox;
     struct store *store;
@@ -41,7 +42,7 @@ struct pipeline {
     bool remove;     /* nobody needs the segment any more */
     int move_error;  /* why the last move to new files failed; 0: it did not */
     struct shmlog_clock_pair clock; /* the newest; error_ns UINT64_MAX: none yet */
-    uint64_t beat_ns, clock_ns, census_ns, retention_ns;
+    uint64_t beat_ns, clock_ns, census_ns, claim_ns, retention_ns;
     uint64_t written_to; /* the outbox's tail at the last beat */
     char *message;
     size_t message_size;

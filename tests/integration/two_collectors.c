@@ -87,6 +87,43 @@ static void test_two(void)
     check_records(output, 2 * RECORDS);
 }
 
+/* A claim whose file was deleted, or whose directory was replaced, is taken anew. */
+static void test_lost_claim(bool replace)
+{
+    const char *const output = kit_path(replace ? "replaced" : "deleted");
+    struct kit_process one;
+
+    kit_collector_start(&one, segment(1), output, args);
+    if (replace) {
+        KIT_EQ(rename(output, kit_path("before")), 0);
+        KIT_EQ(mkdir(output, 0700), 0);
+    } else {
+        KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
+    }
+    kit_wait_text(&one, "locked again", 30);
+    refused(2, output, &one);
+    kit_collector_stop(&one);
+}
+
+/* Another collector was quicker: that is said, until it is gone. */
+static void test_taken_claim(void)
+{
+    const char *const output = kit_path("taken");
+    struct kit_process one, two;
+
+    kit_collector_start(&one, segment(1), output, args);
+    KIT_EQ(kill(one.pid, SIGSTOP), 0);
+    KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
+    kit_collector_start(&two, segment(2), output, args);
+    KIT_EQ(kill(one.pid, SIGCONT), 0);
+    kit_wait_text(&one, kit_text("there now, too (pid %ld on ", (long)two.pid), 30);
+    refused(3, output, &two);
+    kit_collector_stop(&two);
+    kit_wait_text(&one, "locked again", 30);
+    refused(2, output, &one);
+    kit_collector_stop(&one);
+}
+
 struct race {
     struct kit_process collector[COLLECTORS];
     unsigned ended;
@@ -139,6 +176,9 @@ int main(void)
     for (unsigned i = 0; i < COLLECTORS; i++)
         KIT_EQ(mkdir(kit_text("%s/%u", kit_shm_dir(), i), 0700), 0);
     test_two();
+    test_lost_claim(false);
+    test_lost_claim(true);
+    test_taken_claim();
     test_race();
     return 0;
 }
