@@ -309,7 +309,12 @@ static int verify_files(const struct options *options)
         complain(message);
         return EXIT_BAD;
     }
-    /* Unlike for records, an output that did not arrive is no proof. */
+    if (flushed == 0 && ferror(stdout)) /* an earlier part did not arrive */
+        flushed = -EIO;
+    /* Unlike for records, an output that did not arrive is no proof, also for a reader that left.
+     */
+    if (flushed < 0)
+        fprintf(stderr, PROGRAM ": standard output: %s\n", strerror(-flushed));
     return flushed < 0 || r > 0 ? EXIT_BAD : EXIT_WELL;
 }
 

@@ -120,6 +120,17 @@ static int find_by_name(const char *name, char *ret_path, char *ret_message, siz
     return 0;
 }
 
+/* Without a word: a file may have this name. */
+static bool is_segment(const char *name, char ret_path[PATH_MAX])
+{
+    char path[PATH_MAX];
+
+    if (strchr(name, '/') || shm_path_find(name, path, sizeof(path)) < 0 || has_control(path) <= 0)
+        return false;
+    strcpy(ret_path, path);
+    return true;
+}
+
 int target_find(const char *name, enum target_kind *ret_kind, char *ret_path, char *ret_message,
                 size_t message_size)
 {
@@ -129,6 +140,10 @@ int target_find(const char *name, enum target_kind *ret_kind, char *ret_path, ch
     if (strlen(name) >= PATH_MAX) {
         snprintf(ret_message, message_size, "%.40s...: name too long", name);
         return -ENAMETOOLONG;
+    }
+    if (is_segment(name, ret_path)) {
+        *ret_kind = TARGET_SEGMENT;
+        return 0;
     }
     if (stat(name, &st) < 0) {
         if (errno != ENOENT || strchr(name, '/') || !*name) {
@@ -158,11 +173,16 @@ int target_open_segment(const char *name, bool writable, struct shm_segment **re
     char path[PATH_MAX];
     int r = target_find(name, &kind, path, ret_message, message_size);
 
-    /* A file or folder that happens to have the segment's name does not hide it here. */
-    if (r == 0 && kind != TARGET_SEGMENT && !strchr(name, '/'))
-        r = find_by_name(name, path, ret_message, message_size);
-    else if (r == 0 && kind != TARGET_SEGMENT) {
-        snprintf(ret_message, message_size, "%s: not a segment: it has no control file", name);
+    if (r == 0 && kind != TARGET_SEGMENT && !strchr(name, '/') &&
+        find_by_name(name, path, ret_message, message_size) == -EACCES)
+        return -EACCES; /* a file of the segment's name does not hide it */
+    if (r == 0 && kind != TARGET_SEGMENT) {
+        snprintf(ret_message, message_size,
+                 kind == TARGET_DIRECTORY
+                     ? "%s: a directory of files, not a segment: it has no control file; give the "
+                       "name of a segment"
+                     : "%s: a file, not a segment; give the name of a segment",
+                 name);
         return -ENOENT;
     }
     if (r < 0)

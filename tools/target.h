@@ -9,9 +9,10 @@
 
 enum target_kind { TARGET_SEGMENT, TARGET_FILE, TARGET_DIRECTORY };
 
-/* A directory with a `control` file is a segment, and so is a name without a slash that no file
- * has; everything else is what it is. ret_path (PATH_MAX bytes) gets the path to open.
- * On error, ret_message has one line: what, and what to do. */
+/* A name without a slash is that of a segment in the runtime folder if there is one, whatever files
+ * are here. Otherwise a directory with a `control` file is a segment, and everything else is what
+ * it is. ret_path (PATH_MAX bytes) gets the path to open. On error, ret_message has one line: what,
+ * and what to do. */
 int target_find(const char *name, enum target_kind *ret_kind, char *ret_path, char *ret_message,
                 size_t message_size);
 
