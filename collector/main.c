@@ -6,6 +6,7 @@
 #include "collector/pipeline.h"
 #include "collector/report.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,10 @@ int main(int argc, char **argv)
 
     switch (options_parse(argc, argv, &options, stdout, stderr)) {
     case OPTIONS_DONE:
-        return EXIT_SUCCESS;
+        if (fflush(stdout) == 0)
+            return EXIT_SUCCESS;
+        fprintf(stderr, "shmlog-collector: standard output: %s\n", strerror(errno));
+        return EXIT_FAILURE;
     case OPTIONS_WRONG:
         return 2;
     case OPTIONS_RUN:

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, FLAG, NUMBER, BYTES, FOREVER, CPUS, CPU, CHOICE };
+enum kind { TEXT, FLAG, NUMBER, BYTES, POWER, FOREVER, CPUS, CPU, CHOICE };
 
 struct choice {
     const char *name;
@@ -52,13 +52,13 @@ static const struct choice idles[] = {{"spin", IDLE_SPIN},
 #define AT(member) offsetof(struct options, member), sizeof(((struct options *)0)->member)
 
 static const struct definition definitions[] = {
-    {"segment", "NAME", "segment to create or take over: a name, or a path with a slash", TEXT,
+    {"segment", "NAME", "segment to create or take over: a name, or a path that ends in one", TEXT,
      AT(segment), 0, 0, NULL},
     {"output", "DIR", "directory for the log files; made if it is missing", TEXT, AT(output), 0, 0,
      NULL},
     {"cpus", "LIST", "cores that get a ring, like 0-3,8 (default: all that are possible)", CPUS,
      AT(cpus), 0, 0, NULL},
-    {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", BYTES,
+    {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", POWER,
      AT(ring_bytes), UINT64_C(1) << 16, UINT64_C(1) << 36, NULL},
     {"spare-rings", "N", "rings for threads that own one (default 8)", NUMBER, AT(spare_rings), 0,
      1024, NULL},
@@ -84,7 +84,7 @@ static const struct definition definitions[] = {
      AT(retain_s), 0, UINT32_MAX, NULL},
     {"flush-ms", "N", "oldest that a record gets before it goes to a file (default 100)", NUMBER,
      AT(flush_ms), 1, 60000, NULL},
-    {"outbox-size", "BYTES", "shared memory for blocks on their way to disk (default 16m)", BYTES,
+    {"outbox-size", "BYTES", "shared memory for blocks on their way to disk (default 16m)", POWER,
      AT(outbox_bytes), UINT64_C(1) << 22, UINT64_C(1) << 34, NULL},
     {"zstd-level", "N", "compression level, 1 to 19 (default 1)", NUMBER, AT(zstd_level), 1, 19,
      NULL},
@@ -203,7 +203,9 @@ static int parse_argument(struct options *options, const struct definition *d, c
     case CPUS:
         if (add_cpus(options, text) == 0)
             return 0;
-        snprintf(ret_expected, size, "must be a list of cores like 0-3,8, each of them once");
+        snprintf(ret_expected, size,
+                 "must be a list of cores like 0-3,8, each of them once and at most %u",
+                 OPTIONS_CPUS_MAX - 1);
         return -EINVAL;
     case CPU:
         if (parse_number(text, false, &value) == 0 && value < CPU_SETSIZE) {
@@ -233,16 +235,21 @@ static int parse_argument(struct options *options, const struct definition *d, c
         /* fall through */
     case NUMBER:
     case BYTES:
-        if (parse_number(text, d->kind == BYTES, &value) == 0 && value >= d->min &&
-            value <= d->max) {
+    case POWER: {
+        const bool bytes = d->kind == BYTES || d->kind == POWER;
+
+        if (parse_number(text, bytes, &value) == 0 && value >= d->min && value <= d->max &&
+            (d->kind != POWER || (value & (value - 1)) == 0)) {
             store(options, d, value);
             return 0;
         }
-        snprintf(ret_expected, size, "must be a number from %llu to %llu%s",
+        snprintf(ret_expected, size, "must be a number from %llu to %llu%s%s",
                  (unsigned long long)d->min, (unsigned long long)d->max,
-                 d->kind == BYTES     ? ", with k, m, g or t for powers of 1024"
+                 d->kind == POWER ? ", a power of two" : "",
+                 bytes                ? ", with k, m, g or t for powers of 1024"
                  : d->kind == FOREVER ? ", or 'forever'"
                                       : "");
+    }
         return -EINVAL;
     }
     return -EINVAL;
@@ -325,19 +332,8 @@ static enum options_result check(struct options *o, FILE *err)
     if (r == -EINVAL || r == -ENAMETOOLONG) {
         fprintf(err,
                 "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', not beginning "
-                "with "
-                "'.', at most 63 bytes, or a path with a slash\n",
+                "with '.' or '-', at most 63 bytes, or a path that ends in such a name\n",
                 tool, o->segment);
-        return OPTIONS_WRONG;
-    }
-    if (o->ring_bytes & (o->ring_bytes - 1)) {
-        fprintf(err, "%s: --ring-size %llu: must be a power of two\n", tool,
-                (unsigned long long)o->ring_bytes);
-        return OPTIONS_WRONG;
-    }
-    if (o->outbox_bytes & (o->outbox_bytes - 1)) {
-        fprintf(err, "%s: --outbox-size %llu: must be a power of two\n", tool,
-                (unsigned long long)o->outbox_bytes);
         return OPTIONS_WRONG;
     }
     o->cpus_by_default = !o->cpu_count;

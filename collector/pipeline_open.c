@@ -15,6 +15,7 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
 #include <sys/rseq.h>
@@ -75,6 +76,38 @@ static bool take_fewer_cores(struct pipeline *p)
     return true;
 }
 
+static int fail_without_folder(struct pipeline *p, int error)
+{
+    const char *folder[SHM_PATH_FOLDERS];
+    const unsigned folders = shm_path_folders(folder);
+
+    if (strchr(p->options.segment, '/'))
+        return pipeline_fail(p, error, "--segment %s: %s", p->options.segment, shm_strerror(error));
+    return pipeline_fail(p, error, "--segment %s: cannot make or use the runtime folder %s%s: %s",
+                         p->options.segment, folder[folders > 1 && geteuid() == 0],
+                         folders > 1 ? "" : " of SHMLOG_DIR", shm_strerror(error));
+}
+
+/* Who has it is in the segment, unless that collector is just starting or ending. */
+static int fail_busy(struct pipeline *p, const char *path, const char *why)
+{
+    struct shm_segment *segment;
+    char who[64] = "";
+
+    if (shm_segment_open(path, false, &segment) == 0) {
+        const uint32_t pid = shmlog_load32_acquire_(&segment->control->collector_pid);
+
+        if (pid)
+            snprintf(who, sizeof(who), " (pid %lu%s)", (unsigned long)pid,
+                     segment->control->collector_pid_ns == shm_pid_ns()
+                         ? ""
+                         : " in another pid namespace");
+        shm_segment_close(segment);
+    }
+    return pipeline_fail(p, -SHM_ERR_BUSY, "%s%s; stop that one, or give another --segment", why,
+                         who);
+}
+
 static int open_segment(struct pipeline *p)
 {
     const struct options *const o = &p->options;
@@ -100,12 +133,14 @@ static int open_segment(struct pipeline *p)
         return r;
     r = shm_path_make(o->segment, path, sizeof(path));
     if (r < 0)
-        return pipeline_fail(p, r, "--segment %s: %s", o->segment, shm_strerror(r));
+        return fail_without_folder(p, r);
     r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
     if ((r == -ENOSPC || r == -ENOMEM) && take_fewer_cores(p)) {
         params.cpu_count = o->cpu_count;
         r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
     }
+    if (r == -SHM_ERR_BUSY)
+        return fail_busy(p, path, why);
     if (r < 0)
         return pipeline_fail(p, r, "%s%s", *why ? why : shm_strerror(r),
                              r == -SHM_ERR_FOREIGN || r == -SHM_ERR_OLDER || r == -SHM_ERR_NEWER
@@ -157,6 +192,18 @@ static bool was_drained(const struct shm_segment *segment)
     return false;
 }
 
+static const char *advice_on_outbox(int error)
+{
+    struct rlimit limit;
+
+    if (error == -ENOMEM && getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        return "the address space is limited (ulimit -v, RLIMIT_AS): raise that, or make "
+               "--outbox-size smaller";
+    if (error == -ENOSPC || error == -ENOMEM)
+        return "make --outbox-size smaller, or more room there";
+    return "move the segment's directory away to keep what is in it";
+}
+
 static int open_outbox(struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
@@ -174,10 +221,7 @@ static int open_outbox(struct pipeline *p)
         r = outbox_create(p->segment->path, g->uuid, g->rings, p->options.outbox_bytes, &p->outbox);
     if (r < 0)
         return pipeline_fail(p, r, "%s/outbox: %s; %s", p->segment->path,
-                             r == -EBADMSG ? "damaged" : strerror(-r),
-                             r == -ENOSPC || r == -ENOMEM
-                                 ? "make --outbox-size smaller, or more room there"
-                                 : "move the segment's directory away to keep what is in it");
+                             r == -EBADMSG ? "damaged" : strerror(-r), advice_on_outbox(r));
     p->taken_over = outbox_head(p->outbox) - outbox_tail(p->outbox);
     if (strcmp(outbox_directory(p->outbox), p->directory) == 0)
         return 0;

@@ -59,6 +59,19 @@ int shm_set_access(int fd, mode_t mode, int group)
     return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
+static int set_directory_access(const char *path, int directory, const struct shm_params *params,
+                                const struct shm_message *message)
+{
+    const int r = shm_set_access(directory, DIRECTORY_MODE, params->group);
+
+    return r == -EPERM && params->group >= 0
+               ? shm_message(message, r,
+                             "cannot give %s to group %d, as --group asks: only root, or a member "
+                             "of that group, can",
+                             path, params->group)
+               : r;
+}
+
 /* The directory: made, or one that is there, ours, and holds nothing but a segment. */
 static int open_directory(const char *path, const struct shm_params *params,
                           const struct shm_message *message, int *ret_directory)
@@ -83,7 +96,7 @@ static int open_directory(const char *path, const struct shm_params *params,
         if (r > 0 && (r & SHM_HAS_OTHERS) && !(r & SHM_HAS_CONTROL))
             r = shm_message(message, -SHM_ERR_FOREIGN, "%s holds other files", path);
         else if (r == 0)
-            r = shm_set_access(directory, DIRECTORY_MODE, params->group);
+            r = set_directory_access(path, directory, params, message);
         else if (r > 0)
             r = 0;
     }

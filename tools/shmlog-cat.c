@@ -15,12 +15,15 @@ static const char usage[] =
     "\n"
     "Logs each line of standard input. Exits 0 when every line is committed.\n"
     "\n"
-    "  --segment NAME     segment to log to: a name, or a path with a slash\n"
+    "  --segment NAME     segment to log to: a name, or a path that ends in one\n"
     "  --level LEVEL      trace, debug, info, warn, error, critical (default info)\n"
     "  --name NAME        process name in the records (default: shmlog-cat)\n"
     "  --wait-ms N        wait so long for the segment to appear, -1 forever (default 0)\n"
     "  --help             this text\n"
     "  --version          the version\n";
+
+#define DONE (-1)
+#define NAME_MAX_BYTES 31u /* of a process in a segment */
 
 struct options {
     const char *segment;
@@ -55,7 +58,16 @@ static int parse_int(const char *text, int *ret_value)
     return 0;
 }
 
-/* 0: go on; 1: done; 2: a mistake, said. */
+/* The text that was asked for is all there is to do. */
+static int end_output(void)
+{
+    if (fflush(stdout) == 0)
+        return DONE;
+    fprintf(stderr, "%s: standard output: %s\n", tool, strerror(errno));
+    return EXIT_FAILURE;
+}
+
+/* 0: go on; DONE; else the exit status, with what was wrong said. */
 static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {{"segment", required_argument, NULL, 's'},
@@ -77,6 +89,11 @@ static int parse(int argc, char **argv, struct options *options)
             options->segment = optarg;
             break;
         case 'n':
+            if (strlen(optarg) > NAME_MAX_BYTES) {
+                fprintf(stderr, "%s: --name %s: must have at most %u bytes\n", tool, optarg,
+                        NAME_MAX_BYTES);
+                return 2;
+            }
             options->name = optarg;
             break;
         case 'l':
@@ -97,10 +114,10 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'h':
             fputs(usage, stdout);
-            return 1;
+            return end_output();
         case 'v':
             printf("%s %s\n", tool, SHMLOG_VERSION_STRING);
-            return 1;
+            return end_output();
         default:
             return 2; /* getopt said it */
         }
@@ -169,7 +186,7 @@ int main(int argc, char **argv)
     int r = parse(argc, argv, &options);
 
     if (r)
-        return r == 1 ? EXIT_SUCCESS : r;
+        return r == DONE ? EXIT_SUCCESS : r;
     attach.wait_ms = options.wait_ms;
     attach.process_name = options.name;
     r = shmlog_open(&log, options.segment, &attach);

@@ -226,9 +226,10 @@ Test(options, mistakes)
     wrong_after("--pin 99999999999999999999", "number of a core");
     wrong_after("--realtime 100", "from 0 to 99");
     wrong_after("--ring-size 65535", "--ring-size");
+    wrong_after("--ring-size 100k", "--ring-size 100k: must be a number from 65536");
     wrong_after("--ring-size 100k", "power of two");
     wrong_after("--ring-size 128kb",
-                "--ring-size 128kb: must be a number from 65536 to 68719476736, "
+                "--ring-size 128kb: must be a number from 65536 to 68719476736, a power of two, "
                 "with k, m, g or t");
     wrong_after("--ring-size 128x", "--ring-size 128x");
     wrong_after("--ring-size k", "--ring-size k");
