@@ -127,13 +127,13 @@ static void print_table(struct verify *verify, const struct file_identity *ident
         verify->written += account->written;
         verify->dropped += account->dropped;
         verify->in_ring += account->in_ring;
-        if (is_idle(account))
-            idle++;
-        else
+        if (!is_idle(account))
             print_account(verify, account);
+        else if (account->ring != VERIFY_NO_RING) /* the segment's own line is no ring */
+            idle++;
     }
     if (idle)
-        fprintf(verify->out, "%zu more rings, without a record\n", idle);
+        fprintf(verify->out, "%zu more ring%s, without a record\n", idle, idle == 1 ? "" : "s");
     if (before)
         fprintf(verify->out, "%" PRIu64 " of the records written are in files no longer here\n",
                 before);

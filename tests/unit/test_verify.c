@@ -114,6 +114,7 @@ static void expect_bad(const char *reason)
 
 Test(verify, whole_and_balanced)
 {
+    ledger[LOG_KIT_RINGS - 1].ring = UINT32_MAX; /* the segment's own line: not a ring */
     begin(1);
     block(0, 10);
     block(1, 5);
@@ -126,6 +127,7 @@ Test(verify, whole_and_balanced)
     log_kit_put_gap(&file, 1, SHMLOG_LOST_WAITED, 1);
     finish("2.shmlog");
     expect_good("produced=31 written=23 dropped=8 in_ring=0\n");
+    cr_expect_not_null(strstr(run().out, "\n1 more ring, without a record\n"), "%s", run().out);
 }
 
 /* A copy that is not whole does not hide the file, whatever its name is. */
