@@ -156,6 +156,7 @@ bool shm_ring_take(struct shm_ring_reader *reader, const struct shmlog_slot *buf
     reader->seq += records;
     reader->unsettled = 0;
     reader->anchored = false;
+    reader->hunted = false;
     return true;
 }
 

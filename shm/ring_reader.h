@@ -21,6 +21,7 @@ struct shm_ring_reader {
     bool overwrite;
     bool follows;  /* somebody else moves the tail: slots may be written while they are read */
     bool anchored; /* see `anchor` */
+    bool hunted;   /* overtaken, and nothing was read since */
     uint64_t pos;  /* position of the next slot to read */
     uint64_t seq;  /* number of the next record, 64 bits */
     /* After damage, until the next sound record: */

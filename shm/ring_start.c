@@ -66,20 +66,25 @@ static int find_record(const struct shm_ring_reader *reader, uint64_t from, uint
     return 1;
 }
 
+/* A ring that nobody writes is read from its edge: all that still stands. One that is being written
+ * overtakes a reader there at once, so that one goes on at some distance, to read a good piece
+ * first. */
 void shm_ring_catch_up(struct shm_ring_reader *reader, struct shmlog_slot *buffer,
                        struct shm_read *ret_read)
 {
-    /* Some distance from the edge, so as to read a good piece before being overtaken again. */
-    uint64_t behind = reader->capacity - SHMLOG_RECORD_SLOTS - reader->capacity / 8;
+    const uint64_t kept = reader->capacity - shm_ring_margin(reader);
+    uint64_t distance = reader->hunted ? reader->capacity / 8 : 0;
     uint64_t known_pos = reader->pos - reader->unsettled;
     uint64_t from = reader->pos, pos, seq;
     int r = -1;
 
+    reader->hunted = true;
     for (int attempt = 0; r < 0 && attempt < ATTEMPTS; attempt++) {
-        from = shm_ring_head(reader->ring) - behind;
+        from = shm_ring_head(reader->ring) - kept + distance;
         if ((int64_t)(from - reader->pos) <= 0)
             return; /* the head went back: not by a writer */
         r = find_record(reader, from, known_pos, reader->seq, buffer, &pos, &seq);
+        distance = reader->capacity / 8;
     }
     if (r < 0)
         return; /* written faster than it can be looked at; the next call tries again */

@@ -275,14 +275,48 @@ Test(overwrite, lap_is_lost_and_counted)
         lost += result.lost;
     }
     cr_assert_eq(read + lost, 10 * SLOTS);
-    cr_assert_geq(read, SLOTS - SHMLOG_RECORD_SLOTS - SLOTS / 8);
+    cr_assert_eq(read, SLOTS - SHMLOG_RECORD_SLOTS);
     cr_assert_eq(reader.seq, 10 * SLOTS + 1);
 }
 
 Test(overwrite, slots_a_writer_may_be_filling_are_not_believed)
 {
     put_many(1, SLOTS);
-    expect_lost(SLOTS / 8 + SHMLOG_RECORD_SLOTS, SHMLOG_LOST_OVERWRITTEN);
+    expect_lost(SHMLOG_RECORD_SLOTS, SHMLOG_LOST_OVERWRITTEN);
+}
+
+/* Nobody writes: all is read that can be, and so is what the oldest record says. */
+Test(overwrite, full_ring_at_rest_is_read_from_its_edge)
+{
+    for (uint64_t laps = 1; laps <= 3; laps++) {
+        const uint64_t last = laps * SLOTS + laps;
+        struct shm_ring_reader oldest;
+
+        put_many(reader.seq, last);
+        shm_ring_reader_init_oldest(&oldest, &f->segment, 0);
+        while (next() != SHM_READ_RECORDS)
+            cr_assert_eq(result.kind, SHM_READ_LOST);
+        cr_assert_eq(result.first_seq, last + 1 - (SLOTS - SHMLOG_RECORD_SLOTS), "first %" PRIu64,
+                     result.first_seq);
+        cr_assert_eq(result.first_seq, oldest.seq);
+        while (next() == SHM_READ_RECORDS)
+            ;
+        cr_assert_eq(reader.seq, last + 1);
+    }
+}
+
+/* Overtaken at the edge: a writer is about, so reading goes on at some distance from it, until that
+ * has brought something. */
+Test(overwrite, keeps_a_distance_from_a_writer)
+{
+    put_many(1, 2 * SLOTS);
+    expect_lost(SLOTS + SHMLOG_RECORD_SLOTS, SHMLOG_LOST_OVERWRITTEN);
+    put_many(2 * SLOTS + 1, 2 * SLOTS + 1);
+    expect_lost(1 + SLOTS / 8, SHMLOG_LOST_OVERWRITTEN);
+    put_many(2 * SLOTS + 2, 2 * SLOTS + SLOTS / 8 + 1);
+    expect_records(SLOTS + SHMLOG_RECORD_SLOTS + SLOTS / 8 + 2, BATCH);
+    put_many(2 * SLOTS + SLOTS / 8 + 2, 4 * SLOTS);
+    expect_lost(2 * SLOTS - SLOTS / 8 - 1 - BATCH, SHMLOG_LOST_OVERWRITTEN);
 }
 
 Test(overwrite, damage_where_reading_would_go_on)
@@ -291,11 +325,11 @@ Test(overwrite, damage_where_reading_would_go_on)
 
     put_many(1, 5 * SLOTS);
     head = shm_ring_head(f->ring.header);
-    slot(head - (SLOTS - SHMLOG_RECORD_SLOTS - SLOTS / 8))->seq ^= 0x40000000;
+    slot(head - (SLOTS - SHMLOG_RECORD_SLOTS))->seq ^= 0x40000000;
     while (next() == SHM_READ_LOST)
         lost += result.lost;
     cr_assert_eq(lost + 1, result.first_seq);
-    cr_assert_eq(lost, 4 * SLOTS + SHMLOG_RECORD_SLOTS + SLOTS / 8 + 1);
+    cr_assert_eq(lost, 4 * SLOTS + SHMLOG_RECORD_SLOTS + 1);
 }
 
 Test(overwrite, oldest_is_at_the_edge)
@@ -358,7 +392,7 @@ Test(drop, follower_starts_at_the_tail_and_may_be_overtaken)
     /* Released, then written over. */
     f->ring.header->tail = 60 + SLOTS;
     put_many(61 + SLOTS, 60 + SLOTS + 10);
-    expect_lost(SLOTS / 8 + SHMLOG_RECORD_SLOTS + 10, SHMLOG_LOST_OVERWRITTEN);
+    expect_lost(SHMLOG_RECORD_SLOTS + 10, SHMLOG_LOST_OVERWRITTEN);
 }
 
 Test(drop, a_look_back_over_what_was_released)
@@ -385,7 +419,7 @@ Test(drop, no_loss_of_nothing_around_the_end_of_64_bits)
     shm_ring_reader_init_kept(&reader, &f->segment, 0);
     cr_assert_eq(reader.pos, (uint64_t)-24260);
     f->ring.header->head = 0;
-    put_many(1, 800); /* 832 slots before the head is where an overtaken reader goes on */
+    put_many(1, 928); /* 960 slots before the head is where an overtaken reader goes on */
     cr_assert_eq(next(), SHM_READ_NONE);
 }
 
