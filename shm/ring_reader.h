@@ -57,8 +57,9 @@ void shm_ring_reader_init(struct shm_ring_reader *reader, const struct shm_segme
 void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct shm_segment *segment,
                                  uint32_t ring);
 
-/* Start at the oldest record whose slots still stand, read by the collector or not: a look back
- * over nearly a whole ring. As with init_oldest(), writers may overtake this cursor. */
+/* Start at the oldest record whose slots are sure to stand, read by the collector or not: a look
+ * back over a whole ring, less the slots that a writer may be filling. Where the collector has not
+ * given those free, they stand too. As with init_oldest(), writers may overtake this cursor. */
 void shm_ring_reader_init_kept(struct shm_ring_reader *reader, const struct shm_segment *segment,
                                uint32_t ring);
 

@@ -181,12 +181,27 @@ void shm_ring_reader_init_oldest(struct shm_ring_reader *reader, const struct sh
         start_at_tail(reader);
 }
 
+/* Does the tail lie where a writer could be with the record it fills? It is not, then: writers that
+ * respect the tail do not get past it. */
+static bool stands_from_tail(const struct shm_ring_reader *reader)
+{
+    const uint64_t tail =
+        shmlog_load_acquire_(&reader->ring->tail); /* pairs with the collector's */
+    const uint64_t fill = shm_ring_head(reader->ring) - tail;
+
+    return !reader->overwrite && fill <= reader->capacity &&
+           fill > reader->capacity - shm_ring_margin(reader);
+}
+
 void shm_ring_reader_init_kept(struct shm_ring_reader *reader, const struct shm_segment *segment,
                                uint32_t ring)
 {
     shm_ring_reader_init(reader, segment, ring, 0, 1);
     reader->follows = true;
-    start_at_oldest(reader);
+    if (stands_from_tail(reader))
+        start_at_tail(reader);
+    else
+        start_at_oldest(reader);
 }
 
 uint64_t shm_ring_head_seq(const struct shm_segment *segment, uint32_t ring, uint64_t near,

@@ -405,11 +405,41 @@ Test(drop, a_look_back_over_what_was_released)
     shm_ring_reader_init_kept(&reader, &f->segment, 0);
     expect_records(1, 100);
     /* Wrapped: all but the slots that a record under way may be written into. */
-    put_many(101, SLOTS + 50);
+    put_many(101, SLOTS + 30);
     shm_ring_reader_init_kept(&reader, &f->segment, 0);
-    cr_assert_eq(reader.pos, 50 + SHMLOG_RECORD_SLOTS);
-    cr_assert_eq(reader.seq, 51 + SHMLOG_RECORD_SLOTS);
-    expect_records(51 + SHMLOG_RECORD_SLOTS, BATCH);
+    cr_assert_eq(reader.pos, 30 + SHMLOG_RECORD_SLOTS);
+    cr_assert_eq(reader.seq, 31 + SHMLOG_RECORD_SLOTS);
+    expect_records(31 + SHMLOG_RECORD_SLOTS, BATCH);
+    /* Of those, none that was not released. */
+    put_many(SLOTS + 31, SLOTS + 50);
+    shm_ring_reader_init_kept(&reader, &f->segment, 0);
+    cr_assert_eq(reader.pos, 100);
+    expect_records(101, BATCH);
+}
+
+/* The collector does not read, and writers respect its tail: all of a full ring stands. */
+Test(drop, a_look_back_over_a_full_ring)
+{
+    put_many(1, SLOTS);
+    for (uint64_t tail = 0; tail <= 2 * SHMLOG_RECORD_SLOTS; tail++) {
+        const uint64_t edge = SHMLOG_RECORD_SLOTS + tail, filled = SLOTS + tail;
+
+        /* read up to `tail`, and written up to there again */
+        f->ring.header->tail = tail;
+        f->ring.header->tail_seq = tail + 1;
+        if (tail)
+            put_many(filled, filled);
+        shm_ring_reader_init_kept(&reader, &f->segment, 0);
+        expect_records(tail + 1, BATCH);
+        while (next() == SHM_READ_RECORDS)
+            ;
+        cr_assert_eq(reader.seq, filled + 1);
+        /* a writer may fill what was read: the tail in front of the slots a record may take */
+        f->ring.header->tail = edge + 1;
+        f->ring.header->tail_seq = edge + 2;
+        shm_ring_reader_init_kept(&reader, &f->segment, 0);
+        expect_records(edge + 1, BATCH);
+    }
 }
 
 /* A head just below 2^64, then an honest one: going on at position 0 would lose nothing. */
