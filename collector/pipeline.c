@@ -137,7 +137,7 @@ static void beat(struct pipeline *p, uint64_t now)
                             writeback_stalled(p->writeback) ? SHMLOG_COLLECTOR_FAILING : 0);
 }
 
-static void check_losses(struct pipeline *p, uint64_t now)
+void pipeline_check_losses(struct pipeline *p, uint64_t now)
 {
     struct shmlog_control *const c = p->segment->control;
     struct shm_losses losses;
@@ -194,7 +194,7 @@ static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *r
         p->census_ns = now;
         census_work(p->census);
         watch_work(p->watch);
-        check_losses(p, now);
+        pipeline_check_losses(p, now);
     }
     if (now - p->claim_ns >= 1000 * MS) {
         p->claim_ns = now;

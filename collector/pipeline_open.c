@@ -314,18 +314,19 @@ static void sign_in(struct pipeline *p)
     c->collector_pid_ns = shm_pid_ns();
     c->collector_flags = SHMLOG_COLLECTOR_STARTING;
     c->collector_written = c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
-    c->collector_lost = 0;
+    if (c->collector_lost > c->collector_beat)
+        c->collector_lost = 0; /* before the host was started anew */
     shmlog_store32_release_(&c->collector_pid, (uint32_t)getpid());
 }
 
-/* Draining begins. What was lost before is not lost now. */
+/* Draining begins. What was lost while there was no collector counts as lost now: nobody has been
+ * told. */
 static void begin_work(struct pipeline *p)
 {
-    struct shm_losses losses;
+    const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
 
-    shm_losses_of_segment(p->segment, &losses);
-    p->segment->control->collector_losses = shm_losses_sum(&losses);
-    p->segment->control->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    pipeline_check_losses(p, now);
+    p->segment->control->collector_beat = now;
     shmlog_store32_release_(&p->segment->control->collector_flags, 0);
 }
 

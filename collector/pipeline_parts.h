@@ -73,4 +73,7 @@ void pipeline_say(const char *line);
 /* Read the clock, for the segment and for the files. */
 void pipeline_publish_clock(struct pipeline *pipeline);
 
+/* Note when the count of losses has grown since the last look, by whichever collector. */
+void pipeline_check_losses(struct pipeline *pipeline, uint64_t now);
+
 #endif

@@ -149,6 +149,21 @@ static void lose(struct shmlog *log)
     }
 }
 
+/* `last_lost_ns` of --health is more than those ten seconds for which that counts as losing. */
+static bool lost_long_ago(void *arg)
+{
+    const char *const args[] = {"--format", "json", SEGMENT, NULL};
+    uint64_t lost_ns = 0;
+    char text[4096], *at;
+
+    (void)arg;
+    look_at(args, text, sizeof(text));
+    at = strstr(text, "\"last_lost_ns\":");
+    KIT_CHECK(at != NULL);
+    KIT_EQ(sscanf(at, "\"last_lost_ns\":%" SCNu64, &lost_ns), 1);
+    return lost_ns > UINT64_C(10000000000);
+}
+
 /* ---- Its life ---- */
 
 static void life(const char *on_full, struct kit_process *collector, const char *output)
@@ -174,10 +189,16 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     check("losing", 1, "records were lost");
     kit_kill_hard(collector);
     check("gone", 2, drops ? "died" : "go on keeping the newest records");
-    if (drops)
+    if (drops) {
+        KIT_CHECK(kit_wait(lost_long_ago, NULL, 40)); /* so that what follows is what shows */
         lose(log);
+    } else {
+        log_many(log, 5000);
+    }
     kit_collector_start(collector, SEGMENT, output, args);
-    check("working", 0, drops ? " full" : " overwritten"); /* nothing is lost any more */
+    check("losing", 1, drops ? " full" : " overwritten");
+    if (drops)
+        check("working", 0, " full"); /* nothing is lost any more */
     kit_collector_stop(collector);
     check("gone", 2, drops ? "ended" : "go on keeping the newest records");
     shmlog_close(log);
