@@ -137,8 +137,21 @@ static void publish_found(const struct drain *d, uint32_t index)
                            line->lost[SHMLOG_LOST_OVERWRITTEN], line->lost[SHMLOG_LOST_DAMAGED]);
 }
 
+/* And of all losses of the rings that are left out: nobody can read them there any more. */
+static void publish_left_out(const struct drain *d)
+{
+    uint64_t lost[SHMLOG_LOST_CAUSES] = {0};
+
+    for (uint32_t i = 0; i < d->rings; i++)
+        for (uint32_t cause = 0; !d->ring[i].header && cause < SHMLOG_LOST_CAUSES; cause++)
+            lost[cause] += outbox_ledger(d->p.outbox, i)->lost[cause];
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+        shmlog_store_relaxed_(&d->p.segment->control->collector_lost_rings[cause], lost[cause]);
+}
+
 void drain_release_all(struct drain *d)
 {
+    publish_left_out(d);
     for (uint32_t i = 0; i < d->rings; i++) {
         if (!d->ring[i].header)
             continue;
@@ -339,6 +352,7 @@ static int lose_ring(struct drain *d, uint32_t index)
         return r == -EAGAIN ? 0 : r;
     ring->header = NULL;
     shm_ring_leave_out(&d->p.segment->rings[index]);
+    publish_left_out(d);
     return 1;
 }
 

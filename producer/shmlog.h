@@ -296,7 +296,9 @@ struct shmlog_control {
     uint64_t collector_pid_ns;  /* inode of its pid namespace, 0 unknown */
     uint8_t reserved4[56];
     uint64_t stats[64]; /* the collector's counters, see shm/stats.h */
-    uint8_t reserved5[2816];
+    /* of rings whose files were cut short, which it has left out; by SHMLOG_LOST_* */
+    uint64_t collector_lost_rings[SHMLOG_LOST_CAUSES];
+    uint8_t reserved5[2752];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_control) == 4096, "control header is one small page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, name) == 192, "name moved");

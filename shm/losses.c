@@ -93,6 +93,9 @@ void shm_losses_of_segment(const struct shm_segment *segment, struct shm_losses 
         for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
             ret_losses->cause[cause] += ring.cause[cause];
     }
+    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+        ret_losses->cause[cause] +=
+            shmlog_load_relaxed_(&segment->control->collector_lost_rings[cause]);
 }
 
 uint64_t shm_losses_sum(const struct shm_losses *losses)

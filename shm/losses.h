@@ -5,8 +5,8 @@
  * Read from the rings themselves, so it is true at every moment: while the disk is full, and while
  * the collector stands still or there is none. Writers count what they drop at once. What was
  * overwritten before it was read is the collector's count of what it found gone, plus what has gone
- * since. Damage shows only to the collector that reads. A ring that cannot be read any more is left
- * out.
+ * since. Damage shows only to the collector that reads. A ring whose file was cut short counts as
+ * the collector's ledger has it, once that has left the ring out.
  */
 #ifndef SHM_LOSSES_H
 #define SHM_LOSSES_H
@@ -25,7 +25,7 @@ void shm_losses_of_ring(const struct shm_segment *segment, uint32_t index,
 /* Of records that never got to a ring. */
 void shm_losses_before_rings(const struct shm_segment *segment, struct shm_losses *ret_losses);
 
-/* Of the whole segment. */
+/* Of the whole segment, with rings that were left out. */
 void shm_losses_of_segment(const struct shm_segment *segment, struct shm_losses *ret_losses);
 
 uint64_t shm_losses_sum(const struct shm_losses *losses);

@@ -107,7 +107,7 @@ uint64_t info_stat(const struct shm_segment *segment, const struct shm_losses *l
     const uint64_t stat = shmlog_load_relaxed_(&segment->control->stats[index]);
     const uint64_t sum = shm_losses_sum(lost);
 
-    /* with a ring that cannot be read any more, only the collector's counter has its losses */
+    /* of a ring that was just cut short, only the collector's counter has the losses yet */
     return index == SHM_STAT_dropped && sum > stat ? sum : stat;
 }
 

@@ -131,6 +131,28 @@ static void test_own_ring(void)
     KIT_EQ(lost, 0);
 }
 
+/* What --health says, to be freed; its exit status. */
+static char *ask_health(int *ret_status)
+{
+    const char *const argv[] = {kit_program("tools/shmlog-dump"), "--health", segment, NULL};
+    struct kit_process dump = {0};
+
+    *ret_status = kit_run(&dump, argv, NULL);
+    return kit_read_file(dump.out, NULL);
+}
+
+/* The collector looks for new losses every half second. */
+static bool is_losing(void *arg)
+{
+    int status;
+    char *text = ask_health(&status);
+    const bool is = status == 1 && strstr(text, ": losing: ") && strstr(text, " damaged");
+
+    (void)arg;
+    free(text);
+    return is;
+}
+
 /* Records of the ring that are not read yet, some of them cut off: those before are sound, the
  * others stand as a gap. The collector is stopped so that it has them all to read. */
 static void test_unread(void)
@@ -145,6 +167,8 @@ static void test_unread(void)
     cut("ring-001", 4096 + 1000 * 64); /* 62.5 small pages: 63 of them stay, and the header */
     kit_kill(&collector, SIGCONT);
     kit_wait_text(&collector, "ring-001 was cut short", 20);
+    if (!kit_wait(is_losing, NULL, 20))
+        KIT_FAIL("not losing: %s", ask_health(&(int){0}));
     shmlog_close(log_);
     kit_collector_stop(&collector);
     found = messages("unread");

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/drain_kit.h"
 
+#include "shm/losses.h"
+
 TestSuite(drain, .init = kit_open, .fini = kit_close, .timeout = 60);
 
 /* ---- A full outbox ---- */
@@ -215,6 +217,7 @@ Test(drain, losses_survive)
  * cursor never gets to where it was dropped, and nothing waits for that. */
 Test(drain, cut_while_full)
 {
+    struct shm_losses losses;
     struct shm_ring *cut;
     struct tally *t;
 
@@ -227,6 +230,10 @@ Test(drain, cut_while_full)
         cr_assert_geq(agents_drain(&agents), 0);
         agents_write(&agents);
     }
+    shm_losses_of_segment(agents.segment, &losses);
+    cr_assert_eq(losses.cause[SHMLOG_LOST_FULL], 7);
+    cr_assert_eq(losses.cause[SHMLOG_LOST_DAMAGED], 1);
+    cr_assert_eq(shm_losses_sum(&losses), 8);
     agents_stop(&agents);
     t = tally_open(agents.out);
     cr_assert_eq(t->ring[OWNED].written, CAPACITY / 2);
