@@ -720,7 +720,7 @@ SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_thread_)
 SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_follow_round_)
 SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME_(shmlog_guard_)
 SHMLOG_NAME_(shmlog_hand_over_) SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_)
-SHMLOG_NAME_(shmlog_is_one_of_) SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_key_)
+SHMLOG_NAME_(shmlog_is_one_of_) SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_kept_producer_) SHMLOG_NAME_(shmlog_key_)
 SHMLOG_NAME_(shmlog_leave_ring_) SHMLOG_NAME_(shmlog_leave_segment_)
 SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
 SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_lost_in_dead_)
@@ -2813,19 +2813,15 @@ SHMLOG_INLINE_ int shmlog_may_take_(uint64_t claim, int kept)
     return !claim || (kept && state >= SHMLOG_PRODUCER_DEAD && state <= SHMLOG_PRODUCER_LEFT);
 }
 
-/* Fill in a fresh entry of the producer table for the calling thread, one from `begin` on and
- * before `end`; its id, 0 if none is free. */
-SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
-                                           uint32_t begin, uint32_t end);
-SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
-                                           uint32_t begin, uint32_t end)
+/* Fill in an entry of the producer table for the calling thread, one from `begin` on and before
+ * `end`; its id, 0 if there is none to be taken. */
+SHMLOG_INLINE_ uint32_t shmlog_take_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                              uint32_t begin, uint32_t end, int kept)
 {
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
 
-    for (uint64_t n = 0; n < 2 * (uint64_t)(end - begin); n++) {
-        const int kept = n >= end - begin; /* the second time around */
-        const uint32_t i = begin + (uint32_t)(kept ? n - (end - begin) : n);
+    for (uint32_t i = begin; i < end; i++) {
         struct shmlog_producer *const p = &table[i];
         uint64_t before = shmlog_load_relaxed_(&p->claim);
         uint32_t used, id;
@@ -2860,6 +2856,22 @@ SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uin
         return id;
     }
     return 0;
+}
+/* A free one. */
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                           uint32_t begin, uint32_t end);
+SHMLOG_COLD_ uint32_t shmlog_new_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                           uint32_t begin, uint32_t end)
+{
+    return shmlog_take_producer_(log, key, tid, begin, end, 0);
+}
+/* None is free: one that is kept for the name of a dead thread. */
+SHMLOG_COLD_ uint32_t shmlog_kept_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                            uint32_t begin, uint32_t end);
+SHMLOG_COLD_ uint32_t shmlog_kept_producer_(struct shmlog *log, uint64_t key, uint32_t tid,
+                                            uint32_t begin, uint32_t end)
+{
+    return shmlog_take_producer_(log, key, tid, begin, end, 1);
 }
 
 /* The entry that this thread has for the attachment, though it does not know: it is ending, and
@@ -3045,6 +3057,8 @@ SHMLOG_COLD_ struct shmlog_state_ *shmlog_new_state_(struct shmlog *log, uint64_
 
     if (!id)
         id = shmlog_new_producer_(log, key, tid, begin, end);
+    if (!id)
+        id = shmlog_kept_producer_(log, key, tid, begin, end);
     if (!id) {
         if (!nameless)
             pthread_setspecific(log->local.thread_key, (void *)(uintptr_t)shmlog_nameless_(key, 0));

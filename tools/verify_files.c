@@ -218,11 +218,32 @@ static bool older_removed(const struct verify *verify)
     return true;
 }
 
+/* Segments of one name that wrote into one directory, one after the other, number their files in
+ * one row: are those between `previous` and this one files of the others? */
+static bool numbered_elsewhere(const struct verify *verify, uint64_t previous)
+{
+    const struct file_identity *const here = &verify->file->identity;
+
+    if (here->file_number - previous - 1 > verify->set.files)
+        return false;
+    for (uint64_t number = previous + 1; number < here->file_number; number++) {
+        size_t i = 0;
+
+        while (i < verify->set.files && (verify->set.file[i].identity.file_number != number ||
+                                         strncmp(verify->set.file[i].identity.segment,
+                                                 here->segment, sizeof(here->segment)) != 0))
+            i++;
+        if (i == verify->set.files)
+            return false;
+    }
+    return true;
+}
+
 static void check_number(struct verify *verify, uint64_t previous)
 {
     uint64_t number = verify->file->identity.file_number;
 
-    if (number == previous + 1)
+    if (number == previous + 1 || (number > previous && numbered_elsewhere(verify, previous)))
         return;
     if (number > previous && older_removed(verify)) {
         verify->removed += number - previous - 1;

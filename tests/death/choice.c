@@ -101,6 +101,7 @@ static const char *reason_of(const char *symbol)
         {"shmlog_put_elsewhere_", "a log that attaches later: test later"},
         {"shmlog_put_raw_elsewhere_", "a log that attaches later: test later"},
         {"shmlog_attach_later_", "a log that attaches later: test later"},
+        {"shmlog_kept_producer_", "a table that is full of the dead: test tables"},
         {"shmlog_wipe_on_fork_", "a kernel that does not wipe: test no_wipe"},
         {"shmlog_lost_in_dead_", "a log that attaches later: test later"},
         {"shmlog_hand_over_", "a log that attaches later: test later"},
