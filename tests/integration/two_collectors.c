@@ -105,7 +105,7 @@ static void test_lost_claim(bool replace)
     kit_collector_stop(&one);
 }
 
-/* Another collector was quicker: that is said, until it is gone. */
+/* Another collector was quicker: reported, until it is gone. */
 static void test_taken_claim(void)
 {
     const char *const output = kit_path("taken");

@@ -20,7 +20,7 @@ static uint64_t lost(uint32_t cause)
     return ring.cause[cause];
 }
 
-/* The collector does nothing, or its outbox is full: the writers' count stands in the ring. */
+/* The collector does nothing, or its outbox is full: the writers' counts are in the ring. */
 Test(losses, dropped)
 {
     start(SHMLOG_ON_FULL_DROP);

@@ -670,7 +670,7 @@ Test(verify, outbox_holds_the_rest)
     end_live();
 }
 
-/* Nonsense in an outbox ends, and is said. */
+/* Nonsense in an outbox ends the reading, and is reported. */
 Test(verify, hostile_outboxes)
 {
     char path[PATH_MAX + 16];
