@@ -121,7 +121,7 @@ static void dump(unsigned choice)
     if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0)
         return;
     if (choice % 4 == 3) {
-        FUZZ_CHECK(field_list_parse("site", &by, message, sizeof(message)) == 0);
+        FUZZ_CHECK(field_list_add(&by, "site", message, sizeof(message)) == 0);
         FUZZ_CHECK(count_open(&by.field[0], &count) == 0);
     }
     print_lines(cursor, (enum print_format)(choice % 3), count);

@@ -59,8 +59,8 @@ static void print(const struct cursor_record *record, enum print_format format, 
     char message[256];
 
     if (chosen)
-        FUZZ_CHECK(field_list_parse("time,message,fields.a,fields.arg1,cpu,process",
-                                    &printer.fields, message, sizeof(message)) == 0);
+        FUZZ_CHECK(field_list_add(&printer.fields, "time,message,fields.a,fields.arg1,cpu,process",
+                                  message, sizeof(message)) == 0);
     else
         field_list_all(&printer.fields);
     line_set(&line, record);
