@@ -68,6 +68,7 @@ int file_decoder_reserve(struct file_block_decoder *decoder, size_t records)
 /* What was there is not kept. */
 int file_decoder_reserve_keys(struct file_block_decoder *decoder, size_t keys)
 {
+    keys++; /* for those of a group without records, too, there is a place */
     if (keys <= decoder->key_room)
         return 0;
     free(decoder->key);
