@@ -97,8 +97,11 @@ void drain_close(struct drain *d)
     free(d);
 }
 
-/* Wake the writers that sleep until there is room, all of them: there is room for many. The fence:
- * see shmlog_sleep_(). The call does not sleep. */
+/* Wake some of the writers that sleep until there is room, those that sleep longest. Few of them fill
+ * a ring, and the others would only find it full again; they are woken as room is made again and
+ * again. Should those that were woken log nothing, the others' sleep ends by itself. The fence: see
+ * shmlog_sleep_(). The call does not sleep. */
+#define WAKE_AT_ONCE 4
 static void wake_writers(struct shmlog_ring *ring)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -106,7 +109,8 @@ static void wake_writers(struct shmlog_ring *ring)
         return;
     __atomic_store_n(&ring->waiting, 0, __ATOMIC_RELAXED);
     __atomic_fetch_add(&ring->wakes, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &ring->wakes, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (syscall(SYS_futex, &ring->wakes, FUTEX_WAKE, WAKE_AT_ONCE, NULL, NULL, 0) == WAKE_AT_ONCE)
+        __atomic_store_n(&ring->waiting, 1, __ATOMIC_RELAXED); /* there may be more */
 }
 
 /* Let the writers have the slots before the cursor. */

@@ -211,7 +211,7 @@ struct shmlog_ring {
     uint8_t reserved6[120];
     /* 1792: the wait policy's sleepers. A writer stores 1 into waiting, looks for room once more,
      * and sleeps on wakes (a futex). The reader, when it has stored the tail, takes the 1 back,
-     * adds to wakes, and wakes them all. */
+     * adds to wakes, and wakes some; where more may sleep, it puts the 1 there again. */
     uint32_t waiting;
     uint32_t wakes;
     uint8_t reserved7[2296];
