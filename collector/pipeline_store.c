@@ -50,8 +50,9 @@ int pipeline_open_store(struct pipeline *p)
     int r = open_backend(p, p->options.io != IO_PLAIN, &p->store);
 
     if (r < 0 && p->options.io == IO_URING)
-        return pipeline_fail(p, r, "--io uring: %s; use --io auto, or allow io_uring here",
-                             strerror(-r));
+        return pipeline_fail(p, r, "--io uring: %s; use --io auto, or %s", strerror(-r),
+                             r == -ENOMEM ? "raise the locked-memory limit (ulimit -l)"
+                                          : "allow io_uring here");
     params.store = p->store;
     if (r == 0)
         r = writeback_open(&params, &p->writeback);

@@ -123,20 +123,23 @@ static void test_stalled(const char *io, unsigned error)
     KIT_EQ(count_said(&collector, "plain writes from now on"), 1);
 }
 
-/* Enough for the queue, but not for the outbox; and not even that. */
-static void test_memlock(void)
+static void try_memlock(rlim_t memlock)
 {
-    struct start start = {.io = "uring", .limited = true, .memlock = 4 << 20};
+    const struct start start = {.io = "auto", .limited = true, .memlock = memlock};
     struct kit_process collector;
 
     write_records(&collector, &start);
-    KIT_EQ(count_said(&collector, "io_uring without registered buffers"), 1);
-    start.io = "auto";
-    start.memlock = 0;
-    write_records(&collector, &start);
     KIT_EQ(count_said(&collector, "no io_uring: plain writes") +
                count_said(&collector, "io_uring without registered buffers"),
-           1); /* which of them, the kernel decides */
+           1);
+}
+
+/* Enough for the queue, but not for the outbox; and not even that. For which of them it is, the
+ * kernel decides: newer ones count the queue, too, and all that the user's other programs have. */
+static void test_memlock(void)
+{
+    try_memlock(4 << 20);
+    try_memlock(0);
 }
 
 int main(void)
