@@ -97,10 +97,10 @@ void drain_close(struct drain *d)
     free(d);
 }
 
-/* Wake some of the writers that sleep until there is room, those that sleep longest. Few of them fill
- * a ring, and the others would only find it full again; they are woken as room is made again and
- * again. Should those that were woken log nothing, the others' sleep ends by itself. The fence: see
- * shmlog_sleep_(). The call does not sleep. */
+/* Wake some of the writers that sleep until there is room, those that sleep longest. Few of them
+ * fill a ring, and the others would only find it full again; they are woken as room is made again
+ * and again. Should those that were woken log nothing, the others' sleep ends by itself. The fence:
+ * see shmlog_sleep_(). The call does not sleep. */
 #define WAKE_AT_ONCE 4
 static void wake_writers(struct shmlog_ring *ring)
 {

@@ -226,7 +226,8 @@ static void test_names(void)
     KIT_EQ(messages("after"), RECORDS);
 }
 
-/* Attaching where files may not be opened says so; it goes on without some rings only if asked to. */
+/* Attaching where files may not be opened says so; it goes on without some rings only if asked to.
+ */
 static void test_access(void)
 {
     const struct shmlog_options partial = {.flags = SHMLOG_OPEN_PARTIAL};
