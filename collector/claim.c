@@ -58,7 +58,7 @@ static void write_owner(int fd, const char *segment_path)
         strcpy(host.nodename, "?");
     n = snprintf(line, sizeof(line), "pid %ld on %s, segment %s\n", (long)getpid(), host.nodename,
                  segment_path);
-    if (ftruncate(fd, 0) == 0 && pwrite(fd, line, (size_t)n, 0) != n)
+    if (ftruncate(fd, 0) == 0 && write(fd, line, (size_t)n) != n)
         (void)!ftruncate(fd, 0);
 }
 
