@@ -7,6 +7,7 @@
  */
 #include "collector/census.h"
 
+#include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
 
@@ -371,9 +372,18 @@ static int free_leaving(struct census *c)
     return freed;
 }
 
+/* What the drain leaves out has no part in what is waited for. */
+static void leave_out_cut(struct census *c)
+{
+    for (uint32_t i = 0; i < c->segment->geometry.rings; i++)
+        if (c->segment->rings[i].header && shm_guard_lost(c->segment->rings[i].lost))
+            shm_ring_leave_out(&c->segment->rings[i]);
+}
+
 int census_work(struct census *c)
 {
     c->step++;
+    leave_out_cut(c);
     look_around(c);
     if (!count_stage(c, UNREAD))
         begin_group(c, c->unread_head, GONE, UNREAD);

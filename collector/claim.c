@@ -48,7 +48,7 @@ static void read_owner(int fd, char *ret_owner, size_t size)
 }
 
 /* Without its line the claim is as good; the line is for people. */
-static void write_owner(int fd, const char *segment_path)
+static void write_owner(int fd, const char *segment_path, pid_t pid)
 {
     char line[PATH_MAX + 512];
     struct utsname host;
@@ -56,14 +56,14 @@ static void write_owner(int fd, const char *segment_path)
 
     if (uname(&host) < 0)
         strcpy(host.nodename, "?");
-    n = snprintf(line, sizeof(line), "pid %ld on %s, segment %s\n", (long)getpid(), host.nodename,
+    n = snprintf(line, sizeof(line), "pid %ld on %s, segment %s\n", (long)pid, host.nodename,
                  segment_path);
     if (ftruncate(fd, 0) == 0 && write(fd, line, (size_t)n) != n)
         (void)!ftruncate(fd, 0);
 }
 
-int claim_take(const char *directory, const char *segment, const char *segment_path, int *ret_fd,
-               char *ret_owner, size_t owner_size)
+int claim_take(const char *directory, const char *segment, const char *segment_path, pid_t pid,
+               int *ret_fd, char *ret_owner, size_t owner_size)
 {
     char path[PATH_MAX];
     int fd, r = -EAGAIN;
@@ -86,7 +86,7 @@ int claim_take(const char *directory, const char *segment, const char *segment_p
     }
     if (r < 0)
         return r;
-    write_owner(fd, segment_path);
+    write_owner(fd, segment_path, pid);
     *ret_fd = fd;
     return 0;
 }

@@ -12,13 +12,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Take the claim on `directory` for files of the segment name `segment`; `segment_path` is where
- * the segment is. Stores a descriptor that holds the claim until it is closed and returns 0; -EBUSY
- * if another collector has it, with its line in ret_owner; -EOPNOTSUPP or -ENOLCK where the
- * filesystem has no locks; other errno's. */
-int claim_take(const char *directory, const char *segment, const char *segment_path, int *ret_fd,
-               char *ret_owner, size_t owner_size);
+ * the segment is, `pid` the collector. Stores a descriptor that holds the claim until it is closed
+ * and returns 0; -EBUSY if another collector has it, with its line in ret_owner; -EOPNOTSUPP or
+ * -ENOLCK where the filesystem has no locks; other errno's. */
+int claim_take(const char *directory, const char *segment, const char *segment_path, pid_t pid,
+               int *ret_fd, char *ret_owner, size_t owner_size);
 
 /* Is the file of the claim `fd` still the one that the next collector would look at? It is not once
  * the file was deleted, or the directory replaced; then the claim keeps nobody out. */

@@ -128,7 +128,7 @@ static void release(const struct drain *d, struct drained_ring *ring)
 
 static bool is_cut(const struct drain *d, uint32_t index)
 {
-    return shm_guard_lost(&d->p.segment->rings[index].lost);
+    return shm_guard_lost(d->p.segment->rings[index].lost);
 }
 
 /* Tell others what the ledger has of losses that only a reader finds. */

@@ -16,16 +16,33 @@ uint32_t outbox_checksum(const struct outbox_entry *entry, const uint8_t *bytes)
     return (uint32_t)XXH3_64bits_withSeed(bytes, head.size, XXH3_64bits(&head, sizeof(head)));
 }
 
+/* Each is stored by one agent and pairs with the other one's acquire. */
+uint64_t outbox_head(const struct outbox *outbox)
+{
+    return shmlog_load_acquire_(&outbox->header->head);
+}
+
+uint64_t outbox_tail(const struct outbox *outbox)
+{
+    return shmlog_load_acquire_(&outbox->header->tail);
+}
+
+bool outbox_is_written(const struct outbox *outbox)
+{
+    return outbox_tail(outbox) == outbox_head(outbox);
+}
+
 static unsigned line_index(const struct outbox *outbox, uint32_t ring)
 {
     const struct outbox_line *const line = outbox->header->line[ring];
 
-    return outbox_newer(line[0].stamp, line[1].stamp, outbox->head);
+    return outbox_newer(line[0].stamp, line[1].stamp, outbox_head(outbox));
 }
 
 static unsigned file_index(const struct outbox *outbox)
 {
-    return outbox_newer(outbox->header->file[0].stamp, outbox->header->file[1].stamp, outbox->head);
+    return outbox_newer(outbox->header->file[0].stamp, outbox->header->file[1].stamp,
+                        outbox_head(outbox));
 }
 
 const struct file_ledger_entry *outbox_ledger(const struct outbox *outbox, uint32_t ring)
@@ -41,7 +58,7 @@ const struct outbox_file *outbox_file(const struct outbox *outbox)
 /* Bytes from head to the end of the memory, which an entry must not cross. */
 static uint64_t to_end(const struct outbox *outbox)
 {
-    return outbox->data_size - (outbox->head & (outbox->data_size - 1));
+    return outbox->data_size - (outbox_head(outbox) & (outbox->data_size - 1));
 }
 
 static uint64_t entry_size(uint64_t size)
@@ -51,7 +68,7 @@ static uint64_t entry_size(uint64_t size)
 
 bool outbox_has_room(const struct outbox *outbox, uint64_t size)
 {
-    const uint64_t room = outbox->data_size - (outbox->head - outbox->tail);
+    const uint64_t room = outbox->data_size - (outbox_head(outbox) - outbox_tail(outbox));
     uint64_t need;
 
     if (size > outbox_max(outbox))
@@ -77,7 +94,7 @@ void outbox_commit(struct outbox *outbox, const struct outbox_entry *entry, cons
                    const struct outbox_file *file)
 {
     const uint64_t need = entry_size(entry->size);
-    uint64_t at = outbox->head;
+    uint64_t at = outbox_head(outbox);
     struct outbox_entry *to;
     unsigned i;
 
@@ -109,15 +126,16 @@ void outbox_commit(struct outbox *outbox, const struct outbox_entry *entry, cons
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         outbox->header->line[ring][i].stamp = at;
     }
-    outbox->head = at;
     shmlog_store_release_(&outbox->header->head, at); /* the commit */
 }
 
 int outbox_next(const struct outbox *outbox, uint64_t *pos, const struct outbox_entry **ret_entry,
                 const uint8_t **ret_bytes)
 {
-    while (*pos != outbox->head) {
-        const uint64_t left = outbox->head - *pos;
+    const uint64_t head = outbox_head(outbox);
+
+    while (*pos != head) {
+        const uint64_t left = head - *pos;
         const uint64_t at = *pos & (outbox->data_size - 1);
         const struct outbox_entry *const entry = (const void *)(outbox->data + at);
 
@@ -136,19 +154,8 @@ int outbox_next(const struct outbox *outbox, uint64_t *pos, const struct outbox_
     return 0;
 }
 
-uint64_t outbox_tail(const struct outbox *outbox)
-{
-    return outbox->tail;
-}
-
-uint64_t outbox_head(const struct outbox *outbox)
-{
-    return outbox->head;
-}
-
 void outbox_release(struct outbox *outbox, uint64_t pos)
 {
-    outbox->tail = pos;
     shmlog_store_release_(&outbox->header->tail, pos);
 }
 

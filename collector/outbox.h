@@ -15,8 +15,10 @@
  * A ledger line exists twice, each copy stamped with the head that makes it valid; the newer valid
  * one counts, and the other one is written next.
  *
- * Owned by the collector alone; after a crash the next collector trusts it only after checking
- * every size.
+ * Two processes of the collector share it: the drain commits entries (steps 1 to 3), housekeeping
+ * writes and releases them (step 4). Each word has one writer, and nobody waits for the other.
+ * Nobody else may write there; after a crash the next collector trusts it only after checking every
+ * size.
  */
 #ifndef COLLECTOR_OUTBOX_H
 #define COLLECTOR_OUTBOX_H
@@ -51,6 +53,10 @@ int outbox_create_next(const struct outbox *outbox, const char *segment_path, ui
 void outbox_drop_next(struct outbox *next, const char *segment_path);
 int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segment_path);
 
+/* Another process has replaced the outbox: map the one that is there now. Negative: `outbox` is as
+ * before; -EBADMSG. */
+int outbox_follow(struct outbox *outbox, const char *segment_path);
+
 /* True if the outbox in the directory holds no entry and no file that is still to be sealed, or if
  * there is none. */
 bool outbox_is_empty(const char *segment_path);
@@ -82,6 +88,7 @@ int outbox_next(const struct outbox *outbox, uint64_t *pos, const struct outbox_
                 const uint8_t **ret_bytes);
 uint64_t outbox_tail(const struct outbox *outbox);
 uint64_t outbox_head(const struct outbox *outbox);
+bool outbox_is_written(const struct outbox *outbox); /* it holds no entry */
 /* Entries before `pos` are in their files: free them. */
 void outbox_release(struct outbox *outbox, uint64_t pos);
 

@@ -128,12 +128,10 @@ static int check(struct outbox *outbox, const uint8_t segment_uuid[16], uint32_t
         return -EBADMSG;
     outbox->rings = rings;
     outbox->data_size = h->data_size;
-    outbox->head = h->head;
-    outbox->tail = h->tail;
     if (outbox->data_size < OUTBOX_SIZE_MIN || (outbox->data_size & (outbox->data_size - 1)) ||
         outbox->data_size != outbox->map_size - header_size(rings) ||
-        outbox->head - outbox->tail > outbox->data_size || outbox->head % OUTBOX_ALIGN ||
-        outbox->tail % OUTBOX_ALIGN || !memchr(h->directory, 0, sizeof(h->directory)))
+        h->head - h->tail > outbox->data_size || h->head % OUTBOX_ALIGN || h->tail % OUTBOX_ALIGN ||
+        !memchr(h->directory, 0, sizeof(h->directory)))
         return -EBADMSG;
     outbox->data = (uint8_t *)outbox->header + header_size(rings);
     return 0;
@@ -142,7 +140,7 @@ static int check(struct outbox *outbox, const uint8_t segment_uuid[16], uint32_t
 static int check_entries(const struct outbox *outbox)
 {
     const struct outbox_entry *entry;
-    uint64_t pos = outbox->tail;
+    uint64_t pos = outbox_tail(outbox);
     const uint8_t *bytes;
     int r;
 
@@ -157,10 +155,10 @@ static int check_entries(const struct outbox *outbox)
 static void forget_uncommitted(struct outbox *outbox)
 {
     for (unsigned i = 0; i < 2; i++) {
-        if (outbox->header->file[i].stamp > outbox->head)
+        if (outbox->header->file[i].stamp > outbox_head(outbox))
             outbox->header->file[i].stamp = 0;
         for (uint32_t ring = 0; ring <= outbox->rings; ring++)
-            if (outbox->header->line[ring][i].stamp > outbox->head)
+            if (outbox->header->line[ring][i].stamp > outbox_head(outbox))
                 outbox->header->line[ring][i].stamp = 0;
     }
 }
@@ -173,18 +171,12 @@ static bool is_unfinished(int fd)
     return pread(fd, &magic, sizeof(magic), 0) >= 0 && magic == 0;
 }
 
-int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
-                struct outbox **ret_outbox)
+static int open_file(const char *segment_path, struct outbox **ret_outbox)
 {
-    struct outbox *outbox = NULL;
     char path[PATH_MAX];
     struct stat st;
-    int fd, r;
+    int fd, r = file_path(segment_path, SHM_OUTBOX_FILE, path, sizeof(path));
 
-    r = file_path(segment_path, SHM_OUTBOX_NEXT_FILE, path, sizeof(path));
-    if (r == 0)
-        (void)unlink(path); /* its maker died before it was of use */
-    r = file_path(segment_path, SHM_OUTBOX_FILE, path, sizeof(path));
     if (r < 0)
         return r;
     fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -194,8 +186,21 @@ int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32
     if (r == 0 && (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(struct outbox_header)))
         r = -EBADMSG;
     if (r == 0)
-        r = map(fd, (uint64_t)st.st_size, &outbox);
+        r = map(fd, (uint64_t)st.st_size, ret_outbox);
     close(fd);
+    return r;
+}
+
+int outbox_open(const char *segment_path, const uint8_t segment_uuid[16], uint32_t rings,
+                struct outbox **ret_outbox)
+{
+    struct outbox *outbox = NULL;
+    char path[PATH_MAX];
+    int r = file_path(segment_path, SHM_OUTBOX_NEXT_FILE, path, sizeof(path));
+
+    if (r == 0)
+        (void)unlink(path); /* its maker died before it was of use */
+    r = open_file(segment_path, &outbox);
     if (r == 0)
         r = check(outbox, segment_uuid, rings);
     if (r == 0)
@@ -251,10 +256,20 @@ void outbox_drop_next(struct outbox *next, const char *segment_path)
         (void)unlink(path);
 }
 
+/* `outbox` becomes what `next` was, which is no more. */
+static void exchange(struct outbox *outbox, struct outbox *next)
+{
+    const struct outbox before = *outbox;
+
+    *outbox = *next;
+    outbox->lost = before.lost | next->lost;
+    *next = before;
+    outbox_close(next);
+}
+
 int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segment_path)
 {
     char from[PATH_MAX], to[PATH_MAX];
-    struct outbox before;
     int r = file_path(segment_path, SHM_OUTBOX_NEXT_FILE, from, sizeof(from));
 
     if (r == 0)
@@ -268,11 +283,27 @@ int outbox_replace(struct outbox *outbox, struct outbox *next, const char *segme
     shmlog_store_release_(&next->header->magic, OUTBOX_MAGIC);
     if (rename(from, to) < 0) /* the commit */
         return -errno;
-    before = *outbox;
-    *outbox = *next;
-    outbox->lost = before.lost | next->lost;
-    *next = before;
-    outbox_close(next);
+    exchange(outbox, next);
+    return 0;
+}
+
+int outbox_follow(struct outbox *outbox, const char *segment_path)
+{
+    struct outbox *next;
+    int r = open_file(segment_path, &next);
+
+    if (r < 0)
+        return r;
+    r = check(next, outbox->header->segment_uuid, outbox->rings);
+    if (r == 0) {
+        shm_guard_remove(next->header);
+        r = guard(next, &outbox->lost);
+    }
+    if (r < 0) {
+        outbox_close(next);
+        return r;
+    }
+    exchange(outbox, next);
     return 0;
 }
 
@@ -307,7 +338,7 @@ int outbox_set_directory(struct outbox *outbox, const char *directory)
 {
     if (strlen(directory) >= sizeof(outbox->header->directory))
         return -ENAMETOOLONG;
-    if (outbox->head != outbox->tail)
+    if (!outbox_is_written(outbox))
         return -EBUSY;
     strcpy(outbox->header->directory, directory);
     return 0;

@@ -14,8 +14,7 @@ struct outbox {
     uint64_t data_size;
     uint64_t map_size;
     uint32_t rings;
-    uint64_t head, tail; /* copies: nobody else writes them */
-    uint32_t lost;       /* the file was cut short */
+    uint32_t lost; /* the file was cut short */
 };
 
 static inline uint64_t outbox_align(uint64_t value, uint64_t unit)

@@ -4,11 +4,11 @@
  */
 #include "collector/pipeline_parts.h"
 
-#include "collector/claim.h"
 #include "collector/idle.h"
+#include "collector/say.h"
+#include "collector/writeback.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
-#include "shm/losses.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -28,45 +28,6 @@ int pipeline_fail(struct pipeline *p, int error, const char *format, ...)
     return error;
 }
 
-void pipeline_say(const char *line)
-{
-    fprintf(stderr, "shmlog-collector: %s\n", line);
-}
-
-/* A clock that jumped is an anomaly to be seen later: counted, said, and in the files as the pairs
- * before and after. */
-static void check_clock(struct pipeline *p, const struct shmlog_clock_pair *pair)
-{
-    uint64_t *const stats = p->segment->control->stats;
-    enum shm_clock_change change = SHM_CLOCK_RAN;
-    char line[160];
-    int64_t by;
-
-    if (p->clock.error_ns != UINT64_MAX && pair->error_ns != UINT64_MAX)
-        change = shm_clock_between(&p->clock, pair, p->segment->geometry.clock_hz, &by);
-    p->clock = *pair;
-    if (change == SHM_CLOCK_SET) {
-        stats[SHM_STAT_clock_set]++;
-        snprintf(line, sizeof(line),
-                 "the wall clock was set by %+.3f s: times follow it, order does not",
-                 (double)by / 1e9);
-        pipeline_say(line);
-    } else if (change == SHM_CLOCK_BACK && !stats[SHM_STAT_clock_back]++) {
-        pipeline_say("the time stamp counter went back: it is not the same on all cores; times of "
-                     "different rings cannot be compared");
-    }
-}
-
-void pipeline_publish_clock(struct pipeline *p)
-{
-    struct shmlog_clock_pair pair;
-
-    shm_clock_sample(p->segment->geometry.clock, &pair);
-    check_clock(p, &pair);
-    shm_clock_publish(p->segment, &pair);
-    journal_clock(p->journal, &pair);
-}
-
 void pipeline_close(struct pipeline *p)
 {
     char path[PATH_MAX] = "";
@@ -75,10 +36,7 @@ void pipeline_close(struct pipeline *p)
         return;
     if (p->remove)
         strcpy(path, p->segment->path);
-    writeback_close(p->writeback);
-    store_close(p->store);
-    census_close(p->census);
-    watch_close(p->watch);
+    housekeeping_stop(p->housekeeping, !p->outbox || !outbox_is_written(p->outbox));
     drain_close(p->drain);
     journal_close(p->journal);
     outbox_close(p->outbox);
@@ -99,7 +57,7 @@ static int finish_recovery(struct pipeline *p)
     char path[PATH_MAX];
     int r;
 
-    if (!writeback_idle(p->writeback))
+    if (!outbox_is_written(p->outbox))
         return 0;
     r = writeback_path(p->directory, p->name, file->number, file->created_ns, true, path,
                        sizeof(path));
@@ -108,142 +66,109 @@ static int finish_recovery(struct pipeline *p)
     if (r < 0)
         return r == -EAGAIN ? 0 : r;
     p->recovering = false;
+    housekeeping_recovered(p->housekeeping);
     return 1;
 }
 
-static void retain(struct pipeline *p)
+/* Is housekeeping at work? If it waits for a move to new files, make it. A move that fails is asked
+ * for again. */
+static int check_housekeeping(struct pipeline *p)
 {
-    const uint64_t now = steady_clock_ns(&p->steady_clock, pipeline_clock_ns(CLOCK_REALTIME),
-                                         pipeline_clock_ns(CLOCK_BOOTTIME));
-    const int r = retention_work(&p->retention, now);
+    int r = housekeeping_check(p->housekeeping, p->message, p->message_size);
 
-    if (r > 0)
-        p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
+    if (r == 0 && housekeeping_wants_move(p->housekeeping)) {
+        r = journal_move(p->journal);
+        if (!outbox_is_lost(p->outbox))
+            housekeeping_moved(p->housekeeping, r);
+        r = 0;
+    }
+    return r;
 }
 
-/* For whoever asks how the segment does, see shm/health.h: a round was made, and this is how
- * writing goes. */
+/* For whoever asks how the segment does, see shm/health.h: a round was made. */
 static void beat(struct pipeline *p, uint64_t now)
 {
-    struct shmlog_control *const c = p->segment->control;
-    const uint64_t tail = outbox_tail(p->outbox);
-
     p->beat_ns = now;
-    shmlog_store_relaxed_(&c->collector_beat, now);
-    if (tail != p->written_to || writeback_idle(p->writeback))
-        shmlog_store_relaxed_(&c->collector_written, now);
-    p->written_to = tail;
-    shmlog_store32_release_(&c->collector_flags,
-                            writeback_stalled(p->writeback) ? SHMLOG_COLLECTOR_FAILING : 0);
+    shmlog_store_relaxed_(&p->segment->control->collector_beat, now);
 }
 
-void pipeline_check_losses(struct pipeline *p, uint64_t now)
+/* The files get the clock as housekeeping reads it. */
+static void take_clock(struct pipeline *p)
 {
-    struct shmlog_control *const c = p->segment->control;
-    struct shm_losses losses;
-    uint64_t lost;
+    struct shmlog_clock_pair pair;
 
-    shm_losses_of_segment(p->segment, &losses);
-    lost = shm_losses_sum(&losses);
-    if (lost > shmlog_load_relaxed_(&c->collector_losses))
-        shmlog_store_relaxed_(&c->collector_lost, now);
-    shmlog_store_relaxed_(&c->collector_losses, lost);
-}
-
-/* A claim whose file was deleted, or whose directory was replaced, keeps nobody out: take it anew.
- * A directory that is not there is for writeback to report. */
-static void check_claim(struct pipeline *p)
-{
-    char owner[512], line[2 * PATH_MAX];
-    int fd, r;
-
-    if (p->claim < 0 || claim_holds(p->claim, p->directory, p->name))
+    if (!shm_clock_newest(p->segment, &pair) || pair.ticks == p->clock.ticks)
         return;
-    r = claim_take(p->directory, p->name, p->segment->path, &fd, owner, sizeof(owner));
-    if (r == 0) {
-        close(p->claim);
-        p->claim = fd;
-        p->claim_lost = false;
-        snprintf(line, sizeof(line),
-                 "%s/.%s.lock was deleted or replaced: the directory is locked again", p->directory,
-                 p->name);
-        pipeline_say(line);
-    } else if (r == -EBUSY && !p->claim_lost) {
-        p->claim_lost = true;
-        snprintf(line, sizeof(line),
-                 "%s/.%s.lock was deleted or replaced, and another collector writes the files of "
-                 "'%s' there now, too (%s): stop one of them",
-                 p->directory, p->name, p->name, owner);
-        pipeline_say(line);
-    }
+    p->clock = pair;
+    journal_clock(p->journal, &pair);
 }
 
 /* What is due by the clock rather than by load. */
-static int keep_house(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
+static int keep_time(struct pipeline *p, uint64_t now, volatile sig_atomic_t *rotate)
 {
     int r;
 
     if (now - p->beat_ns < 50 * MS)
         return 0;
     beat(p, now);
-    if (now - p->clock_ns >= 500 * MS) {
-        p->clock_ns = now;
-        pipeline_publish_clock(p);
-    }
-    if (now - p->census_ns >= 500 * MS) {
-        p->census_ns = now;
-        census_work(p->census);
-        watch_work(p->watch);
-        pipeline_check_losses(p, now);
-    }
-    if (now - p->claim_ns >= 1000 * MS) {
-        p->claim_ns = now;
-        check_claim(p);
-    }
-    if (!p->recovering && now - p->retention_ns >= 1000 * MS) {
-        p->retention_ns = now;
-        retain(p);
-    }
+    take_clock(p);
     if (!p->recovering && (*rotate || journal_due(p->journal, pipeline_clock_ns(CLOCK_REALTIME)))) {
         *rotate = 0; /* first: a signal from now on asks for another */
         r = journal_seal(p->journal);
         if (r == -EAGAIN)
             *rotate = 1;
         else if (r < 0)
-            return r;
+            return pipeline_fail(p, r, "cannot go on: %s", strerror(-r));
     }
     return 0;
+}
+
+/* Has the disk taken nothing for three seconds, though there is something for it? */
+struct standstill {
+    uint64_t progress, since_ns;
+};
+
+static bool stands_still(struct pipeline *p, struct standstill *still, uint64_t now)
+{
+    const uint64_t progress = housekeeping_progress(p->housekeeping);
+
+    if (!still->since_ns || progress != still->progress || outbox_is_written(p->outbox))
+        *still = (struct standstill){progress, now};
+    return now - still->since_ns > 3000 * MS;
+}
+
+static int fail_with_rest(struct pipeline *p)
+{
+    if (housekeeping_is_stalled(p->housekeeping))
+        return pipeline_fail(p, -EIO,
+                             "stopped with records not written; they are kept in %s: make room in "
+                             "%s and start again",
+                             p->segment->path, p->directory);
+    return pipeline_fail(p, -EIO,
+                         "stopped with records not written; they are kept in %s: nothing has been "
+                         "heard of %s for 3 s; start again when its disk is back",
+                         p->segment->path, p->directory);
 }
 
 /* After the last record: seal, write, and see what is left. */
 static int finish(struct pipeline *p)
 {
     struct idle idle = {.choice = IDLE_SLEEP};
-    uint64_t stalled_ns = 0;
+    struct standstill still = {0};
     bool drained = false;
 
     drain_begin_stop(p->drain);
     /* A file that is left after an error is followed by another one: sealed is what is not open. */
-    while (!drained || journal_is_open(p->journal) || !writeback_idle(p->writeback)) {
+    while (!drained || journal_is_open(p->journal) || !outbox_is_written(p->outbox)) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        const int work = pipeline_write(p, now);
-        int r;
+        int r = check_housekeeping(p);
 
-        if (work < 0)
-            return work;
+        if (r < 0)
+            return r;
         if (now - p->beat_ns >= 50 * MS)
             beat(p, now);
-        if (writeback_stalled(p->writeback)) {
-            stalled_ns = stalled_ns ? stalled_ns : now;
-            if (now - stalled_ns > 3000 * MS)
-                return pipeline_fail(
-                    p, -EIO,
-                    "stopped with records not written; they are kept in %s: make room in %s "
-                    "and start again",
-                    p->segment->path, p->directory);
-        } else {
-            stalled_ns = 0;
-        }
+        if (stands_still(p, &still, now))
+            return fail_with_rest(p);
         if (p->recovering) {
             r = finish_recovery(p);
         } else if (!drained) {
@@ -252,14 +177,11 @@ static int finish(struct pipeline *p)
         } else if (journal_is_open(p->journal)) {
             r = journal_seal(p->journal);
             r = r == -EAGAIN ? 0 : r;
-        } else {
-            r = 0;
         }
         if (r < 0)
             return pipeline_fail(p, r, "cannot finish: %s", strerror(-r));
-        idle_step(&idle, work + r > 0);
+        idle_step(&idle, r > 0);
     }
-    retain(p);
     return 0;
 }
 
@@ -295,8 +217,7 @@ static int close_segment(struct pipeline *p)
             return r;
     }
     if (!p->options.quiet)
-        pipeline_say(
-            "the segment stays: for the producers that are attached, and the next collector");
+        say("the segment stays: for the producers that are attached, and the next collector");
     return 0;
 }
 
@@ -332,25 +253,22 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
     p->message_size = message_size;
     while (!*stop) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int64_t work = pipeline_write(p, now);
+        int64_t work;
 
-        if (work < 0) {
-            r = check_files(p);
-            return r < 0 ? r : (int)work;
-        }
-        if (p->recovering) {
-            r = finish_recovery(p);
-        } else {
-            const int64_t n = drain_work(p->drain, now);
+        r = now - p->beat_ns >= 50 * MS || housekeeping_wants_move(p->housekeeping)
+                ? check_housekeeping(p)
+                : 0;
+        if (r < 0) {
+            const int lost = check_files(p);
 
-            r = n > 0 ? 1 : (int)n;
+            return lost < 0 ? lost : r;
         }
-        if (r >= 0) {
-            work += r;
-            r = keep_house(p, now, rotate);
-        }
+        work = p->recovering ? finish_recovery(p) : drain_work(p->drain, now);
+        if (work < 0 && !outbox_is_lost(p->outbox))
+            return pipeline_fail(p, (int)work, "cannot go on: %s", strerror((int)-work));
+        r = keep_time(p, now, rotate);
         if (r < 0 && !outbox_is_lost(p->outbox))
-            return pipeline_fail(p, r, "cannot go on: %s", strerror(-r));
+            return r;
         ++*rounds;
         r = check_files(p);
         if (r < 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The pipeline: wires segment, outbox, store, writeback, journal, drain and census, and runs them
- * in one thread.
+ * The pipeline: wires segment, outbox, housekeeping, journal and drain, and runs the drain.
  */
 #ifndef COLLECTOR_PIPELINE_H
 #define COLLECTOR_PIPELINE_H

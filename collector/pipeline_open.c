@@ -7,7 +7,10 @@
 
 #include "collector/claim.h"
 #include "collector/report.h"
-#include "shm/losses.h"
+#include "collector/retention.h"
+#include "collector/say.h"
+#include "shm/clock.h"
+#include "shm/health.h"
 #include "shm/path.h"
 #include "shm/tables.h"
 
@@ -61,18 +64,14 @@ static bool take_fewer_cores(struct pipeline *p)
 {
     static uint32_t cpus[OPTIONS_CPUS_MAX];
     const uint32_t count = options_online_cpus(cpus), before = p->options.cpu_count;
-    char line[200];
 
     if (!p->options.cpus_by_default || count >= before)
         return false;
     memcpy(p->options.cpus, cpus, count * sizeof(cpus[0]));
     p->options.cpu_count = count;
-    snprintf(
-        line, sizeof(line),
-        "no room for rings of all %u cores that are possible here: only the %u that are online "
+    say("no room for rings of all %u cores that are possible here: only the %u that are online "
         "get one; cores that come later take spare rings, see --spare-rings",
         before, count);
-    pipeline_say(line);
     return true;
 }
 
@@ -108,6 +107,21 @@ static int fail_busy(struct pipeline *p, const char *path, const char *why)
                          who);
 }
 
+/* Is what holds the segment only what a collector that is gone has left: a write under way, which
+ * ends with the disk's answer? */
+static bool is_leaving(const char *path)
+{
+    struct shm_segment *segment;
+    struct shm_health health;
+
+    if (shm_segment_open(path, false, &segment) < 0)
+        return false;
+    shm_health_of(segment, &health);
+    shm_segment_close(segment);
+    return health.state == SHM_HEALTH_DIED || health.state == SHM_HEALTH_ENDED;
+}
+
+#define LEAVING_MS 5000 /* it is waited for so long */
 static int open_segment(struct pipeline *p)
 {
     const struct options *const o = &p->options;
@@ -134,11 +148,21 @@ static int open_segment(struct pipeline *p)
     r = shm_path_make(o->segment, path, sizeof(path));
     if (r < 0)
         return fail_without_folder(p, r);
-    r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
+    for (unsigned ms = 0;; ms++) {
+        r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
+        if (r != -SHM_ERR_BUSY || ms == LEAVING_MS || !is_leaving(path))
+            break;
+        usleep(1000);
+    }
     if ((r == -ENOSPC || r == -ENOMEM) && take_fewer_cores(p)) {
         params.cpu_count = o->cpu_count;
         r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
     }
+    if (r == -SHM_ERR_BUSY && is_leaving(path))
+        return pipeline_fail(p, r,
+                             "%s: the collector before has ended, but not a write of its: its disk "
+                             "does not answer; start again when it does",
+                             path);
     if (r == -SHM_ERR_BUSY)
         return fail_busy(p, path, why);
     if (r < 0)
@@ -151,9 +175,9 @@ static int open_segment(struct pipeline *p)
 
 static int claim_directory(struct pipeline *p)
 {
-    char owner[512], line[PATH_MAX + 256];
-    const int r =
-        claim_take(p->directory, p->name, p->segment->path, &p->claim, owner, sizeof(owner));
+    char owner[512];
+    const int r = claim_take(p->directory, p->name, p->segment->path, getpid(), &p->claim, owner,
+                             sizeof(owner));
 
     if (r == -EBUSY)
         return pipeline_fail(p, r,
@@ -161,11 +185,9 @@ static int claim_directory(struct pipeline *p)
                              "another --output or another --segment",
                              p->directory, p->name, owner);
     if (r == -EOPNOTSUPP || r == -ENOLCK || r == -ENOSYS) {
-        snprintf(line, sizeof(line),
-                 "%s: this filesystem has no locks: a second collector of '%s' there would not be "
-                 "noticed",
-                 p->directory, p->name);
-        pipeline_say(line);
+        say("%s: this filesystem has no locks: a second collector of '%s' there would not be "
+            "noticed",
+            p->directory, p->name);
         return 0;
     }
     return r < 0 ? pipeline_fail(p, r, "%s/.%s.lock: %s", p->directory, p->name, strerror(-r)) : 0;
@@ -235,7 +257,29 @@ static int open_outbox(struct pipeline *p)
     return 0;
 }
 
-static int open_agents(struct pipeline *p)
+/* Forked while there is little to be copied. */
+static int start_housekeeping(struct pipeline *p)
+{
+    struct housekeeping_params params = {
+        .options = &p->options,
+        .segment = p->segment,
+        .outbox = p->outbox,
+        .directory = p->directory,
+        .name = p->name,
+        .claim = p->claim,
+        .cpus = &p->cpus,
+    };
+    const int r = retention_newest(p->directory, p->name, &p->newest_file);
+
+    if (r < 0)
+        return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));
+    shm_clock_sample(p->segment->geometry.clock, &params.clock);
+    shm_clock_publish(p->segment, &params.clock);
+    params.newest_file = p->newest_file;
+    return housekeeping_start(&params, &p->housekeeping, p->message, p->message_size);
+}
+
+static int open_drain(struct pipeline *p)
 {
     struct journal_params journal = {
         .segment = p->segment,
@@ -244,6 +288,7 @@ static int open_agents(struct pipeline *p)
         .zstd_level = (int)p->options.zstd_level,
         .rotate_bytes = p->options.rotate_bytes,
         .rotate_ns = p->options.rotate_s * 1000 * MS,
+        .newest_file = p->newest_file,
         .stats = p->segment->control->stats,
     };
     struct drain_params drain = {
@@ -251,26 +296,11 @@ static int open_agents(struct pipeline *p)
         .outbox = p->outbox,
         .flush_ns = p->options.flush_ms * MS,
     };
-    const struct watch_params watch = {.segment = p->segment, .say = pipeline_say};
-    int r = retention_newest(p->directory, p->name, &journal.newest_file);
+    int r = journal_open(&journal, &p->journal);
 
-    p->retention = (struct retention){
-        .directory = p->directory,
-        .segment = p->name,
-        .count = p->options.retain_count,
-        .bytes = p->options.retain_bytes,
-        .age_s = p->options.retain_s,
-        .seen = journal.newest_file,
-    };
-    if (r == 0)
-        r = journal_open(&journal, &p->journal);
     drain.journal = p->journal;
     if (r == 0)
         r = drain_open(&drain, &p->drain);
-    if (r == 0)
-        r = census_open(p->segment, p->outbox, &p->census);
-    if (r == 0)
-        r = watch_open(&watch, &p->watch);
     return r < 0 ? pipeline_fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
 }
 
@@ -283,12 +313,11 @@ static void say_difference(const struct pipeline *p)
 
     if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
         g->cpu_rings != o->cpu_count || g->rings - g->cpu_rings != o->spare_rings)
-        pipeline_say(
-            "the segment is not as asked for, since there are records or producers in it; start "
+        say("the segment is not as asked for, since there are records or producers in it; start "
             "again when there are none");
     if (o->page_kib * 1024 > 2 * o->ring_bytes)
-        pipeline_say("--page-size: pages of more than twice a ring are not used; give a larger "
-                     "--ring-size as well");
+        say("--page-size: pages of more than twice a ring are not used; give a larger "
+            "--ring-size as well");
 }
 
 /* What this C library offers is most likely what producers will find. */
@@ -319,15 +348,12 @@ static void sign_in(struct pipeline *p)
     shmlog_store32_release_(&c->collector_pid, (uint32_t)getpid());
 }
 
-/* Draining begins. What was lost while there was no collector counts as lost now: nobody has been
- * told. */
 static void begin_work(struct pipeline *p)
 {
-    const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
+    struct shmlog_control *const c = p->segment->control;
 
-    pipeline_check_losses(p, now);
-    p->segment->control->collector_beat = now;
-    shmlog_store32_release_(&p->segment->control->collector_flags, 0);
+    c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
+    __atomic_fetch_and(&c->collector_flags, ~SHMLOG_COLLECTOR_STARTING, __ATOMIC_RELEASE);
 }
 
 int pipeline_open(const struct options *options, struct pipeline **ret_pipeline, char *ret_message,
@@ -343,7 +369,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     }
     p->options = *options;
     p->claim = -1;
-    p->clock.error_ns = UINT64_MAX;
+    (void)sched_getaffinity(0, sizeof(p->cpus), &p->cpus);
     p->message = ret_message;
     p->message_size = message_size;
     r = privileges_pin(options, ret_message, message_size); /* first: memory and workers follow */
@@ -360,9 +386,9 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = open_outbox(p);
     }
     if (r == 0)
-        r = pipeline_open_store(p);
+        r = start_housekeeping(p);
     if (r == 0)
-        r = open_agents(p);
+        r = open_drain(p);
     if (r < 0) {
         /* leave nothing behind, unless somebody has attached meanwhile */
         if (p->segment)
@@ -373,14 +399,15 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
     privileges_take(options, &p->privileges, &p->segment->control->rungs);
     look_for_rseq(p);
     drain_release_all(p->drain);
-    pipeline_publish_clock(p);
     p->recovering = journal_is_open(p->journal) || p->taken_over;
-    if (!p->recovering)
+    if (!p->recovering) {
+        housekeeping_recovered(p->housekeeping);
         (void)journal_begin(p->journal); /* if it cannot be yet, with the first piece */
+    }
     report = (struct report){
         .options = &p->options,
         .segment = p->segment,
-        .store = p->store,
+        .backend = housekeeping_backend(p->housekeeping),
         .directory = p->directory,
         .running_on = p->privileges.core,
         .realtime = p->privileges.realtime,

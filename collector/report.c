@@ -179,9 +179,8 @@ void report_print(const struct report *r, FILE *out)
     print_rings(r->segment, out);
     print_impossible(r->options, out);
     print_files(r, out);
-    fprintf(out, "  writes   %s%s%s, outbox %s\n", r->store->operations->name,
-            r->store->fixed_buffers ? ", fixed buffers" : "",
-            r->options->durable ? ", durable" : "", human(r->options->outbox_bytes, a, sizeof(a)));
+    fprintf(out, "  writes   %s%s, outbox %s\n", r->backend, r->options->durable ? ", durable" : "",
+            human(r->options->outbox_bytes, a, sizeof(a)));
     fprintf(out, "  runs     ");
     if (r->running_on >= 0)
         fprintf(out, "pinned to core %d", r->running_on);

@@ -6,14 +6,13 @@
 #define COLLECTOR_REPORT_H
 
 #include "collector/options.h"
-#include "collector/store.h"
 #include "shm/orphans.h"
 #include "shm/segment.h"
 
 struct report {
     const struct options *options;
     const struct shm_segment *segment;
-    const struct store *store;
+    const char *backend;
     const char *directory;
     int running_on; /* core it is pinned to, -1 */
     bool realtime, locked;

@@ -105,7 +105,7 @@ static void look(struct watch *w, uint32_t file)
 
     if (f->said || (ring && !ring->memory)) /* refused at open: said then */
         return;
-    if (ring && shm_guard_lost(&ring->lost)) {
+    if (ring && shm_guard_lost(ring->lost)) {
         say_cut(w, file);
         return;
     }
@@ -120,7 +120,7 @@ static void look(struct watch *w, uint32_t file)
         return;
     }
     if (ring && (uint64_t)now.st_size < ring->map_size) {
-        __atomic_store_n(&ring->lost, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(ring->lost, 1, __ATOMIC_RELEASE);
         say_cut(w, file);
         return;
     }

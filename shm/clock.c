@@ -48,6 +48,13 @@ static bool copy_pair(const struct shm_segment *segment, uint64_t number,
     return true;
 }
 
+bool shm_clock_newest(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pair)
+{
+    const uint64_t count = shmlog_load_acquire_(&segment->control->clock_count);
+
+    return count && copy_pair(segment, count - 1, ret_pair);
+}
+
 size_t shm_clock_read(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pairs,
                       size_t max)
 {

@@ -28,6 +28,9 @@ void shm_clock_sample(uint32_t clock, struct shmlog_clock_pair *ret_pair);
 /* Publish a pair in the segment (collector only). */
 void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_clock_pair *pair);
 
+/* The newest published pair; false if there is none. */
+bool shm_clock_newest(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pair);
+
 /* Copy the published pairs, oldest first, at most `max`; returns how many. Pairs that were torn
  * or make no sense are left out. */
 size_t shm_clock_read(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pairs,

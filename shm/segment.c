@@ -74,10 +74,17 @@ int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool 
     if (!segment)
         return -ENOMEM;
     segment->rings = calloc(copy->rings, sizeof(*segment->rings));
-    if (!segment->rings) {
+    segment->rings_lost = mmap(NULL, copy->rings * sizeof(*segment->rings_lost),
+                               PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!segment->rings || segment->rings_lost == MAP_FAILED) {
+        if (segment->rings_lost != MAP_FAILED)
+            munmap(segment->rings_lost, copy->rings * sizeof(*segment->rings_lost));
+        free(segment->rings);
         free(segment);
         return -ENOMEM;
     }
+    for (uint32_t i = 0; i < copy->rings; i++)
+        segment->rings[i].lost = &segment->rings_lost[i];
     strcpy(segment->path, path);
     memcpy(&segment->geometry, copy, offsetof(struct shmlog_control, level));
     segment->geometry.name[sizeof(segment->geometry.name) - 1] = '\0';
@@ -91,7 +98,7 @@ int shm_segment_alloc(const char *path, const struct shmlog_control *copy, bool 
 int shm_ring_use(struct shm_ring *ring, void *memory, size_t size, uint64_t page_kib, bool writable)
 {
     int r = shm_guard_add(memory, size, page_kib * 1024, PROT_READ | (writable ? PROT_WRITE : 0),
-                          &ring->lost);
+                          ring->lost);
 
     if (r < 0) {
         munmap(memory, size);
@@ -148,6 +155,7 @@ void shm_segment_close(struct shm_segment *segment)
     }
     if (segment->control_fd >= 0)
         close(segment->control_fd); /* and with it the lock */
+    munmap(segment->rings_lost, segment->geometry.rings * sizeof(*segment->rings_lost));
     free(segment->rings);
     free(segment);
 }

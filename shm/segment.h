@@ -57,9 +57,10 @@ struct shm_ring {
     struct shmlog_slot *slots;
     struct shmlog_ring_entry entry; /* a copy, bounded */
     uint64_t map_size;
-    void *memory;  /* the mapping */
-    uint32_t lost; /* set when its file was cut short, see shm/guard.h: slots may read as zero */
-    int error;     /* 0, or why the ring could not be mapped */
+    void *memory;   /* the mapping */
+    uint32_t *lost; /* 1 when its file was cut short, see shm/guard.h: slots may read as zero. In
+                       memory that is shared with processes forked from this one */
+    int error;      /* 0, or why the ring could not be mapped */
 };
 
 struct shm_segment {
@@ -67,6 +68,7 @@ struct shm_segment {
     struct shmlog_control *control; /* shared */
     struct shmlog_control geometry; /* copy made at open: identity and geometry only */
     struct shm_ring *rings;         /* geometry.rings of them */
+    uint32_t *rings_lost;           /* their marks */
     uint64_t slot_mask;
     uint64_t map_size;
     uint32_t control_lost; /* set when the control file was cut short: it may read as zero */

@@ -104,30 +104,61 @@ no_memory:
     return -ENOMEM;
 }
 
+struct names {
+    char **name;
+    size_t count, room;
+};
+
+static void names_done(struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->name[i]);
+    free(names->name);
+}
+
+static int names_add(struct names *names, const char *path, const char *name)
+{
+    if (names->count == names->room) {
+        const size_t room = names->room ? 2 * names->room : 64;
+        char **const grown = reallocarray(names->name, room, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        names->name = grown;
+        names->room = room;
+    }
+    if (asprintf(&names->name[names->count], "%s/%s", path, name) < 0)
+        return -ENOMEM;
+    names->count++;
+    return 0;
+}
+
+/* First all names, then the files: a file that is renamed while the directory is read may be seen
+ * under neither of its names, and to open files takes long. */
 static int add_directory(struct gathering *gathering, const char *path)
 {
     DIR *directory = opendir(path);
     const struct dirent *entry;
+    struct names names = {0};
     int r = 0, more = 0;
 
     if (!directory) {
         gathering->refuse(gathering->arg, path, -errno);
         return 0;
     }
-    while (r == 0 && (more = shm_directory_next(directory, &entry)) > 0) {
-        char name[PATH_MAX];
-        int size = snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-
-        if (!ends_in(entry->d_name, SUFFIX) && !ends_in(entry->d_name, SUFFIX PART))
-            continue;
-        if (size < 0 || (size_t)size >= sizeof(name))
-            gathering->refuse(gathering->arg, entry->d_name, -ENAMETOOLONG);
+    while (r == 0 && (more = shm_directory_next(directory, &entry)) > 0)
+        if (ends_in(entry->d_name, SUFFIX) || ends_in(entry->d_name, SUFFIX PART))
+            r = names_add(&names, path, entry->d_name);
+    closedir(directory);
+    for (size_t i = 0; r == 0 && i < names.count; i++) {
+        if (strlen(names.name[i]) < PATH_MAX)
+            r = add_file(gathering, names.name[i], true);
         else
-            r = add_file(gathering, name, true);
+            gathering->refuse(gathering->arg, names.name[i], -ENAMETOOLONG);
     }
+    names_done(&names);
     if (more < 0)
         gathering->refuse(gathering->arg, path, more); /* there may be files that were not seen */
-    closedir(directory);
     return r;
 }
 

@@ -39,7 +39,7 @@ void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ri
     shm_losses_of_ring(segment, index, &info.lost);
     shm_backlog_of_ring(segment, index, &info.behind);
     info.owner = shmlog_load32_relaxed_(&ring->header->owner);
-    if (shm_guard_lost(&ring->lost))
+    if (shm_guard_lost(ring->lost))
         info.error = -SHM_ERR_CUT;
     *ret_ring = info;
 }

@@ -219,7 +219,7 @@ static bool is_cut(struct live_stream *stream)
 {
     const uint32_t ring = stream->stream.ring;
 
-    if (stream->cut || !shm_guard_lost(&stream->live->segment->rings[ring].lost))
+    if (stream->cut || !shm_guard_lost(stream->live->segment->rings[ring].lost))
         return stream->cut;
     stream->cut = true;
     damaged(stream->live, stream->reader.pos, -SHM_ERR_CUT, "a ring that cannot be read on");

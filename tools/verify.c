@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_TURNS 4
+#define LIST_TURNS 8
 #define NEWER_TURNS 16
 
 struct paths {

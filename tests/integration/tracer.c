@@ -28,6 +28,7 @@ static const long quiet[] = {
     SYS_clock_nanosleep, SYS_nanosleep,     SYS_rt_sigreturn, SYS_rt_sigaction,
     SYS_rt_sigprocmask,  SYS_clock_gettime, SYS_gettimeofday, SYS_sched_yield,
     SYS_exit_group,      SYS_execve,        SYS_futex,        SYS_restart_syscall,
+    SYS_wait4, /* without waiting */
 };
 #define QUIET (sizeof(quiet) / sizeof(quiet[0]))
 
@@ -41,6 +42,7 @@ static const struct {
     }
     NAME(access),
     NAME(brk),
+    NAME(clone),
     NAME(close),
     NAME(fallocate),
     NAME(fcntl),
@@ -51,6 +53,7 @@ static const struct {
     NAME(ftruncate),
     NAME(getdents64),
     NAME(getpid),
+    NAME(getppid),
     NAME(getrandom),
     NAME(io_uring_enter),
     NAME(io_uring_register),
@@ -102,6 +105,7 @@ static const struct {
     NAME(prctl),
     NAME(readlinkat),
     NAME(set_mempolicy),
+    NAME(set_robust_list),
     NAME(sched_setaffinity),
 #undef NAME
 };
@@ -173,7 +177,6 @@ void tracer_start(struct tracer *t, const char *const argv[])
     memset(t, 0, offsetof(struct tracer, asked));
     t->asked_count = 0;
     t->seen = 0;
-    t->in_call = t->wants_return = false;
     t->uring_fd = -1;
     snprintf(t->err, sizeof(t->err), "%s", kit_path("traced.err"));
     count++;
@@ -190,8 +193,10 @@ void tracer_start(struct tracer *t, const char *const argv[])
     }
     if (ptrace(PTRACE_SETOPTIONS, t->pid, NULL,
                PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
-                   PTRACE_O_TRACEEXEC) < 0)
+                   PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK) < 0)
         kit_skip("ptrace: %s", strerror(errno));
+    t->at = &t->process[0];
+    t->at->pid = t->pid;
     ptrace(PTRACE_CONT, t->pid, NULL, NULL);
 }
 
@@ -199,7 +204,7 @@ bool tracer_read(const struct tracer *t, unsigned long long address, void *to, s
 {
     const struct iovec here = {to, size}, there = {(void *)address, size}; // NOLINT
 
-    return process_vm_readv(t->pid, &here, 1, &there, 1, 0) == (ssize_t)size;
+    return process_vm_readv(t->at->pid, &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
 void tracer_string(const struct tracer *t, unsigned index, char *to, size_t size)
@@ -224,7 +229,7 @@ static void unmap_rings(struct tracer *t)
 
 static void map_rings(struct tracer *t, int fd, unsigned long long params)
 {
-    const int pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+    const int pidfd = (int)syscall(SYS_pidfd_open, t->at->pid, 0);
     const int own = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 
     unmap_rings(t);
@@ -239,6 +244,7 @@ static void map_rings(struct tracer *t, int fd, unsigned long long params)
     if (t->rings == MAP_FAILED || t->sqes == MAP_FAILED)
         KIT_FAIL("mmap of the rings: %s", strerror(errno));
     t->uring_fd = fd;
+    t->uring_of = t->at;
     t->seen = 0;
     t->asked_count = 0;
     close(own);
@@ -296,7 +302,7 @@ static void wait_completions(const struct tracer *t)
 
 static void get_registers(struct tracer *t, struct user_regs_struct *regs)
 {
-    if (ptrace(PTRACE_GETREGS, t->pid, NULL, regs) < 0)
+    if (ptrace(PTRACE_GETREGS, t->at->pid, NULL, regs) < 0)
         KIT_FAIL("PTRACE_GETREGS: %s", strerror(errno));
     t->number = (long)regs->orig_rax;
     t->argument[0] = regs->rdi;
@@ -310,15 +316,20 @@ static void get_registers(struct tracer *t, struct user_regs_struct *regs)
 
 static bool is_our_enter(const struct tracer *t)
 {
-    return t->number == SYS_io_uring_enter && t->uring_fd >= 0 &&
+    return t->number == SYS_io_uring_enter && t->uring_fd >= 0 && t->at == t->uring_of &&
+           (int)t->argument[0] == t->uring_fd;
+}
+
+static bool is_our_close(const struct tracer *t)
+{
+    return t->number == SYS_close && t->uring_fd >= 0 && t->at == t->uring_of &&
            (int)t->argument[0] == t->uring_fd;
 }
 
 /* Its io_uring calls are looked at on return, too. */
 static bool needs_return(const struct tracer *t)
 {
-    return t->number == SYS_io_uring_setup || is_our_enter(t) ||
-           (t->number == SYS_close && (int)t->argument[0] == t->uring_fd);
+    return t->number == SYS_io_uring_setup || is_our_enter(t) || is_our_close(t);
 }
 
 static enum tracer_event at_call(struct tracer *t)
@@ -326,7 +337,7 @@ static enum tracer_event at_call(struct tracer *t)
     struct user_regs_struct regs;
 
     get_registers(t, &regs);
-    t->in_call = true;
+    t->at->in_call = true;
     t->submitting = 0;
     if (is_our_enter(t))
         note_entries(t);
@@ -338,10 +349,10 @@ static enum tracer_event at_return(struct tracer *t)
     struct user_regs_struct regs;
 
     get_registers(t, &regs);
-    t->in_call = false;
+    t->at->in_call = false;
     if (t->number == SYS_io_uring_setup && t->result >= 0)
         map_rings(t, (int)t->result, t->argument[1]);
-    else if (t->number == SYS_close && t->uring_fd >= 0)
+    else if (is_our_close(t))
         unmap_rings(t);
     else if (is_our_enter(t)) {
         const unsigned left =
@@ -352,54 +363,103 @@ static enum tracer_event at_return(struct tracer *t)
         if (left == 0)
             wait_completions(t);
     }
-    if (t->wants_return)
+    if (t->at->wants_return)
         return t->event = TRACER_RETURN;
     if (!show_completion(t)) {
-        ptrace(PTRACE_CONT, t->pid, NULL, NULL);
+        ptrace(PTRACE_CONT, t->at->pid, NULL, NULL);
         return t->event = TRACER_NONE;
     }
     return t->event;
 }
 
-enum tracer_event tracer_look(struct tracer *t)
+/* A process was forked: it is traced with the same options, and stops at once. */
+static void add_process(struct tracer *t)
+{
+    unsigned long pid;
+
+    if (ptrace(PTRACE_GETEVENTMSG, t->at->pid, NULL, &pid) < 0)
+        KIT_FAIL("PTRACE_GETEVENTMSG: %s", strerror(errno));
+    for (unsigned i = 0; i < TRACER_PROCESSES; i++) {
+        if (t->process[i].pid)
+            continue;
+        t->process[i] = (struct tracer_process){.pid = (pid_t)pid};
+        return;
+    }
+    KIT_FAIL("more than %u processes", TRACER_PROCESSES);
+}
+
+static bool any_process(const struct tracer *t)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < TRACER_PROCESSES; i++)
+        any |= t->process[i].pid != 0;
+    return any;
+}
+
+/* A process is gone. The program has ended when all are. */
+static enum tracer_event at_end(struct tracer *t, int status)
+{
+    if (t->at == &t->process[0])
+        t->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    t->at->pid = 0;
+    if (any_process(t))
+        return t->event = TRACER_NONE;
+    t->pid = 0;
+    unmap_rings(t);
+    return t->event = TRACER_ENDED;
+}
+
+static enum tracer_event look(struct tracer *t)
 {
     int status;
 
-    if (!t->pid || waitpid(t->pid, &status, WNOHANG | __WALL) != t->pid)
+    if (!t->at->pid || waitpid(t->at->pid, &status, WNOHANG | __WALL) != t->at->pid)
         return t->event = TRACER_NONE;
-    if (!WIFSTOPPED(status)) {
-        t->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-        t->pid = 0;
-        unmap_rings(t);
-        return t->event = TRACER_ENDED;
-    }
+    if (!WIFSTOPPED(status))
+        return at_end(t, status);
     if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8))
         return at_call(t);
-    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-        if (t->in_call)
+    if (status >> 8 == (SIGTRAP | PTRACE_EVENT_FORK << 8)) {
+        add_process(t);
+    } else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+        if (t->at->in_call)
             return at_return(t);
-    } else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP) {
-        ptrace(PTRACE_CONT, t->pid, NULL, (long)WSTOPSIG(status));
+    } else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {
+        ptrace(PTRACE_CONT, t->at->pid, NULL, (long)WSTOPSIG(status));
         return t->event = TRACER_NONE;
     }
-    ptrace(PTRACE_CONT, t->pid, NULL, NULL);
+    ptrace(PTRACE_CONT, t->at->pid, NULL, NULL);
     return t->event = TRACER_NONE;
+}
+
+enum tracer_event tracer_look(struct tracer *t)
+{
+    if (!t->pid)
+        return t->event = TRACER_NONE;
+    for (unsigned i = 0; i < TRACER_PROCESSES; i++) {
+        t->at = &t->process[i];
+        if (look(t) != TRACER_NONE)
+            break;
+    }
+    return t->event;
 }
 
 void tracer_go(struct tracer *t, bool show_return)
 {
     if (t->event == TRACER_CALL) {
-        t->wants_return = show_return;
-        ptrace(show_return || needs_return(t) ? PTRACE_SYSCALL : PTRACE_CONT, t->pid, NULL, NULL);
-        if (!show_return && !needs_return(t))
-            t->in_call = false;
+        const bool stops = show_return || needs_return(t);
+
+        t->at->wants_return = show_return;
+        t->at->in_call = stops;
+        ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, t->at->pid, NULL, NULL);
         t->event = TRACER_NONE;
         return;
     }
     if (show_completion(t)) /* one stop each */
         return;
     t->event = TRACER_NONE;
-    ptrace(PTRACE_CONT, t->pid, NULL, NULL);
+    ptrace(PTRACE_CONT, t->at->pid, NULL, NULL);
 }
 
 void tracer_argument(struct tracer *t, unsigned index, unsigned long long value)
@@ -409,7 +469,7 @@ void tracer_argument(struct tracer *t, unsigned index, unsigned long long value)
     KIT_EQ(index, 2);
     get_registers(t, &regs);
     regs.rdx = value;
-    ptrace(PTRACE_SETREGS, t->pid, NULL, &regs);
+    ptrace(PTRACE_SETREGS, t->at->pid, NULL, &regs);
 }
 
 void tracer_fail(struct tracer *t, int error)
@@ -421,9 +481,9 @@ void tracer_fail(struct tracer *t, int error)
         t->asked_count -= t->submitting;
     regs.orig_rax = (unsigned long long)-1;
     regs.rax = (unsigned long long)-(long long)error;
-    ptrace(PTRACE_SETREGS, t->pid, NULL, &regs);
-    ptrace(PTRACE_CONT, t->pid, NULL, NULL);
-    t->in_call = false;
+    ptrace(PTRACE_SETREGS, t->at->pid, NULL, &regs);
+    ptrace(PTRACE_CONT, t->at->pid, NULL, NULL);
+    t->at->in_call = false;
     t->event = TRACER_NONE;
 }
 
@@ -433,9 +493,16 @@ void tracer_kill(struct tracer *t)
 
     if (!t->pid)
         return;
-    kill(t->pid, SIGKILL);
-    while (waitpid(t->pid, &status, __WALL) == t->pid && WIFSTOPPED(status))
-        ptrace(PTRACE_CONT, t->pid, NULL, NULL);
+    for (unsigned i = 0; i < TRACER_PROCESSES; i++)
+        if (t->process[i].pid)
+            kill(t->process[i].pid, SIGKILL);
+    for (unsigned i = 0; i < TRACER_PROCESSES; i++) {
+        const pid_t pid = t->process[i].pid;
+
+        while (pid && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+            ptrace(PTRACE_CONT, pid, NULL, NULL);
+        t->process[i].pid = 0;
+    }
     t->status = 128 + SIGKILL;
     t->pid = 0;
     unmap_rings(t);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program under ptrace: it stops at each system call that it makes, but for those that only pass
- * time, and at each completion of its io_uring. The test looks, lets it go on, makes the call fail,
- * or kills it there. The program itself is what users run, without any change.
+ * A program under ptrace, with a process that it forks: they stop at each system call that they
+ * make, but for those that only pass time, and at each completion of their io_uring. The test
+ * looks, lets it go on, makes the call fail, or kills it there. The program itself is what users
+ * run, without any change.
  *
  * Which calls stop is decided by a seccomp filter, so that all others run at full speed. What
  * io_uring completes is looked for when io_uring_enter returns, with all that was submitted waited
@@ -25,9 +26,18 @@ enum tracer_event {
     TRACER_ENDED,
 };
 
-struct tracer {
+#define TRACER_PROCESSES 2u
+
+struct tracer_process {
     pid_t pid; /* 0: not there */
+    bool in_call, wants_return;
+};
+
+struct tracer {
+    pid_t pid; /* of the program's first process; 0: not there, and no other one is */
     int status;
+    struct tracer_process process[TRACER_PROCESSES];
+    struct tracer_process *at; /* which one the stop is of */
     char err[PATH_MAX];
     /* of the stop */
     enum tracer_event event;
@@ -39,13 +49,13 @@ struct tracer {
     unsigned submitting; /* TRACER_CALL of io_uring_enter: so many, from tracer_entry() */
     /* the program's io_uring, mapped here */
     int uring_fd; /* in the program; -1 none */
+    const struct tracer_process *uring_of;
     struct io_uring_params params;
     void *rings;
     struct io_uring_sqe *sqes;
     struct io_uring_sqe asked[4096]; /* by user_data: copies */
     size_t asked_count;
     unsigned seen; /* completions shown */
-    bool in_call, wants_return;
 };
 
 /* Skips the test where this cannot be done. */
@@ -60,7 +70,7 @@ void tracer_go(struct tracer *t, bool show_return);
 void tracer_fail(struct tracer *t, int error);
 /* TRACER_CALL: change an argument. */
 void tracer_argument(struct tracer *t, unsigned index, unsigned long long value);
-/* SIGKILL, reaped. */
+/* SIGKILL for all of its processes, reaped. */
 void tracer_kill(struct tracer *t);
 void tracer_signal(const struct tracer *t, int signal);
 

@@ -225,7 +225,7 @@ Test(drain, cut_while_full)
     put(0, CAPACITY + 7);
     cut = &agents.segment->rings[OWNED];
     memset(cut->slots + CAPACITY / 2, 0, CAPACITY / 2 * sizeof(*cut->slots));
-    cut->lost = 1;
+    *cut->lost = 1;
     for (unsigned i = 0; i < 10; i++) {
         cr_assert_geq(agents_drain(&agents), 0);
         agents_write(&agents);

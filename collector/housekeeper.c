@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The housekeeping process: see housekeeping.h. What is due by the outbox is done in each round,
+ * what is due by the clock every half second or second.
+ */
+#include "collector/census.h"
+#include "collector/claim.h"
+#include "collector/housekeeping_parts.h"
+#include "collector/retention.h"
+#include "collector/say.h"
+#include "collector/steady_clock.h"
+#include "collector/store.h"
+#include "collector/watch.h"
+#include "collector/writeback.h"
+#include "shm/clock.h"
+#include "shm/losses.h"
+#include "shm/stats.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MS UINT64_C(1000000)
+#define NAP_BUSY_NS (200 * 1000)  /* something is under way */
+#define NAP_NS (1 * 1000000)      /* and up to, when nothing comes */
+#define NAP_DEEP_NS (5 * 1000000) /* an outbox of the default size takes longer to fill */
+#define NAPS_BEFORE_DEEP 100u
+
+struct housekeeper {
+    struct housekeeping_params p;
+    struct housekeeping_page *page;
+    struct store *store;
+    struct writeback *writeback;
+    struct census *census;
+    struct watch *watch;
+    struct retention retention;
+    struct steady_clock steady_clock;
+    struct shmlog_clock_pair clock; /* the newest */
+    bool claim_lost;                /* another collector has it, which was said */
+    int move_error;                 /* why the last move to new files failed; 0: it did not */
+    uint64_t beat_ns, clock_ns, census_ns, claim_ns, retention_ns;
+    uint64_t written_to; /* the outbox's tail at the last beat */
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void nap(long ns)
+{
+    const struct timespec ts = {.tv_nsec = ns};
+
+    nanosleep(&ts, NULL);
+}
+
+static _Noreturn void fail(struct housekeeper *k, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static _Noreturn void fail(struct housekeeper *k, int error, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(k->page->message, sizeof(k->page->message), format, ap);
+    va_end(ap);
+    k->page->error = error;
+    shmlog_store32_release_(&k->page->state, HOUSEKEEPING_FAILED);
+    _exit(1);
+}
+
+/* ---- The way to the disk ---- */
+
+static void set_rung(const struct housekeeper *k, uint64_t rung, bool set)
+{
+    uint64_t *const rungs = &k->p.segment->control->rungs;
+
+    if (set)
+        __atomic_fetch_or(rungs, rung, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(rungs, ~rung, __ATOMIC_RELAXED);
+}
+
+/* io_uring if it may be and works, else plain writes. */
+static int open_backend(struct housekeeper *k, bool uring, struct store **ret_store)
+{
+    const enum io_choice io = k->p.options->io;
+    struct store *store = NULL;
+    void *memory;
+    size_t size;
+    int r = -ENOSYS;
+
+    outbox_memory(k->p.outbox, &memory, &size);
+    if (uring)
+        r = store_uring_open(memory, size, &store);
+    set_rung(k, SHMLOG_RUNG_NO_FIXED_BUFFERS, r == 0 && !store->fixed_buffers);
+    set_rung(k, SHMLOG_RUNG_NO_URING, r < 0 && io != IO_PLAIN);
+    if (r < 0 && uring && io == IO_URING)
+        return r;
+    if (r < 0)
+        r = store_plain_open(&store);
+    if (r == 0)
+        *ret_store = store;
+    return r;
+}
+
+static void replace_store(struct housekeeper *k, struct store *store)
+{
+    writeback_use(k->writeback, store);
+    store_close(k->store);
+    k->store = store;
+}
+
+/* Once running, plain writes are better than none, whatever was asked for. */
+static void fall_back(struct housekeeper *k)
+{
+    struct store *store;
+    const int r = store_plain_open(&store);
+
+    if (r < 0)
+        fail(k, r, "plain writes: %s", strerror(-r));
+    say("io_uring takes no more requests: %s; plain writes from now on",
+        strerror(-k->store->failed));
+    set_rung(k, SHMLOG_RUNG_NO_FIXED_BUFFERS, false);
+    set_rung(k, SHMLOG_RUNG_NO_URING, true);
+    replace_store(k, store);
+}
+
+/* A move that fails is tried again. Reported once for each reason. */
+static void report_move(struct housekeeper *k, bool left, int error)
+{
+    const char *const segment = k->p.segment->path;
+
+    if (error == k->move_error)
+        return;
+    k->move_error = error;
+    if (error == 0)
+        return;
+    if (!left)
+        say("%s: cannot remove a file that was just begun: %s", k->p.directory, strerror(-error));
+    else if (error == -ENOSPC || error == -ENOMEM)
+        say("%s: no room for a second outbox, which new files take: make room there, or start with "
+            "a smaller --outbox-size",
+            segment);
+    else
+        say("%s/outbox: cannot make another one: %s", segment, strerror(-error));
+}
+
+/* The drain makes another outbox; this one gets it, however long it takes. */
+static int ask_for_move(struct housekeeper *k)
+{
+    const uint32_t wanted = k->page->moves_wanted + 1;
+    int r;
+
+    shmlog_store32_release_(&k->page->moves_wanted, wanted);
+    while (shmlog_load32_acquire_(&k->page->moves_done) != wanted)
+        nap(NAP_BUSY_NS);
+    if (k->page->move_error)
+        return k->page->move_error;
+    for (int before = 0; (r = outbox_follow(k->p.outbox, k->p.segment->path)) < 0; before = r) {
+        if (r == -EBADMSG)
+            return r;
+        if (r != before)
+            say("%s/outbox: cannot map the new one: %s; trying again", k->p.segment->path,
+                strerror(-r));
+        nap(NAP_DEEP_NS);
+    }
+    return 0;
+}
+
+/* Everything unacknowledged goes to new files; on failure a later call tries again. */
+static void move_on(struct housekeeper *k, uint64_t now)
+{
+    int r = writeback_leave_files(k->writeback);
+    const bool left = r == 0;
+    struct store *store;
+
+    if (left)
+        r = ask_for_move(k);
+    report_move(k, left, r);
+    writeback_begin_anew(k->writeback, r == 0, now);
+    if (r == -EBADMSG)
+        fail(k, r, "%s/outbox: damaged", k->p.segment->path);
+    if (r < 0 || !k->store->fixed_buffers)
+        return;
+    r = open_backend(k, true, &store); /* the outbox's memory is another one */
+    if (r < 0)
+        k->store->failed = r;
+    else
+        replace_store(k, store);
+}
+
+/* A round of writeback, with what it takes when something failed. The work done. */
+static int write_files(struct housekeeper *k, uint64_t now)
+{
+    const int work = writeback_work(k->writeback, now);
+
+    if (outbox_is_lost(k->p.outbox))
+        fail(k, -EIO,
+             "%s/outbox was cut short: what was in it and not yet in a file is lost; move the "
+             "segment's directory away",
+             k->p.segment->path);
+    if (work < 0)
+        fail(k, work, "%s/outbox: damaged", k->p.segment->path);
+    if (work > 0)
+        shmlog_store_relaxed_(&k->page->progress, k->page->progress + (uint64_t)work);
+    shmlog_store32_release_(&k->page->stalled, writeback_stalled(k->writeback));
+    if (writeback_needs_new_file(k->writeback, now))
+        move_on(k, now);
+    if (k->store->failed && !writeback_is_under_way(k->writeback))
+        fall_back(k);
+    return work;
+}
+
+/* ---- What is due by the clock ---- */
+
+/* A clock that jumped is an anomaly to be seen later: counted, said, and in the files as the pairs
+ * before and after. */
+static void check_clock(struct housekeeper *k, const struct shmlog_clock_pair *pair)
+{
+    uint64_t *const stats = k->p.segment->control->stats;
+    enum shm_clock_change change = SHM_CLOCK_RAN;
+    int64_t by;
+
+    if (k->clock.error_ns != UINT64_MAX && pair->error_ns != UINT64_MAX)
+        change = shm_clock_between(&k->clock, pair, k->p.segment->geometry.clock_hz, &by);
+    k->clock = *pair;
+    if (change == SHM_CLOCK_SET) {
+        stats[SHM_STAT_clock_set]++;
+        say("the wall clock was set by %+.3f s: times follow it, order does not", (double)by / 1e9);
+    } else if (change == SHM_CLOCK_BACK && !stats[SHM_STAT_clock_back]++) {
+        say("the time stamp counter went back: it is not the same on all cores; times of different "
+            "rings cannot be compared");
+    }
+}
+
+static void publish_clock(struct housekeeper *k)
+{
+    struct shmlog_clock_pair pair;
+
+    shm_clock_sample(k->p.segment->geometry.clock, &pair);
+    check_clock(k, &pair);
+    shm_clock_publish(k->p.segment, &pair);
+}
+
+static void retain(struct housekeeper *k)
+{
+    const uint64_t now =
+        steady_clock_ns(&k->steady_clock, clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_BOOTTIME));
+    const int r = retention_work(&k->retention, now);
+
+    if (r > 0)
+        k->p.segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
+}
+
+/* A claim whose file was deleted, or whose directory was replaced, keeps nobody out: take it anew.
+ * A directory that is not there is for writeback to report. */
+static void check_claim(struct housekeeper *k)
+{
+    const struct housekeeping_params *const p = &k->p;
+    char owner[512];
+    int fd, r;
+
+    if (p->claim < 0 || claim_holds(p->claim, p->directory, p->name))
+        return;
+    r = claim_take(p->directory, p->name, p->segment->path, getppid(), &fd, owner, sizeof(owner));
+    if (r == 0) {
+        close(p->claim);
+        k->p.claim = fd;
+        k->claim_lost = false;
+        say("%s/.%s.lock was deleted or replaced: the directory is locked again", p->directory,
+            p->name);
+    } else if (r == -EBUSY && !k->claim_lost) {
+        k->claim_lost = true;
+        say("%s/.%s.lock was deleted or replaced, and another collector writes the files of '%s' "
+            "there now, too (%s): stop one of them",
+            p->directory, p->name, p->name, owner);
+    }
+}
+
+/* Note when the count of losses has grown since the last look, by whichever collector. */
+static void check_losses(struct housekeeper *k, uint64_t now)
+{
+    struct shmlog_control *const c = k->p.segment->control;
+    struct shm_losses losses;
+    uint64_t lost;
+
+    shm_losses_of_segment(k->p.segment, &losses);
+    lost = shm_losses_sum(&losses);
+    if (lost > shmlog_load_relaxed_(&c->collector_losses))
+        shmlog_store_relaxed_(&c->collector_lost, now);
+    shmlog_store_relaxed_(&c->collector_losses, lost);
+}
+
+/* For whoever asks how the segment does, see shm/health.h: this is how writing goes. */
+static void beat(struct housekeeper *k, uint64_t now)
+{
+    struct shmlog_control *const c = k->p.segment->control;
+    const uint64_t tail = outbox_tail(k->p.outbox);
+
+    k->beat_ns = now;
+    if (tail != k->written_to || writeback_idle(k->writeback))
+        shmlog_store_relaxed_(&c->collector_written, now);
+    k->written_to = tail;
+    if (writeback_stalled(k->writeback))
+        __atomic_fetch_or(&c->collector_flags, SHMLOG_COLLECTOR_FAILING, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_and(&c->collector_flags, ~SHMLOG_COLLECTOR_FAILING, __ATOMIC_RELEASE);
+}
+
+static void keep_house(struct housekeeper *k, uint64_t now)
+{
+    if (now - k->beat_ns < 50 * MS)
+        return;
+    beat(k, now);
+    if (now - k->clock_ns >= 500 * MS) {
+        k->clock_ns = now;
+        publish_clock(k);
+    }
+    if (now - k->census_ns >= 500 * MS) {
+        k->census_ns = now;
+        census_work(k->census);
+        watch_work(k->watch);
+        check_losses(k, now);
+    }
+    if (now - k->claim_ns >= 1000 * MS) {
+        k->claim_ns = now;
+        check_claim(k);
+    }
+    if (now - k->retention_ns >= 1000 * MS && shmlog_load32_acquire_(&k->page->recovered)) {
+        k->retention_ns = now;
+        retain(k);
+    }
+}
+
+/* ---- Its life ---- */
+
+static void open_store(struct housekeeper *k)
+{
+    const enum io_choice io = k->p.options->io;
+    struct writeback_params params = {
+        .outbox = k->p.outbox,
+        .directory = k->p.directory,
+        .segment = k->p.name,
+        .durable = k->p.options->durable,
+        .say = say_line,
+        .stats = k->p.segment->control->stats,
+    };
+    int r = open_backend(k, io != IO_PLAIN, &k->store);
+
+    if (r < 0 && io == IO_URING)
+        fail(k, r, "--io uring: %s; use --io auto, or %s", strerror(-r),
+             r == -ENOMEM ? "raise the locked-memory limit (ulimit -l)" : "allow io_uring here");
+    params.store = k->store;
+    if (r == 0)
+        r = writeback_open(&params, &k->writeback);
+    if (r < 0)
+        fail(k, r, "%s: %s", k->p.directory, strerror(-r));
+    snprintf(k->page->backend, sizeof(k->page->backend), "%s%s", k->store->operations->name,
+             k->store->fixed_buffers ? ", fixed buffers" : "");
+}
+
+static void open_agents(struct housekeeper *k)
+{
+    const struct options *const o = k->p.options;
+    const struct watch_params watch = {.segment = k->p.segment, .say = say_line};
+    int r;
+
+    k->retention = (struct retention){
+        .directory = k->p.directory,
+        .segment = k->p.name,
+        .count = o->retain_count,
+        .bytes = o->retain_bytes,
+        .age_s = o->retain_s,
+        .seen = k->p.newest_file,
+    };
+    r = census_open(k->p.segment, k->p.outbox, &k->census);
+    if (r == 0)
+        r = watch_open(&watch, &k->watch);
+    if (r < 0)
+        fail(k, r, "cannot set up: %s", strerror(-r));
+}
+
+_Noreturn void housekeeper_run(const struct housekeeping_params *params,
+                               struct housekeeping_page *page)
+{
+    struct housekeeper k = {.p = *params, .page = page, .clock = params->clock};
+    uint32_t naps = 0;
+
+    open_store(&k);
+    open_agents(&k);
+    check_losses(&k, clock_ns(CLOCK_MONOTONIC));
+    shmlog_store32_release_(&page->state, HOUSEKEEPING_READY);
+    for (;;) {
+        const bool stop = shmlog_load32_acquire_(&page->stop);
+        const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        const int work = write_files(&k, now);
+
+        if (stop && writeback_idle(k.writeback)) {
+            retain(&k);
+            _exit(0);
+        }
+        keep_house(&k, now);
+        naps = work > 0 ? 0 : naps + (naps < NAPS_BEFORE_DEEP);
+        if (work == 0)
+            nap(writeback_is_under_way(k.writeback) ? NAP_BUSY_NS
+                : naps < NAPS_BEFORE_DEEP           ? NAP_NS
+                                                    : NAP_DEEP_NS);
+    }
+}

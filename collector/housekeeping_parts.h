@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside housekeeping: the page that is shared with the drain, and the two sides of the fork:
+ * housekeeping.c is the drain's, housekeeper.c the other one.
+ */
+#ifndef COLLECTOR_HOUSEKEEPING_PARTS_H
+#define COLLECTOR_HOUSEKEEPING_PARTS_H
+
+#include "collector/housekeeping.h"
+
+enum housekeeping_state { HOUSEKEEPING_STARTING, HOUSEKEEPING_READY, HOUSEKEEPING_FAILED };
+
+struct housekeeping_page {
+    /* stored by housekeeping */
+    uint32_t state;        /* HOUSEKEEPING_*; FAILED: `message` says why, and it has ended */
+    uint32_t stalled;      /* a failure is being waited out */
+    uint32_t moves_wanted; /* counts them */
+    uint64_t progress;     /* grows with all that is written */
+    char backend[64];      /* before READY */
+    int32_t error;         /* before FAILED */
+    char message[PATH_MAX + 512];
+    /* stored by the drain */
+    _Alignas(64) uint32_t moves_done; /* the last one wanted, with what came of it */
+    int32_t move_error;
+    uint32_t recovered;
+    uint32_t stop; /* the outbox is written, nothing more will come */
+};
+
+/* The process's whole life. */
+_Noreturn void housekeeper_run(const struct housekeeping_params *params,
+                               struct housekeeping_page *page);
+
+#endif
