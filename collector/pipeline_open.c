@@ -30,7 +30,8 @@ static int open_directory(struct pipeline *p)
     const char *const path = p->options.output;
     struct stat st;
 
-    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+    /* also mkdir(2) of what is there waits for a disk that hangs */
+    if (stat(path, &st) < 0 && mkdir(path, 0750) < 0 && errno != EEXIST)
         return pipeline_fail(p, -errno, "%s: cannot make the output directory: %s", path,
                              strerror(errno));
     if (!realpath(path, p->directory))
