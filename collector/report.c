@@ -158,6 +158,9 @@ void report_orphans(const struct shm_orphan_list *list, FILE *out)
         if (o->kept)
             print_kept(o, out);
     }
+    if (list->error)
+        fprintf(out, "shmlog-collector: %s cannot be read: %s; ring files may be left there\n",
+                list->unread, strerror(-list->error));
 }
 
 void report_print(const struct report *r, FILE *out)

@@ -70,6 +70,7 @@ static enum verdict walk(struct search *s, int directory, unsigned depth)
     enum verdict verdict = look_at_control(s, directory);
     const struct dirent *entry;
     DIR *stream;
+    int r = 0;
 
     if (verdict != ORPHAN || depth == DEPTH) {
         close(directory);
@@ -83,11 +84,11 @@ static enum verdict walk(struct search *s, int directory, unsigned depth)
             close(directory);
         return UNKNOWN;
     }
-    while (verdict == ORPHAN && (errno = 0, entry = readdir(stream)) != NULL) {
+    while (verdict == ORPHAN && (r = shm_directory_next(stream, &entry)) > 0) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             verdict = look_at_entry(s, dirfd(stream), entry->d_name, depth + 1);
     }
-    if (verdict == ORPHAN && errno)
+    if (verdict == ORPHAN && r < 0)
         verdict = UNKNOWN;
     closedir(stream);
     return verdict;
@@ -115,15 +116,21 @@ static bool find_rest(char *path, dev_t device)
     return st.st_dev == device;
 }
 
-/* From there up to the top of the filesystem. */
-static void find_top(char *path, dev_t device)
+/* From there up to the top of the filesystem; false if that cannot be seen. */
+static bool find_top(char *path, dev_t device)
 {
     char above[PATH_MAX];
     struct stat st;
 
     strcpy(above, path);
-    while (go_up(above) && stat(above, &st) == 0 && st.st_dev == device)
+    while (go_up(above)) {
+        if (stat(above, &st) < 0)
+            return false;
+        if (st.st_dev != device)
+            break;
         strcpy(path, above);
+    }
+    return true;
 }
 
 static enum verdict walk_from(struct search *s, const char *path)
@@ -146,8 +153,7 @@ static enum verdict judge(const struct shmlog_ring *header)
     verdict = walk_from(&s, path); /* where it was, however deep; then anywhere */
     if (verdict != ORPHAN)
         return verdict;
-    find_top(path, s.device);
-    return walk_from(&s, path);
+    return find_top(path, s.device) ? walk_from(&s, path) : UNKNOWN;
 }
 
 /* ---- The files ---- */
@@ -281,15 +287,15 @@ int shm_orphans_remove_in(const char *path, struct shm_orphan_list *list)
     struct folder f = {.path = path, .list = list};
     const struct dirent *entry;
     DIR *const stream = opendir(path);
-    int r = 0;
+    int r = 0, more = 0;
 
     if (!stream)
         return -errno;
     f.fd = dirfd(stream);
-    while (r == 0 && (entry = readdir(stream)) != NULL)
+    while (r == 0 && (more = shm_directory_next(stream, &entry)) > 0)
         r = take(&f, entry->d_name);
     closedir(stream);
-    return r;
+    return r < 0 ? r : more;
 }
 
 /* Mounted twice, or named and mounted: once is enough. */
@@ -320,9 +326,13 @@ int shm_orphans_remove(struct shm_orphan_list *ret_list)
         for (unsigned nth = 0;
              r != -ENOMEM && shm_hugetlbfs_mount(page_kib[i], nth, mount, sizeof(mount)) == 0;
              nth++)
-            if (!was_seen(mount, seen, &count, 64))
-                r = shm_orphans_remove_in(mount,
-                                          &list); /* one that may not be read: none of ours */
+            if (!was_seen(mount, seen, &count, 64)) {
+                r = shm_orphans_remove_in(mount, &list);
+                if (r < 0 && r != -EACCES) { /* one that may not be read has none of ours */
+                    list.error = r;
+                    strcpy(list.unread, mount);
+                }
+            }
     if (r == -ENOMEM) {
         shm_orphans_done(&list);
         return r;
