@@ -329,6 +329,13 @@ static enum options_result check(struct options *o, FILE *err)
         return OPTIONS_WRONG;
     }
     r = shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX);
+    if (r == -EISDIR) {
+        fprintf(err,
+                "%s: --segment %s: is the runtime folder, which segments are in; give the name of "
+                "one\n",
+                tool, o->segment);
+        return OPTIONS_WRONG;
+    }
     if (r == -EINVAL || r == -ENAMETOOLONG) {
         fprintf(err,
                 "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', not beginning "
