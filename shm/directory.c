@@ -53,6 +53,25 @@ int shm_directory_next(DIR *stream, const struct dirent **ret_entry)
     return *ret_entry ? 1 : -errno;
 }
 
+int shm_directory_uuid(int directory, uint8_t ret_uuid[16])
+{
+    const int fd = openat(directory, SHM_CONTROL_FILE,
+                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    uint8_t uuid[16];
+    ssize_t n;
+    int r = 0;
+
+    if (fd < 0)
+        return errno == ELOOP || errno == ENXIO ? -ENOENT : -errno;
+    n = pread(fd, uuid, sizeof(uuid), offsetof(struct shmlog_control, uuid));
+    if (n != (ssize_t)sizeof(uuid))
+        r = n < 0 && errno != EISDIR ? -errno : -ENOENT;
+    close(fd);
+    if (r == 0)
+        memcpy(ret_uuid, uuid, sizeof(uuid));
+    return r;
+}
+
 static bool is_dot(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;

@@ -29,6 +29,10 @@ bool shm_is_ring_file(const char *name);
  */
 int shm_directory_next(DIR *stream, const struct dirent **ret_entry);
 
+/* The UUID in the directory's control file, which need not be finished otherwise. -ENOENT if there
+ * is no such file, or what has its name is none; other errno's say nothing. */
+int shm_directory_uuid(int directory, uint8_t ret_uuid[16]);
+
 /* Negative errno, or SHM_HAS_* bits. */
 int shm_directory_look(int directory);
 

@@ -34,16 +34,12 @@ struct search {
 /* Does this directory's control file have the UUID? Even one that is still being made has it. */
 static enum verdict look_at_control(const struct search *s, int directory)
 {
-    const int fd = openat(directory, SHM_CONTROL_FILE,
-                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     uint8_t uuid[16];
-    ssize_t n;
+    const int r = shm_directory_uuid(directory, uuid);
 
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? ORPHAN : UNKNOWN;
-    n = pread(fd, uuid, sizeof(uuid), offsetof(struct shmlog_control, uuid));
-    close(fd);
-    return n == (ssize_t)sizeof(uuid) && memcmp(uuid, s->uuid, sizeof(uuid)) == 0 ? NEEDED : ORPHAN;
+    if (r < 0)
+        return r == -ENOENT ? ORPHAN : UNKNOWN;
+    return memcmp(uuid, s->uuid, sizeof(uuid)) == 0 ? NEEDED : ORPHAN;
 }
 
 static enum verdict walk(struct search *s, int directory, unsigned depth);

@@ -109,7 +109,8 @@ Test(directory_trouble, look)
     try_each(look);
 }
 
-/* A ring's file in a folder that stands for a hugetlbfs; its segment is gone. */
+/* A ring's file in a folder that stands for a hugetlbfs; its segment is gone, another one is there.
+ */
 static void make_orphan(const char *folder, char ret_path[512])
 {
     struct shm_params params = kit_params();
@@ -127,6 +128,7 @@ static void make_orphan(const char *folder, char ret_path[512])
     cr_assert_eq(fclose(f), 0);
     shm_segment_close(s);
     nftw(kit_path, kit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    shm_segment_close(kit_create(&params));
 }
 
 /* Whichever call fails: the error comes back, or the file is still there, and reported. Not every
