@@ -79,6 +79,7 @@ void pipeline_close(struct pipeline *p)
     store_close(p->store);
     census_close(p->census);
     watch_close(p->watch);
+    retention_done(&p->retention);
     drain_close(p->drain);
     journal_close(p->journal);
     outbox_close(p->outbox);

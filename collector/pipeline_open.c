@@ -257,7 +257,7 @@ static int open_agents(struct pipeline *p)
         .flush_ns = p->options.flush_ms * MS,
     };
     const struct watch_params watch = {.segment = p->segment, .say = pipeline_say};
-    int r = retention_newest(p->directory, p->name, &journal.newest_file);
+    int r = old_files_newest(p->directory, p->name, &journal.newest_file);
 
     p->retention = (struct retention){
         .directory = p->directory,

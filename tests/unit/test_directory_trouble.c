@@ -47,7 +47,7 @@ static void make_files(void)
 static int newest(void)
 {
     uint64_t number = 99;
-    const int r = retention_newest(kit_folder, "t", &number);
+    const int r = old_files_newest(kit_folder, "t", &number);
 
     cr_assert_eq(number, r < 0 ? 99 : FILES, "%d, %llu", r, (unsigned long long)number);
     return r;
@@ -58,6 +58,7 @@ static int retain(void)
     struct retention retention = {.directory = kit_folder, .segment = "t", .count = 2};
     const int r = retention_work(&retention, 0);
 
+    retention_done(&retention);
     cr_assert_eq(files(), r < 0 ? FILES : 2, "%d", r);
     return r;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 
 #define NOW INT64_C(1700000000)
 
@@ -46,8 +47,10 @@ static int work(const char *segment, uint64_t count, uint64_t bytes, uint64_t ag
                                   .bytes = bytes,
                                   .age_s = age_s,
                                   .seen = UINT64_MAX}; /* none is new */
+    const int r = retention_work(&retention, (uint64_t)NOW * 1000000000);
 
-    return retention_work(&retention, (uint64_t)NOW * 1000000000);
+    retention_done(&retention);
+    return r;
 }
 
 static const char *name_of(unsigned number, bool part)
@@ -139,6 +142,63 @@ Test(retention, new_files_of_a_wrong_clock)
     cr_assert_eq(retention_work(&retention, now), 0);
     now += UINT64_C(30) * 1000000000;
     cr_assert_eq(retention_work(&retention, now), 3);
+    retention_done(&retention);
+}
+
+/* Stats of names, by whatever in this program. */
+static unsigned stats;
+
+int count_fstatat(int directory, const char *name, struct stat *st, int flags) __asm__("fstatat64");
+int count_fstatat(int directory, const char *name, struct stat *st, int flags)
+{
+    stats++;
+    return (int)syscall(SYS_newfstatat, directory, name, st, flags);
+}
+
+/* Changes come too fast here for the clock of a filesystem. */
+static void note_change(void)
+{
+    static int64_t changes;
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = NOW + changes++}};
+
+    cr_assert_eq(utimensat(AT_FDCWD, kit_folder, times, 0), 0);
+}
+
+static unsigned stats_of_look(struct retention *retention, int removed)
+{
+    stats = 0;
+    cr_assert_eq(retention_work(retention, (uint64_t)NOW * 1000000000), removed);
+    return stats;
+}
+
+/* Only what is new is asked for, and what is gone is forgotten. */
+Test(retention, stats_of_new_files_only)
+{
+    struct retention retention = {.directory = kit_folder, .segment = "t", .count = 100};
+    char name[64];
+
+    for (unsigned i = 1; i <= 100; i++) {
+        snprintf(name, sizeof(name), "t-20240101T000000-%06u.shmlog", i);
+        make(name, 100, 0);
+    }
+    note_change();
+    cr_assert_eq(stats_of_look(&retention, 0), 100);
+    for (unsigned i = 0; i < 200; i++)
+        cr_assert_eq(stats_of_look(&retention, 0), 0);
+    make("t-20240101T000000-000101.shmlog", 100, 0);
+    note_change();
+    cr_assert_eq(stats_of_look(&retention, 1), 1);
+    cr_assert(!exists(name_of(1, false)));
+    cr_assert_eq(unlink(path_of("t-20240101T000000-000050.shmlog")), 0);
+    make("t-20240101T000000-000102.shmlog", 100, 0);
+    note_change();
+    cr_assert_eq(stats_of_look(&retention, 0), 1, "by hand is as good");
+    make("t-20240101T000000-000103.shmlog", 100, 0);
+    note_change();
+    cr_assert_eq(stats_of_look(&retention, 1), 1);
+    cr_assert(!exists("t-20240101T000000-000002.shmlog"));
+    cr_assert_eq(retention.files.bytes, 100 * 100);
+    retention_done(&retention);
 }
 
 Test(retention, whichever_comes_first)
@@ -209,7 +269,8 @@ Test(retention, no_directory)
     uint64_t newest = 5;
 
     cr_assert_eq(retention_work(&retention, 0), -ENOENT);
-    cr_assert_eq(retention_newest("/nowhere/at/all", "t", &newest), -ENOENT);
+    retention_done(&retention);
+    cr_assert_eq(old_files_newest("/nowhere/at/all", "t", &newest), -ENOENT);
     cr_assert_eq(newest, 5);
 }
 
@@ -217,13 +278,13 @@ Test(retention, newest)
 {
     uint64_t newest = 5;
 
-    cr_assert_eq(retention_newest(kit_folder, "t", &newest), 0);
+    cr_assert_eq(old_files_newest(kit_folder, "t", &newest), 0);
     cr_assert_eq(newest, 0);
     make_ten();
     make("t-2-20240101T000000-000050.shmlog", 1, 0);
     make("t-20240101T000000-18446744073709551615.shmlog", 1, 0);
-    cr_assert_eq(retention_newest(kit_folder, "t", &newest), 0);
+    cr_assert_eq(old_files_newest(kit_folder, "t", &newest), 0);
     cr_assert_eq(newest, 10, "the one that is not sealed counts");
-    cr_assert_eq(retention_newest(kit_folder, "t-2", &newest), 0);
+    cr_assert_eq(old_files_newest(kit_folder, "t-2", &newest), 0);
     cr_assert_eq(newest, 50);
 }
