@@ -82,6 +82,8 @@ static const struct definition definitions[] = {
      AT(retain_bytes), 0, UINT64_C(1) << 60, NULL},
     {"retain-age", "SECONDS", "remove sealed files older than this, 0 never (default 0)", NUMBER,
      AT(retain_s), 0, UINT32_MAX, NULL},
+    {"retain-min", "N", "keep the N newest sealed files whatever size and age say (default 1)",
+     NUMBER, AT(retain_min), 0, UINT32_MAX, NULL},
     {"flush-ms", "N", "oldest that a record gets before it goes to a file (default 100)", NUMBER,
      AT(flush_ms), 1, 60000, NULL},
     {"outbox-size", "BYTES", "shared memory for blocks on their way to disk (default 16m)", POWER,
@@ -343,6 +345,12 @@ static enum options_result check(struct options *o, FILE *err)
                 tool, o->segment);
         return OPTIONS_WRONG;
     }
+    if (o->retain_count && o->retain_count < o->retain_min) {
+        fprintf(err,
+                "%s: --retain-count %llu: is less than --retain-min, %llu; give one that is not\n",
+                tool, (unsigned long long)o->retain_count, (unsigned long long)o->retain_min);
+        return OPTIONS_WRONG;
+    }
     o->cpus_by_default = !o->cpu_count;
     if (o->cpus_by_default)
         o->cpu_count = options_possible_cpus(o->cpus);
@@ -360,6 +368,7 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
         .wait_ms = 10000,
         .rotate_bytes = UINT64_C(256) << 20,
         .rotate_s = 3600,
+        .retain_min = 1,
         .flush_ms = 100,
         .outbox_bytes = UINT64_C(16) << 20,
         .zstd_level = 1,

@@ -28,7 +28,7 @@ struct options {
     uint32_t level;
     const char *group;
     uint64_t rotate_bytes, rotate_s;
-    uint64_t retain_count, retain_bytes, retain_s;
+    uint64_t retain_count, retain_bytes, retain_s, retain_min;
     uint64_t flush_ms;
     uint64_t outbox_bytes;
     uint64_t zstd_level;

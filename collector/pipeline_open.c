@@ -265,6 +265,7 @@ static int open_agents(struct pipeline *p)
         .count = p->options.retain_count,
         .bytes = p->options.retain_bytes,
         .age_s = p->options.retain_s,
+        .min = p->options.retain_min,
         .seen = journal.newest_file,
     };
     if (r == 0)

@@ -36,6 +36,8 @@ static void date_new_files(struct retention *p, int dir, int64_t now_s)
 static bool is_due(const struct retention *p, size_t left, uint64_t bytes,
                    const struct old_file *oldest, int64_t now_s)
 {
+    if (left <= p->min)
+        return false;
     return (p->count && left > p->count) || (p->bytes && bytes > p->bytes) ||
            (p->age_s && now_s - oldest->finished_s > (int64_t)p->age_s);
 }

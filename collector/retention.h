@@ -11,10 +11,12 @@
 struct retention {
     const char *directory;
     const char *segment;
-    uint64_t count;         /* files to keep at most, 0: any */
-    uint64_t bytes;         /* 0: any */
-    uint64_t age_s;         /* by time of sealing; 0: any */
-    uint64_t seen;          /* the newest number seen so far: as from old_files_newest() at first */
+    uint64_t count; /* files to keep at most, 0: any */
+    uint64_t bytes; /* 0: any */
+    uint64_t age_s; /* by time of sealing; 0: any */
+    uint64_t min;   /* files to keep at least, the newest, whatever the others say */
+    uint64_t seen;  /* the newest number seen so far: as from old_files_newest() at first */
+
     struct old_files files; /* zero at first */
 };
 

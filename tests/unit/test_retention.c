@@ -119,6 +119,29 @@ Test(retention, by_age)
     check_from(6);
 }
 
+/* Whatever the others say. */
+Test(retention, at_least)
+{
+    struct retention retention = {.directory = kit_folder,
+                                  .segment = "t",
+                                  .bytes = 1,
+                                  .age_s = 1,
+                                  .min = 3,
+                                  .seen = UINT64_MAX};
+
+    make_ten();
+    cr_assert_eq(retention_work(&retention, (uint64_t)NOW * 1000000000), 6);
+    check_from(7);
+    cr_assert_eq(retention_work(&retention, (uint64_t)NOW * 1000000000), 0);
+    retention.min = 100;
+    cr_assert_eq(retention_work(&retention, (uint64_t)NOW * 1000000000), 0);
+    check_from(7);
+    retention.min = 0;
+    cr_assert_eq(retention_work(&retention, (uint64_t)NOW * 1000000000), 3);
+    check_from(10);
+    retention_done(&retention);
+}
+
 /* Finished while the wall clock was a week behind, or ahead: as old as it is. */
 Test(retention, new_files_of_a_wrong_clock)
 {
