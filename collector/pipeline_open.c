@@ -266,6 +266,9 @@ static int open_agents(struct pipeline *p)
         .bytes = p->options.retain_bytes,
         .age_s = p->options.retain_s,
         .min = p->options.retain_min,
+        .free_bytes = p->options.keep_free.bytes,
+        .free_percent = p->options.keep_free.percent,
+        .say = pipeline_say,
         .seen = journal.newest_file,
     };
     if (r == 0)

@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#define S UINT64_C(1000000000)
+#define WAIT_NS (30 * S) /* for room to be free */
 #define CLOCK_SLACK_S 60 /* more between a file's time and the time it is first seen: a step */
 
 /* Files that were finished since the last look are as old as that, whatever the clock said. */
@@ -32,59 +35,133 @@ static void date_new_files(struct retention *p, int dir, int64_t now_s)
         p->seen = p->files.file[count - 1].number;
 }
 
-/* Of the files that are left, is the oldest one too many, too much or too old? */
-static bool is_due(const struct retention *p, size_t left, uint64_t bytes,
-                   const struct old_file *oldest, int64_t now_s)
+/* One round. */
+struct round {
+    int directory;
+    uint64_t now_ns;
+    uint64_t need;  /* room to make, and, of that, */
+    uint64_t left;  /* what is left to make */
+    uint64_t free;  /* room, before */
+    uint64_t bytes; /* in the files that are left */
+    size_t removed;
+};
+
+static int find_room(int directory, uint64_t *ret_size, uint64_t *ret_free)
 {
-    if (left <= p->min)
-        return false;
-    return (p->count && left > p->count) || (p->bytes && bytes > p->bytes) ||
-           (p->age_s && now_s - oldest->finished_s > (int64_t)p->age_s);
+    struct statvfs fs;
+
+    if (fstatvfs(directory, &fs) < 0)
+        return -errno;
+    *ret_size = (uint64_t)fs.f_blocks * fs.f_frsize;
+    *ret_free = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return 0;
 }
 
-/* Returns how many, also in *ret_removed; or -errno for the one that could not be removed. */
-static int remove_due(const struct retention *p, int dir, int64_t now_s, size_t *ret_removed)
+/* A file that somebody has open takes its room along, and some filesystems free it only after a
+ * while: what was removed is waited for before more is. */
+static bool is_waiting(const struct retention *p, uint64_t now_ns)
 {
-    const struct old_files *const files = &p->files;
-    uint64_t bytes = files->bytes;
-    size_t i;
+    return p->waits_ns && now_ns - p->waits_ns < WAIT_NS;
+}
 
-    for (i = 0; i < files->count; i++) {
-        const struct old_file *const file = &files->file[i];
+static int find_need(const struct retention *p, struct round *round)
+{
+    uint64_t size = 0, want;
+    int r;
+
+    if ((!p->free_bytes && !p->free_percent) || is_waiting(p, round->now_ns))
+        return 0;
+    r = find_room(round->directory, &size, &round->free);
+    if (r < 0)
+        return r;
+    want = p->free_percent ? size / 100 * p->free_percent : p->free_bytes;
+    round->need = round->left = want > round->free ? want - round->free : 0;
+    return 0;
+}
+
+/* Of the files that are left, is the oldest one too many, too much, too old, or in the way? */
+static bool is_due(const struct retention *p, const struct round *round)
+{
+    const struct old_file *const oldest = &p->files.file[round->removed];
+    const size_t left = p->files.count - round->removed;
+    const int64_t now_s = (int64_t)(round->now_ns / S);
+
+    if (left <= p->min)
+        return false;
+    return (p->count && left > p->count) || (p->bytes && round->bytes > p->bytes) ||
+           (p->age_s && now_s - oldest->finished_s > (int64_t)p->age_s) || round->left;
+}
+
+/* 0, or -errno for the one that could not be removed. */
+static int remove_due(const struct retention *p, struct round *round)
+{
+    round->bytes = p->files.bytes;
+    while (round->removed < p->files.count && is_due(p, round)) {
+        const struct old_file *const file = &p->files.file[round->removed];
         char name[NAME_MAX + 1];
 
-        *ret_removed = i;
-        if (!is_due(p, files->count - i, bytes, file, now_s))
-            return (int)i;
         old_file_name(file, p->segment, name);
-        if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+        if (unlinkat(round->directory, name, 0) < 0 && errno != ENOENT)
             return -errno;
-        bytes -= file->bytes;
+        round->bytes -= file->bytes;
+        round->left -= file->room < round->left ? file->room : round->left;
+        round->removed++;
     }
-    *ret_removed = i;
-    return (int)i;
+    return 0;
+}
+
+static void say_short(struct retention *p)
+{
+    char line[PATH_MAX + 256];
+
+    snprintf(line, sizeof(line),
+             "%s: less is free there than --keep-free asks for, and all finished files of '%s' are "
+             "removed but %zu, see --retain-min: make room there, or ask for less",
+             p->directory, p->segment, p->files.count);
+    p->say(line);
+}
+
+/* What came of it. Reported once, until there is room again. */
+static void check_room(struct retention *p, const struct round *round)
+{
+    uint64_t size = 0, now_free = 0;
+
+    if ((!p->free_bytes && !p->free_percent) || is_waiting(p, round->now_ns))
+        return;
+    p->waits_ns = 0;
+    if (round->left && !p->short_of_room)
+        say_short(p);
+    p->short_of_room = round->left > 0;
+    if (round->need > round->left && find_room(round->directory, &size, &now_free) == 0 &&
+        now_free < round->free + (round->need - round->left) / 2)
+        p->waits_ns = round->now_ns;
 }
 
 int retention_work(struct retention *p, uint64_t now_ns)
 {
-    const int64_t now_s = (int64_t)(now_ns / 1000000000);
-    size_t removed = 0;
+    struct round round = {.now_ns = now_ns};
     DIR *dir;
     int r;
 
-    if (!p->count && !p->bytes && !p->age_s)
+    if (!p->count && !p->bytes && !p->age_s && !p->free_bytes && !p->free_percent)
         return 0;
     dir = opendir(p->directory);
     if (!dir)
         return -errno;
+    round.directory = dirfd(dir);
     r = old_files_look(&p->files, p->segment, dir);
     if (r == 0) {
-        date_new_files(p, dirfd(dir), now_s);
-        r = remove_due(p, dirfd(dir), now_s, &removed);
-        old_files_forget(&p->files, removed);
+        date_new_files(p, round.directory, (int64_t)(now_ns / S));
+        r = find_need(p, &round);
     }
+    if (r == 0) {
+        r = remove_due(p, &round);
+        old_files_forget(&p->files, round.removed);
+    }
+    if (r == 0)
+        check_room(p, &round);
     closedir(dir);
-    return r;
+    return r < 0 ? r : (int)round.removed;
 }
 
 void retention_done(struct retention *p)

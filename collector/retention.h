@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Retention: removes the oldest sealed files of a segment when there are too many, too much, or too
- * old. The file being written is never touched, nor are files of other names.
+ * Retention: removes the oldest sealed files of a segment when there are too many, too much, too
+ * old, or when too little of the filesystem is free. The file being written is never touched, nor
+ * are files of other names.
  */
 #ifndef COLLECTOR_RETENTION_H
 #define COLLECTOR_RETENTION_H
@@ -17,7 +18,13 @@ struct retention {
     uint64_t min;   /* files to keep at least, the newest, whatever the others say */
     uint64_t seen;  /* the newest number seen so far: as from old_files_newest() at first */
 
-    struct old_files files; /* zero at first */
+    uint64_t free_bytes, free_percent; /* of the filesystem, to be free; both 0: any */
+    void (*say)(const char *line);     /* messages for people; with one of these */
+
+    /* zero at first */
+    struct old_files files;
+    uint64_t waits_ns; /* since when what was removed is waited for to be free; 0: it is not */
+    bool short_of_room;
 };
 
 /* Removes what is to go. `now_ns` is the time as from steady_clock_ns(). A file's age goes by its

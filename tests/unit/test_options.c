@@ -90,6 +90,7 @@ Test(options, defaults)
     cr_assert_eq(o.rotate_s, 3600);
     cr_assert_eq(o.retain_count + o.retain_bytes + o.retain_s, 0);
     cr_assert_eq(o.retain_min, 1);
+    cr_assert_eq(o.keep_free.bytes + o.keep_free.percent, 0);
     cr_assert_eq(o.flush_ms, 100);
     cr_assert_eq(o.outbox_bytes, 16 << 20);
     cr_assert_eq(o.zstd_level, 1);
@@ -144,6 +145,11 @@ Test(options, forms)
     cr_assert_eq(right("--cpus 0-511 --cpus 512-1023").cpu_count, 1024);
     cr_assert_eq(right("--ring-size 65536").ring_bytes, 65536);
     cr_assert_eq(right("--ring-size 64K").ring_bytes, 65536);
+    cr_assert_eq(right("--keep-free 20%").keep_free.percent, 20);
+    cr_assert_eq(right("--keep-free 20%").keep_free.bytes, 0);
+    cr_assert_eq(right("--keep-free 20% --keep-free 3g").keep_free.percent, 0);
+    cr_assert_eq(right("--keep-free 20% --keep-free 3g").keep_free.bytes, UINT64_C(3) << 30);
+    cr_assert_eq(right("--keep-free 1t --keep-free 0").keep_free.bytes, 0);
     cr_assert_str_eq(right("--segment ./here").segment, "./here");
     cr_assert_str_eq(right("--output a=b").output, "a=b");
     cr_assert_str_eq(right("--output=a=b").output, "a=b");
@@ -251,6 +257,15 @@ Test(options, mistakes)
     wrong_after("--zstd-level 20", "from 1 to 19");
     wrong_after("--rotate-time 4294967296", "--rotate-time");
     wrong_after("--retain-min 4294967296", "--retain-min");
+    wrong_after("--keep-free 0%",
+                "--keep-free 0%: must be a number from 0 to 1152921504606846976,");
+    wrong_after("--keep-free 100%", "or a share from 1% to 99%");
+    wrong_after("--keep-free 5%%", "--keep-free 5%%");
+    wrong_after("--keep-free 5k%", "--keep-free 5k%");
+    wrong_after("--keep-free %", "--keep-free %");
+    wrong_after("--keep-free -5%", "--keep-free -5%");
+    wrong_after("--keep-free 18446744073709551617%", "--keep-free");
+    wrong_after("--keep-free 2097152t", "--keep-free");
     wrong_after("--retain-count 2 --retain-min 3",
                 "--retain-count 2: is less than --retain-min, 3");
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #define NOW INT64_C(1700000000)
@@ -139,6 +140,139 @@ Test(retention, at_least)
     retention.min = 0;
     cr_assert_eq(retention_work(&retention, (uint64_t)NOW * 1000000000), 3);
     check_from(10);
+    retention_done(&retention);
+}
+
+/* A filesystem of 100 files' room, of which a fifth is for root alone. */
+#define FILE_ROOM UINT64_C(8192)
+
+static unsigned taken; /* by others */
+static bool is_late;   /* what files took is not free yet */
+
+int fake_fstatvfs(int fd, struct statvfs *ret) __asm__("fstatvfs64");
+int fake_fstatvfs(int fd, struct statvfs *ret)
+{
+    unsigned used = taken;
+
+    (void)fd;
+    for (unsigned i = 1; i <= 9; i++)
+        used += exists(name_of(i, false)) || is_late;
+    memset(ret, 0, sizeof(*ret));
+    ret->f_frsize = FILE_ROOM;
+    ret->f_bsize = 1; /* which is no size of blocks */
+    ret->f_blocks = 100;
+    ret->f_bfree = 100 - used;
+    ret->f_bavail = ret->f_bfree > 20 ? ret->f_bfree - 20 : 0;
+    return 0;
+}
+
+static unsigned said;
+
+static void count_said(const char *line)
+{
+    said += strstr(line, "less is free there than --keep-free asks for") != NULL;
+}
+
+/* With their room on the disk. */
+static void make_nine(void)
+{
+    for (unsigned i = 1; i <= 9; i++) {
+        make(name_of(i, false), 0, 1000 - 100 * (int64_t)i);
+        cr_assert_eq(truncate(path_of(name_of(i, false)), FILE_ROOM), 0);
+        kit_write_at(path_of(name_of(i, false)), 0, (char[FILE_ROOM]){1}, FILE_ROOM);
+    }
+    make(name_of(10, true), 0, 0);
+    taken = said = 0;
+    is_late = false;
+}
+
+static struct retention room_of(uint64_t bytes, uint64_t percent)
+{
+    return (struct retention){.directory = kit_folder,
+                              .segment = "t",
+                              .min = 2,
+                              .seen = UINT64_MAX,
+                              .free_bytes = bytes,
+                              .free_percent = percent,
+                              .say = count_said};
+}
+
+static int look_at(struct retention *retention, uint64_t seconds)
+{
+    return retention_work(retention, ((uint64_t)NOW + seconds) * 1000000000);
+}
+
+/* Free for an ordinary user; as many files as it takes. */
+Test(retention, by_free_room)
+{
+    struct retention retention = room_of(71 * FILE_ROOM, 0);
+
+    make_nine(); /* 71 free */
+    cr_assert_eq(look_at(&retention, 0), 0);
+    check_from(1);
+    retention.free_bytes++;
+    cr_assert_eq(look_at(&retention, 1), 1);
+    check_from(2);
+    taken = 3;
+    cr_assert_eq(look_at(&retention, 2), 3);
+    check_from(5);
+    cr_assert_eq(look_at(&retention, 3), 0);
+    cr_assert_eq(said, 0);
+    retention_done(&retention);
+}
+
+Test(retention, by_free_share)
+{
+    struct retention retention = room_of(0, 74);
+
+    make_nine();
+    cr_assert_eq(look_at(&retention, 0), 3);
+    check_from(4);
+    cr_assert_eq(look_at(&retention, 1), 0);
+    retention_done(&retention);
+}
+
+/* The newest stay, and it is reported, once until there is room again. */
+Test(retention, not_enough_room)
+{
+    struct retention retention = room_of(75 * FILE_ROOM, 0);
+
+    make_nine();
+    taken = 50;
+    cr_assert_eq(look_at(&retention, 0), 7);
+    check_from(8);
+    cr_assert_eq(said, 1);
+    cr_assert_eq(look_at(&retention, 1), 0);
+    cr_assert_eq(look_at(&retention, 2), 0);
+    cr_assert_eq(said, 1);
+    taken = 0;
+    cr_assert_eq(look_at(&retention, 3), 0);
+    taken = 50;
+    cr_assert_eq(look_at(&retention, 4), 0);
+    cr_assert_eq(said, 2);
+    retention_done(&retention);
+}
+
+/* A reader has the files open, or the filesystem takes its time: not one file after the other for
+ * the same room. */
+Test(retention, room_that_comes_late)
+{
+    struct retention retention = room_of(73 * FILE_ROOM, 0);
+
+    make_nine();
+    is_late = true;
+    cr_assert_eq(look_at(&retention, 0), 2);
+    for (unsigned second = 1; second < 30; second++)
+        cr_assert_eq(look_at(&retention, second), 0);
+    check_from(3);
+    retention.count = 6;
+    cr_assert_eq(look_at(&retention, 29), 1, "others do not wait");
+    check_from(4);
+    cr_assert_eq(look_at(&retention, 30), 2, "for ever");
+    check_from(6);
+    is_late = false;
+    cr_assert_eq(look_at(&retention, 60), 0);
+    cr_assert_eq(said, 0);
     retention_done(&retention);
 }
 
