@@ -4,6 +4,7 @@
  */
 #include "collector/old_files.h"
 
+#include "collector/file/reader.h"
 #include "shm/directory.h"
 
 #include <ctype.h>
@@ -13,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FINISHED ".shmlog"
+#define PART ".part"  /* behind that, while it is not */
 #define DIGITS_MAX 19 /* of a number, so that it fits 64 bits */
 
 /* A change may come right after a look and leave the directory the same time, of two seconds on
@@ -34,7 +37,7 @@ static size_t digits(const char *s)
 
 /* SEGMENT-YYYYMMDDTHHMMSS-NUMBER and the ending, and nothing else: a name may begin with another
  * segment's. Its time and size are not filled in. */
-static bool parse(const char *name, const char *segment, bool *ret_part, struct old_file *ret_file)
+static bool parse(const char *name, const char *segment, struct old_file *ret_file)
 {
     const size_t n = strlen(segment);
     const char *const rest = name + n;
@@ -48,8 +51,8 @@ static bool parse(const char *name, const char *segment, bool *ret_part, struct 
     if (middle == 17 || middle > 17 + DIGITS_MAX ||
         strncmp(rest + middle, FINISHED, strlen(FINISHED)) != 0)
         return false;
-    *ret_part = strcmp(rest + middle, FINISHED ".part") == 0;
-    if (!*ret_part && strcmp(rest + middle, FINISHED) != 0)
+    file.part = strcmp(rest + middle, FINISHED PART) == 0;
+    if (!file.part && strcmp(rest + middle, FINISHED) != 0)
         return false;
     file.number = strtoull(rest + 17, NULL, 10);
     memcpy(file.middle, rest, middle);
@@ -59,22 +62,62 @@ static bool parse(const char *name, const char *segment, bool *ret_part, struct 
 
 void old_file_name(const struct old_file *file, const char *segment, char ret_name[NAME_MAX + 1])
 {
-    snprintf(ret_name, NAME_MAX + 1, "%s%s" FINISHED, segment, file->middle);
+    snprintf(ret_name, NAME_MAX + 1, "%s%s" FINISHED "%s", segment, file->middle,
+             file->part ? PART : "");
 }
 
 /* Two may have one number. */
 static int by_number(const void *a, const void *b)
 {
     const struct old_file *const x = a, *const y = b;
+    int order;
 
     if (x->number != y->number)
         return x->number > y->number ? 1 : -1;
-    return strcmp(x->middle, y->middle);
+    order = strcmp(x->middle, y->middle);
+    return order ? order : x->part - y->part;
 }
 
-/* What is listed with it already, or has to be asked for. */
-static bool fill_in(const struct old_files *before, int directory, const char *name,
-                    struct old_file *file)
+/* Is there a segment with this UUID? If that cannot be seen, there may be. */
+static bool is_segment_there(const char *path, const uint8_t uuid[16])
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint8_t found[16];
+    int r;
+
+    if (fd < 0)
+        return errno != ENOENT && errno != ENOTDIR;
+    r = shm_directory_uuid(fd, found);
+    close(fd);
+    return r < 0 ? r != -ENOENT : memcmp(found, uuid, sizeof(found)) == 0;
+}
+
+/* Will nobody finish this file? While the segment that it is of is there, that segment's next
+ * collector will. One on another host cannot be seen; but who holds the directory's claim here is
+ * the one who writes these files now. What does not even have a header is nobody's. */
+static bool is_abandoned(const struct old_files_place *place, const char *name)
+{
+    const struct file_identity *identity;
+    struct file_reader *reader;
+    char path[PATH_MAX];
+    bool abandoned;
+    int r;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", place->directory, name) >= sizeof(path))
+        return false;
+    r = file_reader_open(path, &reader);
+    if (r < 0)
+        return r <= -FILE_ERR_FOREIGN;
+    identity = file_reader_identity(reader);
+    abandoned = (place->uuid && memcmp(identity->segment_uuid, place->uuid, 16) == 0) ||
+                !is_segment_there(identity->segment_path, identity->segment_uuid);
+    file_reader_close(reader);
+    return abandoned;
+}
+
+/* What is in the list already, or has to be asked for; false: it is not an old file. */
+static bool fill_in(const struct old_files *before, const struct old_files_place *place,
+                    int directory, const char *name, struct old_file *file)
 {
     const struct old_file *const known =
         before->count ? bsearch(file, before->file, before->count, sizeof(*file), by_number) : NULL;
@@ -84,7 +127,10 @@ static bool fill_in(const struct old_files *before, int directory, const char *n
         *file = *known;
         return true;
     }
-    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+    if (file->part && file->number >= place->present)
+        return false;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+        (file->part && !is_abandoned(place, name)))
         return false;
     file->bytes = (uint64_t)st.st_size;
     file->room = (uint64_t)st.st_blocks * 512;
@@ -108,7 +154,7 @@ static int add(struct old_files *files, size_t *room, const struct old_file *fil
     return 0;
 }
 
-static int list(const struct old_files *before, const char *segment, DIR *directory,
+static int list(const struct old_files *before, const struct old_files_place *place, DIR *directory,
                 struct old_files *ret_files)
 {
     struct old_files files = {0};
@@ -118,10 +164,9 @@ static int list(const struct old_files *before, const char *segment, DIR *direct
 
     while ((r = shm_directory_next(directory, &entry)) > 0) {
         struct old_file file;
-        bool part;
 
-        if (!parse(entry->d_name, segment, &part, &file) || part ||
-            !fill_in(before, dirfd(directory), entry->d_name, &file))
+        if (!parse(entry->d_name, place->segment, &file) ||
+            !fill_in(before, place, dirfd(directory), entry->d_name, &file))
             continue;
         r = add(&files, &room, &file);
         if (r < 0)
@@ -138,18 +183,18 @@ static int list(const struct old_files *before, const char *segment, DIR *direct
 }
 
 /* Count a look; may the list be as it is? */
-static bool is_settled(struct old_files *files, const struct stat *st)
+static bool is_settled(struct old_files *files, const struct stat *st, uint64_t present)
 {
     if (st->st_dev != files->device || st->st_ino != files->inode ||
         st->st_mtim.tv_sec != files->changed.tv_sec ||
-        st->st_mtim.tv_nsec != files->changed.tv_nsec)
+        st->st_mtim.tv_nsec != files->changed.tv_nsec || present != files->present)
         files->looks = 0;
     else
         files->looks++;
     return files->looks >= LOOKS_AFTER_CHANGE && files->looks % LOOKS_AT_MOST;
 }
 
-int old_files_look(struct old_files *files, const char *segment, DIR *directory)
+int old_files_look(struct old_files *files, const struct old_files_place *place, DIR *directory)
 {
     struct old_files now;
     struct stat st;
@@ -157,9 +202,9 @@ int old_files_look(struct old_files *files, const char *segment, DIR *directory)
 
     if (fstat(dirfd(directory), &st) < 0)
         return -errno;
-    if (is_settled(files, &st))
+    if (is_settled(files, &st, place->present))
         return 0;
-    r = list(files, segment, directory, &now);
+    r = list(files, place, directory, &now);
     if (r < 0) {
         files->inode = 0; /* again at the next look */
         return r;
@@ -167,6 +212,7 @@ int old_files_look(struct old_files *files, const char *segment, DIR *directory)
     now.device = st.st_dev;
     now.inode = st.st_ino;
     now.changed = st.st_mtim;
+    now.present = place->present;
     now.looks = files->looks;
     free(files->file);
     *files = now;
@@ -194,13 +240,12 @@ int old_files_newest(const char *directory, const char *segment, uint64_t *ret_n
     const struct dirent *entry;
     struct old_file file;
     uint64_t newest = 0;
-    bool part;
     int r;
 
     if (!dir)
         return -errno;
     while ((r = shm_directory_next(dir, &entry)) > 0)
-        if (parse(entry->d_name, segment, &part, &file) && file.number > newest &&
+        if (parse(entry->d_name, segment, &file) && file.number > newest &&
             file.number < UINT64_MAX / 2) /* that far by no collector */
             newest = file.number;
     closedir(dir);

@@ -116,8 +116,11 @@ static void retain(struct pipeline *p)
 {
     const uint64_t now = steady_clock_ns(&p->steady_clock, pipeline_clock_ns(CLOCK_REALTIME),
                                          pipeline_clock_ns(CLOCK_BOOTTIME));
-    const int r = retention_work(&p->retention, now);
+    int r;
 
+    /* without the claim on the directory, unfinished files may be another collector's */
+    p->retention.present = p->claim < 0 || p->claim_lost ? 0 : retention_present(p->outbox);
+    r = retention_work(&p->retention, now);
     if (r > 0)
         p->segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
 }

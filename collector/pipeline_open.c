@@ -262,6 +262,7 @@ static int open_agents(struct pipeline *p)
     p->retention = (struct retention){
         .directory = p->directory,
         .segment = p->name,
+        .uuid = p->segment->geometry.uuid,
         .count = p->options.retain_count,
         .bytes = p->options.retain_bytes,
         .age_s = p->options.retain_s,

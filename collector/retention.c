@@ -139,6 +139,10 @@ static void check_room(struct retention *p, const struct round *round)
 
 int retention_work(struct retention *p, uint64_t now_ns)
 {
+    const struct old_files_place place = {.directory = p->directory,
+                                          .segment = p->segment,
+                                          .uuid = p->uuid,
+                                          .present = p->present};
     struct round round = {.now_ns = now_ns};
     DIR *dir;
     int r;
@@ -149,7 +153,7 @@ int retention_work(struct retention *p, uint64_t now_ns)
     if (!dir)
         return -errno;
     round.directory = dirfd(dir);
-    r = old_files_look(&p->files, p->segment, dir);
+    r = old_files_look(&p->files, &place, dir);
     if (r == 0) {
         date_new_files(p, round.directory, (int64_t)(now_ns / S));
         r = find_need(p, &round);
@@ -162,6 +166,21 @@ int retention_work(struct retention *p, uint64_t now_ns)
         check_room(p, &round);
     closedir(dir);
     return r < 0 ? r : (int)round.removed;
+}
+
+uint64_t retention_present(const struct outbox *outbox)
+{
+    const struct outbox_file *const file = outbox_file(outbox);
+    uint64_t present = file->open ? file->number : file->number + 1;
+    uint64_t pos = outbox_tail(outbox);
+    const struct outbox_entry *entry;
+    const uint8_t *bytes;
+    int r;
+
+    while ((r = outbox_next(outbox, &pos, &entry, &bytes)) > 0)
+        if (entry->file_number < present)
+            present = entry->file_number;
+    return r < 0 ? 0 : present;
 }
 
 void retention_done(struct retention *p)

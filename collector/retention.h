@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * Retention: removes the oldest sealed files of a segment when there are too many, too much, too
- * old, or when too little of the filesystem is free. The file being written is never touched, nor
- * are files of other names.
+ * old, or when too little of the filesystem is free. Unfinished ones that nobody will finish any
+ * more go like sealed ones. The file being written is never touched, nor are files of other names.
  */
 #ifndef COLLECTOR_RETENTION_H
 #define COLLECTOR_RETENTION_H
 
 #include "collector/old_files.h"
+#include "collector/outbox.h"
 
 struct retention {
     const char *directory;
     const char *segment;
+    const uint8_t *uuid; /* see struct old_files_place */
+    uint64_t present;    /* the same: to be set before each round, by retention_present() */
+
     uint64_t count; /* files to keep at most, 0: any */
     uint64_t bytes; /* 0: any */
     uint64_t age_s; /* by time of sealing; 0: any */
@@ -34,6 +38,10 @@ struct retention {
  * Returns the number of files removed; -errno, with nothing removed, if the directory cannot be
  * listed whole. Cost: see old_files.h. */
 int retention_work(struct retention *retention, uint64_t now_ns);
+
+/* The lowest number of the files that what is in the outbox goes to, and of the one that is open;
+ * if there are none, that of the next one. 0: it cannot be told. */
+uint64_t retention_present(const struct outbox *outbox);
 void retention_done(struct retention *retention);
 
 #endif

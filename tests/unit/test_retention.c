@@ -3,6 +3,7 @@
  * Retention: the oldest sealed files of the segment go, by count, size and age; nothing else is
  * touched.
  */
+#include "collector/file/writer.h"
 #include "collector/retention.h"
 #include "tests/unit/segment_kit.h"
 
@@ -300,6 +301,124 @@ Test(retention, new_files_of_a_wrong_clock)
     now += UINT64_C(30) * 1000000000;
     cr_assert_eq(retention_work(&retention, now), 3);
     retention_done(&retention);
+}
+
+/* An unfinished file counts, and goes, like a finished one, if it is not the present one. */
+Test(retention, unfinished)
+{
+    struct retention retention = {
+        .directory = kit_folder, .segment = "t", .count = 9, .seen = UINT64_MAX, .present = 10};
+
+    make_ten();
+    cr_assert_eq(look_at(&retention, 0), 0);
+    retention.present = 11;
+    cr_assert_eq(look_at(&retention, 0), 1);
+    check_from(2);
+    retention.count = 1;
+    cr_assert_eq(look_at(&retention, 0), 8);
+    check_from(10);
+    cr_assert_eq(retention.files.bytes, 5000);
+    retention.bytes = 4999;
+    cr_assert_eq(look_at(&retention, 0), 1);
+    cr_assert(!exists(name_of(10, true)));
+    retention_done(&retention);
+}
+
+/* Number 1, with a header that names its segment. */
+static void make_unfinished(uint8_t segment, const char *segment_path)
+{
+    struct file_identity identity = {.segment_uuid = {segment}, .file_uuid = {9}};
+    const struct file_ledger_entry line = {.ring = 0};
+    struct file_buffer buffer = {0};
+    struct file_encoder *encoder;
+
+    snprintf(identity.segment_path, sizeof(identity.segment_path), "%s", segment_path);
+    cr_assert_eq(file_encoder_open(&encoder, 1), 0);
+    cr_assert_eq(file_put_header(encoder, &identity, &line, 1, &buffer), 0);
+    make(name_of(1, true), buffer.size, 0);
+    kit_write_at(path_of(name_of(1, true)), 0, buffer.data, buffer.size);
+    file_buffer_done(&buffer);
+    file_encoder_close(encoder);
+}
+
+/* One that is to be removed, if it is anybody's turn. */
+static bool is_removed(const uint8_t *uuid)
+{
+    struct retention retention = {.directory = kit_folder,
+                                  .segment = "t",
+                                  .uuid = uuid,
+                                  .bytes = 1,
+                                  .seen = UINT64_MAX,
+                                  .present = 2};
+    const int r = look_at(&retention, 0);
+
+    retention_done(&retention);
+    cr_assert_eq(r, !exists(name_of(1, true)));
+    return r;
+}
+
+/* As long as the segment of an unfinished file is there, it is that one's, but for this segment's
+ * own, of which the outbox has nothing any more. */
+Test(retention, unfinished_of_whom)
+{
+    static const uint8_t own[16] = {1};
+    struct shmlog_control control = {.uuid = {2}};
+
+    cr_assert_eq(mkdir(kit_path, 0700), 0);
+    make("segment/control", sizeof(control), 0);
+    kit_write_at(kit_file("control"), 0, &control, sizeof(control));
+    make_unfinished(2, kit_path);
+    cr_assert(!is_removed(own));
+    cr_assert(!is_removed(NULL));
+    control.uuid[0] = 3; /* another one in its place */
+    kit_write_at(kit_file("control"), 0, &control, sizeof(control));
+    cr_assert(is_removed(own));
+    make_unfinished(3, "/nowhere/at/all");
+    cr_assert(is_removed(own));
+    make_unfinished(3, kit_path);
+    cr_assert(is_removed(control.uuid));
+    make_unfinished(3, kit_path);
+    cr_assert_eq(truncate(path_of(name_of(1, true)), 10), 0); /* nothing says whose it is */
+    cr_assert(is_removed(own));
+}
+
+static void commit(struct outbox *outbox, uint32_t kind, uint64_t number, bool open)
+{
+    const struct outbox_entry entry = {.kind = kind, .size = 8, .file_number = number};
+    const struct outbox_file file = {.number = number, .open = open};
+
+    outbox_commit(outbox, &entry, (const uint8_t *)"8 bytes.", 0, NULL, &file);
+}
+
+/* The oldest file that may still be written to. */
+Test(retention, present)
+{
+    const uint8_t uuid[16] = {1};
+    const struct outbox_entry *entry;
+    const uint8_t *bytes;
+    struct outbox *outbox;
+    uint64_t pos;
+
+    cr_assert_eq(outbox_create(kit_folder, uuid, 1, OUTBOX_SIZE_MIN, &outbox), 0);
+    cr_assert_eq(retention_present(outbox), 1);
+    pos = outbox_tail(outbox);
+    commit(outbox, OUTBOX_ENTRY_DATA, 5, true);
+    cr_assert_eq(retention_present(outbox), 5);
+    commit(outbox, OUTBOX_ENTRY_SEAL, 5, false);
+    commit(outbox, OUTBOX_ENTRY_DATA, 6, true);
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(retention_present(outbox), 5);
+        cr_assert_eq(outbox_next(outbox, &pos, &entry, &bytes), 1);
+        outbox_release(outbox, pos);
+    }
+    cr_assert_eq(retention_present(outbox), 6);
+    outbox_release(outbox, outbox_head(outbox));
+    cr_assert_eq(retention_present(outbox), 6, "it is open");
+    commit(outbox, OUTBOX_ENTRY_SEAL, 6, false);
+    cr_assert_eq(retention_present(outbox), 6);
+    outbox_release(outbox, outbox_head(outbox));
+    cr_assert_eq(retention_present(outbox), 7);
+    outbox_close(outbox);
 }
 
 /* Stats of names, by whatever in this program. */
