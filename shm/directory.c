@@ -77,8 +77,29 @@ static bool is_dot(const char *name)
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* Did no segment make this file, although it has the name of one of its files? Those begin alike,
+ * or with zeros as long as they are unfinished. A link's target is looked at before it is removed.
+ */
+static bool is_strangers(int directory, const char *name)
+{
+    static const char none[8];
+    const int fd =
+        openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    char head[8] = "";
+    ssize_t n;
+
+    if (fd < 0)
+        return errno != ELOOP && errno != ENOENT;
+    n = pread(fd, head, sizeof(head), 0);
+    close(fd);
+    return n < 0 || (memcmp(head, "SHLM", 4) != 0 && memcmp(head, none, sizeof(none)) != 0);
+}
+
 int shm_directory_look(int directory)
 {
+    /* With a control file it is a segment's directory, and so is what is in it. */
+    const bool alone =
+        faccessat(directory, SHM_CONTROL_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
     DIR *stream = open_stream(directory);
     const struct dirent *entry;
     int holds = 0, r;
@@ -91,7 +112,10 @@ int shm_directory_look(int directory)
         if (strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
             holds |= SHM_HAS_CONTROL;
         else
-            holds |= is_segment_file(entry->d_name) ? SHM_HAS_PARTS : SHM_HAS_OTHERS;
+            holds |=
+                is_segment_file(entry->d_name) && !(alone && is_strangers(directory, entry->d_name))
+                    ? SHM_HAS_PARTS
+                    : SHM_HAS_OTHERS;
     }
     closedir(stream);
     return r < 0 ? r : holds;

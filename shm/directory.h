@@ -20,9 +20,11 @@ void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX]);
 /* Is it such a name, of any ring? */
 bool shm_is_ring_file(const char *name);
 
-#define SHM_HAS_CONTROL 1 /* what a directory holds, as bits */
-#define SHM_HAS_PARTS 2   /* other files of a segment */
-#define SHM_HAS_OTHERS 4  /* files that do not belong in a segment */
+/* What a directory holds, as bits. Without a control file, files that have the names of a segment's
+ * but were made by none are others, too. */
+#define SHM_HAS_CONTROL 1
+#define SHM_HAS_PARTS 2  /* other files of a segment */
+#define SHM_HAS_OTHERS 4 /* files that do not belong in a segment */
 
 /* The next entry of any directory. Returns 1 with *ret_entry, good until the next call; 0 at the
  * end; -errno if the directory cannot be read on, for which readdir() returns NULL as at the end.
