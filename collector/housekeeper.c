@@ -253,8 +253,11 @@ static void retain(struct housekeeper *k)
 {
     const uint64_t now =
         steady_clock_ns(&k->steady_clock, clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_BOOTTIME));
-    const int r = retention_work(&k->retention, now);
+    int r;
 
+    /* without the claim on the directory, unfinished files may be another collector's */
+    k->retention.present = k->p.claim < 0 || k->claim_lost ? 0 : retention_present(k->p.outbox);
+    r = retention_work(&k->retention, now);
     if (r > 0)
         k->p.segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
 }
@@ -375,9 +378,14 @@ static void open_agents(struct housekeeper *k)
     k->retention = (struct retention){
         .directory = k->p.directory,
         .segment = k->p.name,
+        .uuid = k->p.segment->geometry.uuid,
         .count = o->retain_count,
         .bytes = o->retain_bytes,
         .age_s = o->retain_s,
+        .min = o->retain_min,
+        .free_bytes = o->keep_free.bytes,
+        .free_percent = o->keep_free.percent,
+        .say = say_line,
         .seen = k->p.newest_file,
     };
     r = census_open(k->p.segment, k->p.outbox, &k->census);

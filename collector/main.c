@@ -38,7 +38,7 @@ static void catch_signals(void)
 static int remove_orphans(void)
 {
     struct shm_orphan_list list;
-    bool failed = false;
+    bool failed;
     const int r = shm_orphans_remove(&list);
 
     if (r < 0) {
@@ -47,8 +47,9 @@ static int remove_orphans(void)
         return EXIT_FAILURE;
     }
     report_orphans(&list, stdout);
-    if (!list.count)
+    if (!list.count && !list.error)
         printf("shmlog-collector: no ring files were left behind\n");
+    failed = list.error != 0;
     for (size_t i = 0; i < list.count; i++)
         failed |= list.group[i].error != 0;
     shm_orphans_done(&list);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, FLAG, NUMBER, BYTES, POWER, FOREVER, CPUS, CPU, CHOICE };
+enum kind { TEXT, FLAG, NUMBER, BYTES, POWER, ROOM, FOREVER, CPUS, CPU, CHOICE };
 
 struct choice {
     const char *name;
@@ -82,6 +82,10 @@ static const struct definition definitions[] = {
      AT(retain_bytes), 0, UINT64_C(1) << 60, NULL},
     {"retain-age", "SECONDS", "remove sealed files older than this, 0 never (default 0)", NUMBER,
      AT(retain_s), 0, UINT32_MAX, NULL},
+    {"keep-free", "ROOM", "remove sealed files while less is free: BYTES or N% (default 0)", ROOM,
+     AT(keep_free), 0, UINT64_C(1) << 60, NULL},
+    {"retain-min", "N", "keep the N newest sealed files whatever the others say (default 1)",
+     NUMBER, AT(retain_min), 0, UINT32_MAX, NULL},
     {"flush-ms", "N", "oldest that a record gets before it goes to a file (default 100)", NUMBER,
      AT(flush_ms), 1, 60000, NULL},
     {"outbox-size", "BYTES", "shared memory for blocks on their way to disk (default 16m)", POWER,
@@ -161,6 +165,25 @@ static int parse_number(const char *text, bool suffix, uint64_t *ret_value)
     return 0;
 }
 
+/* Bytes, or a share of 1% to 99%. */
+static int parse_room(const char *text, uint64_t max, struct options_room *ret_room)
+{
+    struct options_room room = {0};
+    char *end;
+
+    if (parse_number(text, true, &room.bytes) < 0) {
+        if (!isdigit((unsigned char)*text))
+            return -EINVAL;
+        room = (struct options_room){.percent = strtoull(text, &end, 10)};
+        if (strcmp(end, "%") != 0 || room.percent < 1 || room.percent > 99)
+            return -EINVAL;
+    }
+    if (room.bytes > max)
+        return -EINVAL;
+    *ret_room = room;
+    return 0;
+}
+
 static void store(struct options *options, const struct definition *d, uint64_t value)
 {
     memcpy((char *)options + d->offset, &value, d->size); /* little-endian */
@@ -214,6 +237,19 @@ static int parse_argument(struct options *options, const struct definition *d, c
         }
         snprintf(ret_expected, size, "must be the number of a core");
         return -EINVAL;
+    case ROOM: {
+        struct options_room room;
+
+        if (parse_room(text, d->max, &room) == 0) {
+            memcpy((char *)options + d->offset, &room, sizeof(room));
+            return 0;
+        }
+        snprintf(ret_expected, size,
+                 "must be a number from 0 to %llu, with k, m, g or t for powers of 1024, or a "
+                 "share from 1%% to 99%%",
+                 (unsigned long long)d->max);
+        return -EINVAL;
+    }
     case CHOICE: {
         size_t n = (size_t)snprintf(ret_expected, size, "must be one of");
 
@@ -329,11 +365,24 @@ static enum options_result check(struct options *o, FILE *err)
         return OPTIONS_WRONG;
     }
     r = shm_path_find(o->segment, (char[PATH_MAX]){0}, PATH_MAX);
+    if (r == -EISDIR) {
+        fprintf(err,
+                "%s: --segment %s: is the runtime folder, which segments are in; give the name of "
+                "one\n",
+                tool, o->segment);
+        return OPTIONS_WRONG;
+    }
     if (r == -EINVAL || r == -ENAMETOOLONG) {
         fprintf(err,
                 "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', not beginning "
                 "with '.' or '-', at most 63 bytes, or a path that ends in such a name\n",
                 tool, o->segment);
+        return OPTIONS_WRONG;
+    }
+    if (o->retain_count && o->retain_count < o->retain_min) {
+        fprintf(err,
+                "%s: --retain-count %llu: is less than --retain-min, %llu; give one that is not\n",
+                tool, (unsigned long long)o->retain_count, (unsigned long long)o->retain_min);
         return OPTIONS_WRONG;
     }
     o->cpus_by_default = !o->cpu_count;
@@ -353,6 +402,7 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
         .wait_ms = 10000,
         .rotate_bytes = UINT64_C(256) << 20,
         .rotate_s = 3600,
+        .retain_min = 1,
         .flush_ms = 100,
         .outbox_bytes = UINT64_C(16) << 20,
         .zstd_level = 1,

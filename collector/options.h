@@ -14,6 +14,10 @@
 enum io_choice { IO_AUTO, IO_URING, IO_PLAIN };
 enum idle_choice { IDLE_SPIN, IDLE_PAUSE, IDLE_SLEEP };
 
+struct options_room { /* one of the two; both 0: none */
+    uint64_t bytes, percent;
+};
+
 struct options {
     const char *segment;
     const char *output;
@@ -28,7 +32,8 @@ struct options {
     uint32_t level;
     const char *group;
     uint64_t rotate_bytes, rotate_s;
-    uint64_t retain_count, retain_bytes, retain_s;
+    uint64_t retain_count, retain_bytes, retain_s, retain_min;
+    struct options_room keep_free; /* of the filesystem of the output */
     uint64_t flush_ms;
     uint64_t outbox_bytes;
     uint64_t zstd_level;

@@ -6,8 +6,8 @@
 #include "collector/pipeline_parts.h"
 
 #include "collector/claim.h"
+#include "collector/old_files.h"
 #include "collector/report.h"
-#include "collector/retention.h"
 #include "collector/say.h"
 #include "shm/clock.h"
 #include "shm/health.h"
@@ -80,9 +80,14 @@ static int fail_without_folder(struct pipeline *p, int error)
 {
     const char *folder[SHM_PATH_FOLDERS];
     const unsigned folders = shm_path_folders(folder);
+    char why[PATH_MAX + 256];
 
     if (strchr(p->options.segment, '/'))
         return pipeline_fail(p, error, "--segment %s: %s", p->options.segment, shm_strerror(error));
+    if ((error == -EPERM || error == -ENOTDIR) &&
+        shm_path_explain(folder[folders > 1 && geteuid() == 0], why, sizeof(why)) == 0)
+        return pipeline_fail(p, error, "--segment %s: the runtime folder %s", p->options.segment,
+                             why);
     return pipeline_fail(p, error, "--segment %s: cannot make or use the runtime folder %s%s: %s",
                          p->options.segment, folder[folders > 1 && geteuid() == 0],
                          folders > 1 ? "" : " of SHMLOG_DIR", shm_strerror(error));
@@ -270,7 +275,7 @@ static int start_housekeeping(struct pipeline *p)
         .claim = p->claim,
         .cpus = &p->cpus,
     };
-    const int r = retention_newest(p->directory, p->name, &p->newest_file);
+    const int r = old_files_newest(p->directory, p->name, &p->newest_file);
 
     if (r < 0)
         return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));

@@ -112,6 +112,10 @@ static void print_files(const struct report *r, FILE *out)
         fprintf(out, " %s", human(o->retain_bytes, b, sizeof(b)));
     if (o->retain_s)
         fprintf(out, " %" PRIu64 " s", o->retain_s);
+    if (o->keep_free.percent)
+        fprintf(out, ", %" PRIu64 "%% free", o->keep_free.percent);
+    if (o->keep_free.bytes)
+        fprintf(out, ", %s free", human(o->keep_free.bytes, b, sizeof(b)));
     fprintf(out, "\n");
 }
 
@@ -158,6 +162,9 @@ void report_orphans(const struct shm_orphan_list *list, FILE *out)
         if (o->kept)
             print_kept(o, out);
     }
+    if (list->error)
+        fprintf(out, "shmlog-collector: %s cannot be read: %s; ring files may be left there\n",
+                list->unread, strerror(-list->error));
 }
 
 void report_print(const struct report *r, FILE *out)

@@ -4,178 +4,186 @@
  */
 #include "collector/retention.h"
 
-#include "shm/directory.h"
-
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SEALED ".shmlog"
+#define S UINT64_C(1000000000)
+#define WAIT_NS (30 * S) /* for room to be free */
 #define CLOCK_SLACK_S 60 /* more between a file's time and the time it is first seen: a step */
 
-struct sealed_file {
-    char name[NAME_MAX + 1];
-    uint64_t number, bytes;
-    int64_t sealed_s;
+/* Files that were finished since the last look are as old as that, whatever the clock said. */
+static void date_new_files(struct retention *p, int dir, int64_t now_s)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now_s}};
+    const size_t count = p->files.count;
+
+    for (size_t i = count; i > 0 && p->files.file[i - 1].number > p->seen; i--) {
+        struct old_file *const file = &p->files.file[i - 1];
+        char name[NAME_MAX + 1];
+
+        if (file->finished_s <= now_s + CLOCK_SLACK_S && file->finished_s >= now_s - CLOCK_SLACK_S)
+            continue;
+        file->finished_s = now_s;
+        old_file_name(file, p->segment, name);
+        (void)utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW);
+    }
+    if (count && p->files.file[count - 1].number > p->seen)
+        p->seen = p->files.file[count - 1].number;
+}
+
+/* One round. */
+struct round {
+    int directory;
+    uint64_t now_ns;
+    uint64_t need;  /* room to make, and, of that, */
+    uint64_t left;  /* what is left to make */
+    uint64_t free;  /* room, before */
+    uint64_t bytes; /* in the files that are left */
+    size_t removed;
 };
 
-static bool all_digits(const char *s, size_t n)
+static int find_room(int directory, uint64_t *ret_size, uint64_t *ret_free)
 {
-    while (n && isdigit((unsigned char)*s)) {
-        s++;
-        n--;
-    }
-    return n == 0;
-}
+    struct statvfs fs;
 
-/* SEGMENT-YYYYMMDDTHHMMSS-NUMBER and the ending, and nothing else: a name may begin with another
- * segment's. */
-static bool is_ours(const char *name, const char *segment, const char *ending, uint64_t *ret_number)
-{
-    const size_t n = strlen(segment);
-    const char *rest = name + n;
-    const char *end;
-
-    if (strncmp(name, segment, n) != 0 || strlen(rest) < 18 || rest[0] != '-' ||
-        !all_digits(rest + 1, 8) || rest[9] != 'T' || !all_digits(rest + 10, 6) || rest[16] != '-')
-        return false;
-    end = strchr(rest + 17, '.');
-    if (!end || end == rest + 17 || !all_digits(rest + 17, (size_t)(end - rest - 17)) ||
-        strcmp(end, ending) != 0)
-        return false;
-    *ret_number = strtoull(rest + 17, NULL, 10);
-    return true;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const struct sealed_file *const x = a, *const y = b;
-
-    return (x->number > y->number) - (x->number < y->number);
-}
-
-/* All of them, or an error: who does not know all files does not know the oldest. */
-static int list(DIR *dir, const char *segment, struct sealed_file **ret_files, size_t *ret_count)
-{
-    struct sealed_file *files = NULL;
-    size_t count = 0, room = 0;
-    const struct dirent *entry;
-    int r;
-
-    while ((r = shm_directory_next(dir, &entry)) > 0) {
-        struct stat st;
-        uint64_t number;
-
-        if (!is_ours(entry->d_name, segment, SEALED, &number) ||
-            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            !S_ISREG(st.st_mode))
-            continue;
-        if (count == room) {
-            struct sealed_file *const more =
-                realloc(files, (room = room ? room * 2 : 64) * sizeof(*files));
-
-            if (!more) {
-                r = -ENOMEM;
-                break;
-            }
-            files = more;
-        }
-        files[count] = (struct sealed_file){.number = number,
-                                            .bytes = (uint64_t)st.st_size,
-                                            .sealed_s = st.st_mtime};
-        snprintf(files[count].name, sizeof(files[count].name), "%s", entry->d_name);
-        count++;
-    }
-    if (r < 0) {
-        free(files);
-        return r;
-    }
-    if (count)
-        qsort(files, count, sizeof(*files), by_number);
-    *ret_files = files;
-    *ret_count = count;
+    if (fstatvfs(directory, &fs) < 0)
+        return -errno;
+    *ret_size = (uint64_t)fs.f_blocks * fs.f_frsize;
+    *ret_free = (uint64_t)fs.f_bavail * fs.f_frsize;
     return 0;
 }
 
-/* Files that were finished since the last look are as old as that, whatever the clock said. */
-static void date_new_files(struct retention *p, int dir, struct sealed_file *files, size_t count,
-                           int64_t now_s)
+/* A file that somebody has open takes its room along, and some filesystems free it only after a
+ * while: what was removed is waited for before more is. */
+static bool is_waiting(const struct retention *p, uint64_t now_ns)
 {
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = now_s}};
+    return p->waits_ns && now_ns - p->waits_ns < WAIT_NS;
+}
 
-    for (size_t i = count; i > 0 && files[i - 1].number > p->seen; i--) {
-        struct sealed_file *const file = &files[i - 1];
+static int find_need(const struct retention *p, struct round *round)
+{
+    uint64_t size = 0, want;
+    int r;
 
-        if (file->sealed_s <= now_s + CLOCK_SLACK_S && file->sealed_s >= now_s - CLOCK_SLACK_S)
-            continue;
-        file->sealed_s = now_s;
-        (void)utimensat(dir, file->name, times, AT_SYMLINK_NOFOLLOW);
+    if ((!p->free_bytes && !p->free_percent) || is_waiting(p, round->now_ns))
+        return 0;
+    r = find_room(round->directory, &size, &round->free);
+    if (r < 0)
+        return r;
+    want = p->free_percent ? size / 100 * p->free_percent : p->free_bytes;
+    round->need = round->left = want > round->free ? want - round->free : 0;
+    return 0;
+}
+
+/* Of the files that are left, is the oldest one too many, too much, too old, or in the way? */
+static bool is_due(const struct retention *p, const struct round *round)
+{
+    const struct old_file *const oldest = &p->files.file[round->removed];
+    const size_t left = p->files.count - round->removed;
+    const int64_t now_s = (int64_t)(round->now_ns / S);
+
+    if (left <= p->min)
+        return false;
+    return (p->count && left > p->count) || (p->bytes && round->bytes > p->bytes) ||
+           (p->age_s && now_s - oldest->finished_s > (int64_t)p->age_s) || round->left;
+}
+
+/* 0, or -errno for the one that could not be removed. */
+static int remove_due(const struct retention *p, struct round *round)
+{
+    round->bytes = p->files.bytes;
+    while (round->removed < p->files.count && is_due(p, round)) {
+        const struct old_file *const file = &p->files.file[round->removed];
+        char name[NAME_MAX + 1];
+
+        old_file_name(file, p->segment, name);
+        if (unlinkat(round->directory, name, 0) < 0 && errno != ENOENT)
+            return -errno;
+        round->bytes -= file->bytes;
+        round->left -= file->room < round->left ? file->room : round->left;
+        round->removed++;
     }
-    if (count && files[count - 1].number > p->seen)
-        p->seen = files[count - 1].number;
+    return 0;
+}
+
+static void say_short(struct retention *p)
+{
+    char line[PATH_MAX + 256];
+
+    snprintf(line, sizeof(line),
+             "%s: less is free there than --keep-free asks for, and all finished files of '%s' are "
+             "removed but %zu, see --retain-min: make room there, or ask for less",
+             p->directory, p->segment, p->files.count);
+    p->say(line);
+}
+
+/* What came of it. Reported once, until there is room again. */
+static void check_room(struct retention *p, const struct round *round)
+{
+    uint64_t size = 0, now_free = 0;
+
+    if ((!p->free_bytes && !p->free_percent) || is_waiting(p, round->now_ns))
+        return;
+    p->waits_ns = 0;
+    if (round->left && !p->short_of_room)
+        say_short(p);
+    p->short_of_room = round->left > 0;
+    if (round->need > round->left && find_room(round->directory, &size, &now_free) == 0 &&
+        now_free < round->free + (round->need - round->left) / 2)
+        p->waits_ns = round->now_ns;
 }
 
 int retention_work(struct retention *p, uint64_t now_ns)
 {
-    const int64_t now_s = (int64_t)(now_ns / 1000000000);
-    struct sealed_file *files = NULL;
-    uint64_t bytes = 0;
-    size_t count = 0;
-    int r, removed = 0;
+    const struct old_files_place place = {.directory = p->directory,
+                                          .segment = p->segment,
+                                          .uuid = p->uuid,
+                                          .present = p->present};
+    struct round round = {.now_ns = now_ns};
     DIR *dir;
+    int r;
 
-    if (!p->count && !p->bytes && !p->age_s)
+    if (!p->count && !p->bytes && !p->age_s && !p->free_bytes && !p->free_percent)
         return 0;
     dir = opendir(p->directory);
     if (!dir)
         return -errno;
-    r = list(dir, p->segment, &files, &count);
-    if (r == 0)
-        date_new_files(p, dirfd(dir), files, count, now_s);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        bytes += files[i].bytes;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        const bool too_many = p->count && count - i > p->count;
-        const bool too_much = p->bytes && bytes > p->bytes;
-        const bool too_old = p->age_s && now_s - files[i].sealed_s > (int64_t)p->age_s;
-
-        if (!too_many && !too_much && !too_old)
-            break;
-        if (unlinkat(dirfd(dir), files[i].name, 0) < 0) {
-            r = -errno;
-            break;
-        }
-        bytes -= files[i].bytes;
-        removed++;
+    round.directory = dirfd(dir);
+    r = old_files_look(&p->files, &place, dir);
+    if (r == 0) {
+        date_new_files(p, round.directory, (int64_t)(now_ns / S));
+        r = find_need(p, &round);
     }
-    free(files);
+    if (r == 0) {
+        r = remove_due(p, &round);
+        old_files_forget(&p->files, round.removed);
+    }
+    if (r == 0)
+        check_room(p, &round);
     closedir(dir);
-    return r < 0 ? r : removed;
+    return r < 0 ? r : (int)round.removed;
 }
 
-int retention_newest(const char *directory, const char *segment, uint64_t *ret_number)
+uint64_t retention_present(const struct outbox *outbox)
 {
-    DIR *const dir = opendir(directory);
-    const struct dirent *entry;
-    uint64_t newest = 0, number;
+    const struct outbox_file *const file = outbox_file(outbox);
+    uint64_t present = file->open ? file->number : file->number + 1;
+    uint64_t pos = outbox_tail(outbox);
+    const struct outbox_entry *entry;
+    const uint8_t *bytes;
     int r;
 
-    if (!dir)
-        return -errno;
-    while ((r = shm_directory_next(dir, &entry)) > 0)
-        if ((is_ours(entry->d_name, segment, SEALED, &number) ||
-             is_ours(entry->d_name, segment, SEALED ".part", &number)) &&
-            number > newest && number < UINT64_MAX / 2) /* that far by no collector */
-            newest = number;
-    closedir(dir);
-    if (r == 0)
-        *ret_number = newest;
-    return r;
+    while ((r = outbox_next(outbox, &pos, &entry, &bytes)) > 0)
+        if (entry->file_number < present)
+            present = entry->file_number;
+    return r < 0 ? 0 : present;
+}
+
+void retention_done(struct retention *p)
+{
+    old_files_done(&p->files);
 }

@@ -53,13 +53,53 @@ int shm_directory_next(DIR *stream, const struct dirent **ret_entry)
     return *ret_entry ? 1 : -errno;
 }
 
+int shm_directory_uuid(int directory, uint8_t ret_uuid[16])
+{
+    const int fd = openat(directory, SHM_CONTROL_FILE,
+                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    uint8_t uuid[16];
+    ssize_t n;
+    int r = 0;
+
+    if (fd < 0)
+        return errno == ELOOP || errno == ENXIO ? -ENOENT : -errno;
+    n = pread(fd, uuid, sizeof(uuid), offsetof(struct shmlog_control, uuid));
+    if (n != (ssize_t)sizeof(uuid))
+        r = n < 0 && errno != EISDIR ? -errno : -ENOENT;
+    close(fd);
+    if (r == 0)
+        memcpy(ret_uuid, uuid, sizeof(uuid));
+    return r;
+}
+
 static bool is_dot(const char *name)
 {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* Did no segment make this file, although it has the name of one of its files? Those begin alike,
+ * or with zeros as long as they are unfinished. A link's target is looked at before it is removed.
+ */
+static bool is_strangers(int directory, const char *name)
+{
+    static const char none[8];
+    const int fd =
+        openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    char head[8] = "";
+    ssize_t n;
+
+    if (fd < 0)
+        return errno != ELOOP && errno != ENOENT;
+    n = pread(fd, head, sizeof(head), 0);
+    close(fd);
+    return n < 0 || (memcmp(head, "SHLM", 4) != 0 && memcmp(head, none, sizeof(none)) != 0);
+}
+
 int shm_directory_look(int directory)
 {
+    /* With a control file it is a segment's directory, and so is what is in it. */
+    const bool alone =
+        faccessat(directory, SHM_CONTROL_FILE, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
     DIR *stream = open_stream(directory);
     const struct dirent *entry;
     int holds = 0, r;
@@ -72,7 +112,10 @@ int shm_directory_look(int directory)
         if (strcmp(entry->d_name, SHM_CONTROL_FILE) == 0)
             holds |= SHM_HAS_CONTROL;
         else
-            holds |= is_segment_file(entry->d_name) ? SHM_HAS_PARTS : SHM_HAS_OTHERS;
+            holds |=
+                is_segment_file(entry->d_name) && !(alone && is_strangers(directory, entry->d_name))
+                    ? SHM_HAS_PARTS
+                    : SHM_HAS_OTHERS;
     }
     closedir(stream);
     return r < 0 ? r : holds;

@@ -20,14 +20,20 @@ void shm_ring_file(uint32_t index, char ret_name[SHM_RING_FILE_MAX]);
 /* Is it such a name, of any ring? */
 bool shm_is_ring_file(const char *name);
 
-#define SHM_HAS_CONTROL 1 /* what a directory holds, as bits */
-#define SHM_HAS_PARTS 2   /* other files of a segment */
-#define SHM_HAS_OTHERS 4  /* files that do not belong in a segment */
+/* What a directory holds, as bits. Without a control file, files that have the names of a segment's
+ * but were made by none are others, too. */
+#define SHM_HAS_CONTROL 1
+#define SHM_HAS_PARTS 2  /* other files of a segment */
+#define SHM_HAS_OTHERS 4 /* files that do not belong in a segment */
 
 /* The next entry of any directory. Returns 1 with *ret_entry, good until the next call; 0 at the
  * end; -errno if the directory cannot be read on, for which readdir() returns NULL as at the end.
  */
 int shm_directory_next(DIR *stream, const struct dirent **ret_entry);
+
+/* The UUID in the directory's control file, which need not be finished otherwise. -ENOENT if there
+ * is no such file, or what has its name is none; other errno's say nothing. */
+int shm_directory_uuid(int directory, uint8_t ret_uuid[16]);
 
 /* Negative errno, or SHM_HAS_* bits. */
 int shm_directory_look(int directory);

@@ -34,16 +34,12 @@ struct search {
 /* Does this directory's control file have the UUID? Even one that is still being made has it. */
 static enum verdict look_at_control(const struct search *s, int directory)
 {
-    const int fd = openat(directory, SHM_CONTROL_FILE,
-                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     uint8_t uuid[16];
-    ssize_t n;
+    const int r = shm_directory_uuid(directory, uuid);
 
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? ORPHAN : UNKNOWN;
-    n = pread(fd, uuid, sizeof(uuid), offsetof(struct shmlog_control, uuid));
-    close(fd);
-    return n == (ssize_t)sizeof(uuid) && memcmp(uuid, s->uuid, sizeof(uuid)) == 0 ? NEEDED : ORPHAN;
+    if (r < 0)
+        return r == -ENOENT ? ORPHAN : UNKNOWN;
+    return memcmp(uuid, s->uuid, sizeof(uuid)) == 0 ? NEEDED : ORPHAN;
 }
 
 static enum verdict walk(struct search *s, int directory, unsigned depth);
@@ -70,6 +66,7 @@ static enum verdict walk(struct search *s, int directory, unsigned depth)
     enum verdict verdict = look_at_control(s, directory);
     const struct dirent *entry;
     DIR *stream;
+    int r = 0;
 
     if (verdict != ORPHAN || depth == DEPTH) {
         close(directory);
@@ -83,11 +80,11 @@ static enum verdict walk(struct search *s, int directory, unsigned depth)
             close(directory);
         return UNKNOWN;
     }
-    while (verdict == ORPHAN && (errno = 0, entry = readdir(stream)) != NULL) {
+    while (verdict == ORPHAN && (r = shm_directory_next(stream, &entry)) > 0) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             verdict = look_at_entry(s, dirfd(stream), entry->d_name, depth + 1);
     }
-    if (verdict == ORPHAN && errno)
+    if (verdict == ORPHAN && r < 0)
         verdict = UNKNOWN;
     closedir(stream);
     return verdict;
@@ -115,15 +112,21 @@ static bool find_rest(char *path, dev_t device)
     return st.st_dev == device;
 }
 
-/* From there up to the top of the filesystem. */
-static void find_top(char *path, dev_t device)
+/* From there up to the top of the filesystem; false if that cannot be seen. */
+static bool find_top(char *path, dev_t device)
 {
     char above[PATH_MAX];
     struct stat st;
 
     strcpy(above, path);
-    while (go_up(above) && stat(above, &st) == 0 && st.st_dev == device)
+    while (go_up(above)) {
+        if (stat(above, &st) < 0)
+            return false;
+        if (st.st_dev != device)
+            break;
         strcpy(path, above);
+    }
+    return true;
 }
 
 static enum verdict walk_from(struct search *s, const char *path)
@@ -146,8 +149,7 @@ static enum verdict judge(const struct shmlog_ring *header)
     verdict = walk_from(&s, path); /* where it was, however deep; then anywhere */
     if (verdict != ORPHAN)
         return verdict;
-    find_top(path, s.device);
-    return walk_from(&s, path);
+    return find_top(path, s.device) ? walk_from(&s, path) : UNKNOWN;
 }
 
 /* ---- The files ---- */
@@ -281,15 +283,15 @@ int shm_orphans_remove_in(const char *path, struct shm_orphan_list *list)
     struct folder f = {.path = path, .list = list};
     const struct dirent *entry;
     DIR *const stream = opendir(path);
-    int r = 0;
+    int r = 0, more = 0;
 
     if (!stream)
         return -errno;
     f.fd = dirfd(stream);
-    while (r == 0 && (entry = readdir(stream)) != NULL)
+    while (r == 0 && (more = shm_directory_next(stream, &entry)) > 0)
         r = take(&f, entry->d_name);
     closedir(stream);
-    return r;
+    return r < 0 ? r : more;
 }
 
 /* Mounted twice, or named and mounted: once is enough. */
@@ -320,9 +322,13 @@ int shm_orphans_remove(struct shm_orphan_list *ret_list)
         for (unsigned nth = 0;
              r != -ENOMEM && shm_hugetlbfs_mount(page_kib[i], nth, mount, sizeof(mount)) == 0;
              nth++)
-            if (!was_seen(mount, seen, &count, 64))
-                r = shm_orphans_remove_in(mount,
-                                          &list); /* one that may not be read: none of ours */
+            if (!was_seen(mount, seen, &count, 64)) {
+                r = shm_orphans_remove_in(mount, &list);
+                if (r < 0 && r != -EACCES) { /* one that may not be read has none of ours */
+                    list.error = r;
+                    strcpy(list.unread, mount);
+                }
+            }
     if (r == -ENOMEM) {
         shm_orphans_done(&list);
         return r;

@@ -29,14 +29,16 @@ struct shm_orphans {
 struct shm_orphan_list {
     struct shm_orphans *group;
     size_t count, room;
+    int error;             /* negative errno: a folder could not be read to its end */
+    char unread[PATH_MAX]; /* that folder, the last one */
 };
 
 /* Look through one folder, remove what is an orphan and belongs to this user (root: to anyone), and
  * add what was found to the list. Cost: for each segment met, a walk over its filesystem. Returns
- * 0; -ENOMEM, or an error of opening the folder. */
+ * 0; -ENOMEM, or an error of opening or reading the folder, which may have more then. */
 int shm_orphans_remove_in(const char *folder, struct shm_orphan_list *list);
 
-/* The same of all hugetlbfs mounts. */
+/* The same of all hugetlbfs mounts. One that cannot be read is noted in the list. -ENOMEM */
 int shm_orphans_remove(struct shm_orphan_list *ret_list);
 
 void shm_orphans_done(struct shm_orphan_list *list);

@@ -93,22 +93,41 @@ static void say_missing(const char *name, char *ret_message, size_t message_size
     text_done(&there);
 }
 
+/* Which runtime folder is not looked into, since somebody else could have put things there. */
+static void say_squatted(const char *name, char *ret_message, size_t message_size)
+{
+    const char *folder[SHM_PATH_FOLDERS];
+    const unsigned folders = shm_path_folders(folder);
+    char why[PATH_MAX + 256];
+
+    for (unsigned i = 0; i < folders; i++)
+        if (shm_path_explain(folder[i], why, sizeof(why)) == 0) {
+            snprintf(ret_message, message_size, "%s: no such segment, and the runtime folder %s",
+                     name, why);
+            return;
+        }
+    snprintf(ret_message, message_size,
+             "%s: no such segment, and a runtime folder that cannot be "
+             "looked at",
+             name);
+}
+
 static int find_by_name(const char *name, char *ret_path, char *ret_message, size_t message_size)
 {
     char path[PATH_MAX];
     int r = shm_path_find(name, path, sizeof(path));
 
-    if (r < 0) {
-        snprintf(
-            ret_message, message_size,
-            r == -ENAMETOOLONG ? "%s: name too long"
-            : r == -EACCES
-                ? "%s: no such segment, and its runtime folder in /dev/shm cannot be trusted: it "
-                  "belongs to another user, or others may write to it"
-                : "%s: no such file, and no segment's name: letters, digits, '.', '_', '-'",
-            name);
+    if (r == -EACCES)
+        say_squatted(name, ret_message, message_size);
+    else if (r < 0)
+        snprintf(ret_message, message_size,
+                 r == -ENAMETOOLONG ? "%s: name too long"
+                 : r == -EISDIR
+                     ? "%s: is a runtime folder, which segments are in"
+                     : "%s: no such file, and no segment's name: letters, digits, '.', '_', '-'",
+                 name);
+    if (r < 0)
         return r;
-    }
     r = has_control(path);
     if (r == 0)
         say_missing(name, ret_message, message_size);

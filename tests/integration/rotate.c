@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rotation by SIGHUP, size and time; retention by count, size and age; names; sealing at SIGTERM.
+ * Rotation by SIGHUP, size and time; retention by count, size and age, also of files that were left
+ * behind; names; sealing at SIGTERM.
  */
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -192,6 +194,95 @@ static void test_age(void)
     free(dir);
 }
 
+/* ---- Files that nobody finishes ---- */
+
+static bool is_acknowledged(void *arg)
+{
+    const struct shmlog *const log = arg;
+
+    return shmlog_load_relaxed_(&log->control.stats[SHM_STAT_acknowledged]) >= 10;
+}
+
+static void log_ten(const char *segment, uint64_t *random)
+{
+    struct shmlog *const log = attach(segment);
+
+    log_noise(log, 10, random);
+    KIT_CHECK(kit_wait(is_acknowledged, log, 30));
+    shmlog_close(log);
+}
+
+/* A loss of power takes the segment along, and leaves the file as it is. */
+static void lose_power(struct kit_process *collector, const char *segment)
+{
+    const char *const argv[] = {"rm", "-r", kit_text("%s/%s", kit_shm_dir(), segment), NULL};
+    struct kit_process rm;
+
+    kit_kill_hard(collector);
+    KIT_EQ(kit_run(&rm, argv, NULL), 0);
+}
+
+struct part_count {
+    const char *dir;
+    unsigned want;
+};
+
+static bool has_parts(void *arg)
+{
+    const struct part_count *const want = arg;
+
+    return kit_count_files(want->dir, ".part") == want->want;
+}
+
+static void wait_parts(const char *dir, unsigned want)
+{
+    struct part_count parts = {dir, want};
+
+    if (!kit_wait(has_parts, &parts, 30))
+        KIT_FAIL("%u unfinished files in %s, not %u", kit_count_files(dir, ".part"), dir, want);
+}
+
+/* They are read as they are, count like finished files, and are removed in their turn. */
+static void test_left_behind(void)
+{
+    const char *const dir = kit_path("log-left");
+    const char *const dump[] = {dir, "--fields", "message", "--format", "text", NULL};
+    const char *const args[] = {"--flush-ms",     "5", "--on-full", "wait",
+                                "--retain-count", "2", "--durable", NULL};
+    uint64_t random = kit_seed();
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    unsigned lines = 0;
+    char *text;
+
+    for (unsigned i = 1; i <= 3; i++) {
+        kit_collector_start(&collector, "left", dir, args);
+        log_ten("left", &random);
+        wait_parts(dir, i);
+        lose_power(&collector, "left");
+    }
+    kit_dump(kit_path("left"), dump);
+    text = kit_read_file(kit_path("left"), NULL);
+    for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+        lines++;
+    KIT_EQ(lines, 30);
+    free(text);
+    kit_verify(dir, &ledger);
+    KIT_EQ(ledger.written, 30);
+
+    kit_collector_start(&collector, "left", dir, args);
+    wait_parts(dir, 3); /* two of them, and the present one */
+    for (unsigned i = 1; i <= 2; i++) {
+        log_ten("left", &random);
+        kit_kill(&collector, SIGHUP);
+        wait_files(dir, i);
+        log_ten("left", &random); /* which begins the next file */
+        wait_parts(dir, 3 - i);
+    }
+    finish(&collector, dir, "left", NULL);
+    KIT_EQ(kit_count_files(dir, ".shmlog"), 2);
+}
+
 /* ---- --verify beside a collector that writes, rotates and removes ---- */
 
 struct noise {
@@ -284,6 +375,7 @@ int main(void)
     test_retention("count", "--retain-count", "3", 4);
     test_retention("bytes", "--retain-size", "200k", 6);
     test_age();
+    test_left_behind();
     test_verify_beside();
     return 0;
 }

@@ -2,11 +2,12 @@
  *
  * Collectors of segments of one name, in folders of their own, with one output directory: the first
  * one has it, the others say who that is, and no file is harmed. When it is killed, the next one
- * takes over the directory and numbers on.
+ * takes over the directory and numbers on; what it left unfinished stays.
  */
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
 #include <stdio.h>
 
@@ -85,6 +86,63 @@ static void test_two(void)
     kit_collector_start(&one, segment(1), output, args); /* and drains what it left */
     kit_collector_stop(&one);
     check_records(output, 2 * RECORDS);
+}
+
+struct stat_want {
+    const struct shmlog *log;
+    unsigned index;
+    uint64_t at_least;
+};
+
+static bool stat_reached(void *arg)
+{
+    const struct stat_want *const want = arg;
+
+    return shmlog_load_relaxed_(&want->log->control.stats[want->index]) >= want->at_least;
+}
+
+static void wait_stat(const struct shmlog *log, unsigned index, uint64_t at_least)
+{
+    struct stat_want want = {log, index, at_least};
+
+    if (!kit_wait(stat_reached, &want, 30))
+        KIT_FAIL("counter %u: %llu", index, (unsigned long long)log->control.stats[index]);
+}
+
+/* The file of a killed collector is its next one's, as long as the segment is there, and however
+ * old it is for the retention of another that writes there meanwhile. */
+static void test_left_by_another(void)
+{
+    const char *const retain[] = {"--retain-count", "1", "--ring-size", "64k", NULL};
+    const char *const output = kit_path("left");
+    struct kit_process one, two;
+    struct shmlog *log;
+
+    kit_collector_start(&one, segment(1), output, args);
+    KIT_OK(shmlog_open(&log, segment(1), NULL));
+    shmlog_info(log, "of one");
+    wait_stat(log, SHM_STAT_acknowledged, 1);
+    shmlog_close(log);
+    kit_kill_hard(&one);
+
+    kit_collector_start(&two, segment(2), output, retain);
+    KIT_OK(shmlog_open(&log, segment(2), NULL));
+    for (unsigned i = 1; i <= 2; i++) {
+        shmlog_info(log, "of two");
+        wait_stat(log, SHM_STAT_acknowledged, i);
+        kit_kill(&two, SIGHUP);
+        shmlog_info(log, "of two, in another file");
+        wait_stat(log, SHM_STAT_files, i + 1);
+    }
+    wait_stat(log, SHM_STAT_files_removed, 1);
+    shmlog_close(log);
+    kit_collector_stop(&two);
+    KIT_EQ(kit_count_files(output, "-000001.shmlog.part"), 1);
+
+    kit_collector_start(&one, segment(1), output, args);
+    kit_collector_stop(&one);
+    KIT_EQ(kit_count_files(output, "-000001.shmlog"), 1);
+    KIT_EQ(kit_count_files(output, ".part"), 0);
 }
 
 /* A claim whose file was deleted, or whose directory was replaced, is taken anew. */
@@ -176,6 +234,7 @@ int main(void)
     for (unsigned i = 0; i < COLLECTORS; i++)
         KIT_EQ(mkdir(kit_text("%s/%u", kit_shm_dir(), i), 0700), 0);
     test_two();
+    test_left_by_another();
     test_lost_claim(false);
     test_lost_claim(true);
     test_taken_claim();

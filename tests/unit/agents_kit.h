@@ -64,7 +64,7 @@ __attribute__((unused)) static void agents_open(struct agents *a, const struct s
     writeback.stats = journal.stats = a->segment->control->stats;
     journal.segment = drain.segment = a->segment;
     cr_assert_eq(writeback_open(&writeback, &a->writeback), 0);
-    cr_assert_eq(retention_newest(a->out, "t", &journal.newest_file), 0);
+    cr_assert_eq(old_files_newest(a->out, "t", &journal.newest_file), 0);
     cr_assert_eq(journal_open(&journal, &a->journal), 0);
     drain.journal = a->journal;
     cr_assert_eq(drain_open(&drain, &a->drain), 0);

@@ -89,6 +89,8 @@ Test(options, defaults)
     cr_assert_eq(o.rotate_bytes, 256 << 20);
     cr_assert_eq(o.rotate_s, 3600);
     cr_assert_eq(o.retain_count + o.retain_bytes + o.retain_s, 0);
+    cr_assert_eq(o.retain_min, 1);
+    cr_assert_eq(o.keep_free.bytes + o.keep_free.percent, 0);
     cr_assert_eq(o.flush_ms, 100);
     cr_assert_eq(o.outbox_bytes, 16 << 20);
     cr_assert_eq(o.zstd_level, 1);
@@ -104,7 +106,8 @@ Test(options, all_of_them)
     const struct options o = right(
         "--cpus 1,0 --ring-size 128k --spare-rings 0 --page-size 2M --on-full wait --wait-ms 5 "
         "--level warn --group wheel --rotate-size 1G --rotate-time 60 --retain-count 7 "
-        "--retain-size 3t --retain-age 9 --flush-ms 1 --outbox-size 8m --zstd-level 19 --durable "
+        "--retain-size 3t --retain-age 9 --retain-min 4 --flush-ms 1 --outbox-size 8m --zstd-level "
+        "19 --durable "
         "--io plain --pin 3 --realtime 50 --mlock --idle spin --quiet");
 
     cr_assert_eq(o.cpu_count, 2);
@@ -121,6 +124,7 @@ Test(options, all_of_them)
     cr_assert_eq(o.retain_count, 7);
     cr_assert_eq(o.retain_bytes, UINT64_C(3) << 40);
     cr_assert_eq(o.retain_s, 9);
+    cr_assert_eq(o.retain_min, 4);
     cr_assert_eq(o.flush_ms, 1);
     cr_assert_eq(o.outbox_bytes, 8 << 20);
     cr_assert_eq(o.zstd_level, 19);
@@ -141,6 +145,11 @@ Test(options, forms)
     cr_assert_eq(right("--cpus 0-511 --cpus 512-1023").cpu_count, 1024);
     cr_assert_eq(right("--ring-size 65536").ring_bytes, 65536);
     cr_assert_eq(right("--ring-size 64K").ring_bytes, 65536);
+    cr_assert_eq(right("--keep-free 20%").keep_free.percent, 20);
+    cr_assert_eq(right("--keep-free 20%").keep_free.bytes, 0);
+    cr_assert_eq(right("--keep-free 20% --keep-free 3g").keep_free.percent, 0);
+    cr_assert_eq(right("--keep-free 20% --keep-free 3g").keep_free.bytes, UINT64_C(3) << 30);
+    cr_assert_eq(right("--keep-free 1t --keep-free 0").keep_free.bytes, 0);
     cr_assert_str_eq(right("--segment ./here").segment, "./here");
     cr_assert_str_eq(right("--output a=b").output, "a=b");
     cr_assert_str_eq(right("--output=a=b").output, "a=b");
@@ -247,6 +256,18 @@ Test(options, mistakes)
     wrong_after("--flush-ms 0", "from 1 to 60000");
     wrong_after("--zstd-level 20", "from 1 to 19");
     wrong_after("--rotate-time 4294967296", "--rotate-time");
+    wrong_after("--retain-min 4294967296", "--retain-min");
+    wrong_after("--keep-free 0%",
+                "--keep-free 0%: must be a number from 0 to 1152921504606846976,");
+    wrong_after("--keep-free 100%", "or a share from 1% to 99%");
+    wrong_after("--keep-free 5%%", "--keep-free 5%%");
+    wrong_after("--keep-free 5k%", "--keep-free 5k%");
+    wrong_after("--keep-free %", "--keep-free %");
+    wrong_after("--keep-free -5%", "--keep-free -5%");
+    wrong_after("--keep-free 18446744073709551617%", "--keep-free");
+    wrong_after("--keep-free 2097152t", "--keep-free");
+    wrong_after("--retain-count 2 --retain-min 3",
+                "--retain-count 2: is less than --retain-min, 3");
 }
 
 Test(options, help_and_version)

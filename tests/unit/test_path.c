@@ -46,6 +46,66 @@ Test(path, bad_names)
     untouched();
 }
 
+/* A runtime folder is no segment, there or not, by whatever path; a segment in it is one. */
+Test(path, folders_are_no_segments)
+{
+    char folder[96], text[256];
+    const char *const paths[] = {"%s", "%s/../new", "%s/../other/../new", "%s/../link"};
+
+    snprintf(folder, sizeof(folder), "%s/new", kit_folder);
+    setenv("SHMLOG_DIR", folder, 1);
+    for (int there = 0; there < 2; there++) {
+        strcpy(path, "untouched");
+        for (size_t i = 0; i < (there ? 4 : 1); i++) {
+            snprintf(text, sizeof(text), paths[i], folder);
+            cr_assert_eq(shm_path_find(text, path, sizeof(path)), -EISDIR, "%s", text);
+            cr_assert_eq(shm_path_make(text, path, sizeof(path)), -EISDIR, "%s", text);
+        }
+        untouched();
+        snprintf(text, sizeof(text), "%s/x", folder);
+        cr_assert_eq(shm_path_make(text, path, sizeof(path)), 0);
+        cr_assert_str_eq(path, text);
+        if (there)
+            break;
+        cr_assert_eq(mkdir(folder, 0700), 0);
+        snprintf(text, sizeof(text), "%s/other", kit_folder);
+        cr_assert_eq(mkdir(text, 0700), 0);
+        snprintf(text, sizeof(text), "%s/link", kit_folder);
+        cr_assert_eq(symlink(folder, text), 0);
+        strcat(folder, "//"); /* the folder's own path may be any */
+        setenv("SHMLOG_DIR", folder, 1);
+        folder[strlen(folder) - 2] = '\0';
+    }
+    strcpy(path, "untouched");
+    snprintf(text, sizeof(text), "/dev/shm/shmlog-%lu", (unsigned long)geteuid());
+    cr_assert_eq(shm_path_make(text, path, sizeof(path)), -EISDIR);
+    cr_assert_eq(shm_path_make("/dev/shm/shmlog", path, sizeof(path)), -EISDIR);
+    cr_assert_eq(shm_path_make("/dev/../dev/shm/shmlog", path, sizeof(path)), -EISDIR);
+    setenv("SHMLOG_DIR", "/dev/shm", 1);
+    cr_assert_eq(shm_path_make("shmlog", path, sizeof(path)), -EISDIR, "by name");
+    untouched();
+}
+
+/* One that is no directory is refused, and named with its owner. */
+Test(path, folder_is_a_file)
+{
+    char folder[96], why[512];
+    FILE *f;
+
+    snprintf(folder, sizeof(folder), "%s/file", kit_folder);
+    setenv("SHMLOG_DIR", folder, 1);
+    cr_assert_eq(shm_path_explain(folder, why, sizeof(why)), -ENOENT);
+    f = fopen(folder, "we");
+    cr_assert_not_null(f);
+    fclose(f);
+    strcpy(path, "untouched");
+    cr_assert_eq(shm_path_make("x", path, sizeof(path)), -ENOTDIR);
+    untouched();
+    cr_assert_eq(shm_path_explain(folder, why, sizeof(why)), 0);
+    cr_assert_not_null(strstr(why, "/file is a file of "), "%s", why);
+    cr_assert_eq(shm_path_explain(kit_folder, why, sizeof(why)), -ENOENT, "nothing is wrong");
+}
+
 Test(path, folder_of_the_environment)
 {
     char folder[96], want[128];
@@ -69,6 +129,14 @@ Test(path, folder_of_the_environment)
     setenv("SHMLOG_DIR", "/nowhere/at/all", 1);
     cr_assert_eq(shm_path_make("trading", path, sizeof(path)), -ENOENT);
     untouched();
+}
+
+static void explained(const char *folder, const char *want)
+{
+    char why[512];
+
+    cr_assert_eq(shm_path_explain(folder, why, sizeof(why)), 0);
+    cr_assert_not_null(strstr(why, want), "%s", why);
 }
 
 Test(path, runtime_folders)
@@ -103,10 +171,12 @@ Test(path, runtime_folders)
     strcpy(path, "untouched");
     cr_assert_eq(shm_path_find("z", path, sizeof(path)), -EACCES, "nowhere, and not in a trap");
     untouched();
+    explained(own, "may be written to by others than its owner, root (0) (mode 0777): chmod go-w");
     cr_assert_eq(chmod(own, 0750), 0);
     cr_assert_eq(shm_path_find("z", path, sizeof(path)), 0);
     cr_assert_eq(chmod("/dev/shm/shmlog", 0777), 0);
     cr_assert_eq(shm_path_find("z", path, sizeof(path)), -EACCES);
+    explained("/dev/shm/shmlog", "/dev/shm/shmlog may be written to by others");
     cr_assert_eq(chmod("/dev/shm/shmlog", 0755), 0);
     /* a user */
     cr_assert_eq(seteuid(65534), 0);
@@ -117,6 +187,8 @@ Test(path, runtime_folders)
     cr_assert_eq(seteuid(65534), 0);
     strcpy(path, "untouched");
     cr_assert_eq(shm_path_make("y", path, sizeof(path)), -EPERM, "another's trap");
+    explained("/dev/shm/shmlog-65534", "belongs to user (1234), not to nobody (65534): have it "
+                                       "removed, or set SHMLOG_DIR");
     untouched();
     /* where a user may not look, it may be: the error of opening it says so */
     cr_assert_eq(seteuid(0), 0);

@@ -167,6 +167,29 @@ Test(segment, not_a_segment_at_all)
     cr_assert_eq(access("/etc/passwd", F_OK), 0);
 }
 
+/* Somebody's files that happen to have the names of a segment's. */
+Test(segment, names_are_not_enough)
+{
+    static const char *const names[] = {"outbox", "outbox.next", "ring-000", "ring-1024"};
+    struct shm_params params = kit_params();
+    struct shm_segment *s;
+
+    cr_assert_eq(mkdir(kit_path, 0755), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        FILE *const file = fopen(kit_file(names[i]), "we");
+
+        cr_assert_geq(fputs("Dear all", file), 0);
+        cr_assert_eq(fclose(file), 0);
+        cr_assert_eq(create(&params, &s), -SHM_ERR_FOREIGN, "%s", names[i]);
+        cr_assert_eq(shm_segment_destroy(kit_path), -SHM_ERR_FOREIGN, "%s", names[i]);
+        cr_assert_eq(access(kit_file("control"), F_OK), -1);
+        cr_assert_eq(unlink(kit_file(names[i])), 0, "%s is gone", names[i]);
+    }
+    cr_assert_eq(mkdir(kit_file("outbox"), 0700), 0);
+    cr_assert_eq(create(&params, &s), -SHM_ERR_FOREIGN);
+    cr_assert_eq(access(kit_file("control"), F_OK), -1);
+}
+
 /* In a child, as user nobody with this group alone: 0 if `act` says so. */
 static int as_nobody(gid_t group, int (*act)(void))
 {
