@@ -102,8 +102,9 @@ static struct piece *piece_at(struct writeback *w, uint64_t index)
     return &w->queue[index % QUEUE];
 }
 
-/* Errors that waiting can mend: the same bytes go to the same file when the place is back. After
- * all others nobody knows what the disk has of the file's newest part. */
+/* Errors of a write that waiting can mend: the same bytes go to the same file when the place is
+ * back. After all others, and after any of a sync, nobody knows what the disk has of the file's
+ * newest part. */
 static bool is_passing(int error)
 {
     static const int passing[] = {ENOSPC, EDQUOT, EROFS,  ENOENT, ENOTDIR, EACCES, EPERM,  ELOOP,
@@ -120,6 +121,32 @@ static const char *reason(int error)
     return error == WRITEBACK_GONE ? "the file was removed, replaced or cut" : strerror(-error);
 }
 
+static void write_again(struct writeback *w, uint64_t index)
+{
+    struct piece *const piece = piece_at(w, index);
+
+    piece->state = QUEUED;
+    piece->done = 0;
+    piece->again = piece->synced = false;
+    w->next = index < w->next ? index : w->next;
+}
+
+/* The file's descriptor is used no more. An error of writing back is for the descriptor that wrote
+ * (errseq_t): what that has not synced is written once more, through the next one. */
+static void distrust(struct writeback *w, uint64_t number)
+{
+    for (uint64_t i = w->first; w->p.durable && i < w->last; i++) {
+        struct piece *const piece = piece_at(w, i);
+
+        if (piece->file_number != number || piece->synced)
+            continue;
+        if (piece->state == WRITTEN)
+            write_again(w, i);
+        else
+            piece->again = piece->state == WRITING || piece->done;
+    }
+}
+
 /* Pause after a failure of the piece at `index`. Its file is opened anew after that: it may be
  * gone, or on a filesystem that went read-only. */
 static void stall(struct writeback *w, enum stall what, int error, uint64_t index, uint64_t now_ns)
@@ -131,7 +158,7 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
                    sizeof(path));
     w->p.stats[SHM_STAT_write_errors]++;
-    w->broken |= what != STALL_RENAME && !is_passing(error);
+    w->broken |= what == STALL_SYNC || (what == STALL_WRITE && !is_passing(error));
     if (!w->stall || error != w->error)
         say(w, "%s: cannot write: %s; records wait in memory, %s until it works", path,
             reason(error), w->broken ? "trying with new files" : "trying again");
@@ -142,7 +169,8 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     w->stall = what;
     w->error = error;
     w->retry_at_ns = now_ns + w->pause_ns;
-    writeback_files_retire(&w->files, piece->file_number);
+    writeback_files_doubt(&w->files, piece->file_number);
+    distrust(w, piece->file_number);
 }
 
 static void recovered(struct writeback *w)
@@ -159,7 +187,7 @@ bool writeback_needs_new_file(const struct writeback *w, uint64_t now_ns)
 
 int writeback_leave_files(struct writeback *w)
 {
-    writeback_files_done(&w->files);
+    writeback_files_leave(&w->files);
     for (uint64_t i = w->first; i < w->last; i++) {
         const struct piece *const piece = piece_at(w, i);
         int r;
@@ -306,16 +334,6 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
     return begun;
 }
 
-static void write_again(struct writeback *w, uint64_t index)
-{
-    struct piece *const piece = piece_at(w, index);
-
-    piece->state = QUEUED;
-    piece->done = 0;
-    piece->again = piece->synced = false;
-    w->next = index < w->next ? index : w->next;
-}
-
 static void written(struct writeback *w, uint64_t token, int result, uint64_t now_ns)
 {
     struct piece *const piece = piece_at(w, token);
@@ -339,42 +357,26 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
         w->next = token;
 }
 
-/* What of a piece is, or may be, in a file that does not have it for sure is written once more. */
-static void distrust(struct writeback *w, uint64_t index)
-{
-    struct piece *const piece = piece_at(w, index);
-
-    if (piece->state == WRITTEN)
-        write_again(w, index);
-    else
-        piece->again = piece->state == WRITING || piece->done;
-}
-
-/* A sync covers what was written before it began. When it fails, the kernel may have dropped any
- * page of the file that was not on the disk, and says so only once (fsync(2), errors): all that is
- * not synced is written again. */
+/* A sync covers what was written before it began. When it fails, whatever the reason, the kernel
+ * may have dropped any page of the file that was not on the disk, or count it as written, and says
+ * so only once (fsync(2), errors): a later one that succeeds proves nothing. */
 static void synced(struct writeback *w, int result, uint64_t now_ns)
 {
-    const bool hopeless = result < 0 && is_hopeless(piece_at(w, w->first), result);
-
     w->syncing = false;
     if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
         return; /* it never took place */
-    for (uint64_t i = w->first; i < (result == 0 ? w->sync_to : w->last); i++) {
-        struct piece *const piece = piece_at(w, i);
-
-        if (piece->file_number != w->sync_file || piece->synced)
-            continue;
-        if (result == 0)
-            piece->synced = true;
-        else if (is_hopeless(piece, result))
-            give_up(w, i, result);
-        else
-            distrust(w, i);
+    if (result < 0 && piece_at(w, w->first)->kind == OUTBOX_ENTRY_BAD_SEAL) {
+        give_up(w, w->first, result);
+        return;
     }
-    if (result < 0 && !hopeless)
+    if (result < 0) {
         stall(w, STALL_SYNC, result, w->first, now_ns);
-    else if (result == 0 && w->stall == STALL_SYNC)
+        return;
+    }
+    for (uint64_t i = w->first; i < w->sync_to; i++)
+        if (piece_at(w, i)->file_number == w->sync_file)
+            piece_at(w, i)->synced = true;
+    if (w->stall == STALL_SYNC)
         recovered(w);
 }
 
@@ -392,9 +394,7 @@ static void begin_sync(struct writeback *w, uint64_t now_ns)
     while (to < w->last && piece_at(w, to)->state == WRITTEN &&
            piece_at(w, to)->file_number == oldest->file_number)
         to++;
-    fd = writeback_files_get(&w->files, oldest, oldest->offset);
-    if (fd < 0 && fd != -EAGAIN)
-        stall(w, STALL_SYNC, fd, w->first, now_ns);
+    fd = writeback_files_find(&w->files, oldest->file_number);
     if (fd < 0 || store_sync(w->p.store, fd, SYNC_TOKEN) < 0)
         return; /* next time */
     w->p.stats[SHM_STAT_syncs]++;
@@ -466,9 +466,7 @@ static void look_for_lost(struct writeback *w, uint64_t now_ns)
         (unsigned long long)number);
     w->p.stats[SHM_STAT_write_errors]++;
     writeback_files_retire(&w->files, number);
-    for (uint64_t i = w->first; w->p.durable && i < w->last; i++)
-        if (piece_at(w, i)->file_number == number && !piece_at(w, i)->synced)
-            distrust(w, i); /* a sync of another file would say nothing about it */
+    distrust(w, number);
 }
 
 int writeback_work(struct writeback *w, uint64_t now_ns)

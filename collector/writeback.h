@@ -3,9 +3,9 @@
  * Writeback: takes the outbox's entries to their files, in any order, and frees them in order.
  *
  * Policy on failure: where waiting can mend it (no space, quota, read-only, a directory that is
- * gone), the write is tried again, with the file opened anew, after a pause that grows to a second,
- * until it works. After any other error (I/O error, a failed sync), and where what was written of
- * the file is not there any more, it takes a new file: writeback_needs_new_file().
+ * gone), a write is tried again, with the file opened anew, after a pause that grows to a second,
+ * until it works. After any other error of a write, after any error of a sync, and where what was
+ * written of the file is not there any more, it takes a new file: writeback_needs_new_file().
  * Meanwhile the outbox fills, then the rings, and the rings' policy decides about further records.
  * Said once when it begins and once when it is over.
  *

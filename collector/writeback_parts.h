@@ -15,7 +15,7 @@ enum piece_state { QUEUED, WRITING, WRITTEN };
 struct piece {
     enum piece_state state;
     bool synced;
-    bool again;    /* under way when a sync of its file failed: to be written once more */
+    bool again;    /* under way to a descriptor that is not synced: to be written once more */
     uint32_t kind; /* OUTBOX_ENTRY_* */
     uint64_t end;  /* outbox position after it */
     uint64_t file_number, created_ns, offset, size, records, done;
@@ -28,6 +28,8 @@ struct open_file {
     int fd;        /* -1: free */
     bool retired;  /* not to be used again; closed when nothing is under way, since a request may
                       still name the descriptor */
+    bool doubted;  /* to be opened anew; closed only then: an error of writing back that nobody was
+                      told of is for the next descriptor as long as the file stays open */
 };
 
 struct writeback_files {
@@ -48,7 +50,13 @@ int writeback_files_sync(const struct writeback_files *files);
  * not in the outbox any more. -EAGAIN: too many are open; WRITEBACK_GONE. */
 int writeback_files_get(struct writeback_files *files, const struct piece *piece,
                         uint64_t acknowledged);
+/* Its descriptor, or -1: it is not open, or not to be used any more. */
+int writeback_files_find(const struct writeback_files *files, uint64_t number);
 void writeback_files_retire(struct writeback_files *files, uint64_t number);
+/* Open it anew when it is used next; nothing may be under way to it then. */
+void writeback_files_doubt(struct writeback_files *files, uint64_t number);
+/* All files are left as they are, but for their bad seals; nothing is under way. */
+void writeback_files_leave(struct writeback_files *files);
 /* Nothing is under way: close those that were retired. */
 void writeback_files_close_retired(struct writeback_files *files);
 

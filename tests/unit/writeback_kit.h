@@ -15,6 +15,7 @@
 
 #define MS UINT64_C(1000000)
 #define CREATED UINT64_C(1700000000000000000)
+#define RECORDS 10u /* of each piece of data */
 
 /* ---- The store ---- */
 
@@ -174,7 +175,8 @@ static void commit(uint64_t number, size_t size, uint32_t kind)
                                        .size = size,
                                        .file_number = number,
                                        .file_created_ns = CREATED,
-                                       .file_offset = offset_of[number]};
+                                       .file_offset = offset_of[number],
+                                       .records = kind == OUTBOX_ENTRY_DATA ? RECORDS : 0};
     const struct outbox_file file = {.number = number};
 
     for (size_t i = 0; i < size; i++)
