@@ -358,5 +358,6 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
         idle_step(&idle, work > 0);
     }
     r = finish(p);
-    return r == 0 ? close_segment(p) : r;
+    r = r == 0 ? close_segment(p) : r;
+    return r == 0 ? pipeline_settle(p) : r;
 }

@@ -64,6 +64,9 @@ int pipeline_open_store(struct pipeline *pipeline);
 /* A round of writeback, with what it takes when something failed: the work done, or an error with
  * a message. */
 int pipeline_write(struct pipeline *pipeline, uint64_t now);
+/* Everything is written and finished: see that the disk has it. Negative, with a message: it may
+ * not. */
+int pipeline_settle(struct pipeline *pipeline);
 /* Close the segment to producers, if nobody uses it and there is nothing in it. Closed, then looked
  * again: a producer that is attaching sees the state, or is seen. */
 bool pipeline_close_segment(struct pipeline *pipeline);

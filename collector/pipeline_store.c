@@ -5,9 +5,15 @@
  */
 #include "collector/pipeline_parts.h"
 
+#include "collector/idle.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* At the end, for the disk to say that it has the finished files: it may have much of them to write
+ * yet, which looks the same as a disk that hangs. */
+#define SETTLE_S UINT64_C(30)
 
 /* io_uring if it may be and works, else plain writes. */
 static int open_backend(struct pipeline *p, bool uring, struct store **ret_store)
@@ -143,4 +149,32 @@ int pipeline_write(struct pipeline *p, uint64_t now)
     if (r == 0 && p->store->failed && !writeback_is_under_way(p->writeback))
         r = fall_back(p);
     return r < 0 ? r : work;
+}
+
+int pipeline_settle(struct pipeline *p)
+{
+    const uint64_t limit = pipeline_clock_ns(CLOCK_MONOTONIC) + SETTLE_S * 1000 * MS;
+    struct idle idle = {.choice = IDLE_SLEEP};
+    unsigned doubtful;
+
+    while (!writeback_settle(p->writeback)) {
+        const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
+        const int work = pipeline_write(p, now);
+
+        if (work < 0)
+            return work;
+        if (now > limit)
+            return pipeline_fail(p, -EIO,
+                                 "%s: stopped with everything written, but the disk has not "
+                                 "confirmed it in %llu s; look whether it works",
+                                 p->directory, (unsigned long long)SETTLE_S);
+        idle_step(&idle, work > 0);
+    }
+    doubtful = writeback_doubtful(p->writeback);
+    if (doubtful)
+        return pipeline_fail(p, -EIO,
+                             "%s: stopped with everything written, but the disk did not take all "
+                             "of %u finished %s, named before",
+                             p->directory, doubtful, doubtful == 1 ? "file" : "files");
+    return 0;
 }

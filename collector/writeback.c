@@ -29,6 +29,8 @@ struct writeback {
     uint64_t next;        /* first piece that may be QUEUED */
     uint64_t pos;         /* in the outbox, of the next entry to take */
     struct writeback_files files;
+    struct writeback_settling settling;
+    bool ending; /* nothing else will come */
     uint64_t looked_ns;
     uint32_t under_way;
     /* durable mode: one sync at a time, for all pieces before `sync_to` of one file */
@@ -53,6 +55,7 @@ int writeback_open(const struct writeback_params *params, struct writeback **ret
     w->pos = outbox_tail(params->outbox);
     w->pause_ns = PAUSE_MIN_NS;
     writeback_files_init(&w->files, params);
+    writeback_settling_init(&w->settling, &w->p);
     r = writeback_files_sync(&w->files);
     if (r < 0) {
         free(w);
@@ -69,8 +72,9 @@ void writeback_close(struct writeback *w)
     if (!w)
         return;
     while (w->under_way && store_poll(w->p.store, true, &done))
-        w->under_way--;
+        w->under_way -= !writeback_settling_is(done.token);
     writeback_files_done(&w->files);
+    writeback_settling_done(&w->settling);
     free(w);
 }
 
@@ -182,7 +186,7 @@ static void recovered(struct writeback *w)
 
 bool writeback_needs_new_file(const struct writeback *w, uint64_t now_ns)
 {
-    return w->broken && !w->under_way && now_ns >= w->retry_at_ns;
+    return w->broken && !writeback_is_under_way(w) && now_ns >= w->retry_at_ns;
 }
 
 int writeback_leave_files(struct writeback *w)
@@ -222,7 +226,18 @@ void writeback_use(struct writeback *w, struct store *store)
 
 bool writeback_is_under_way(const struct writeback *w)
 {
-    return w->under_way > 0;
+    return w->under_way > 0 || w->settling.under_way > 0;
+}
+
+bool writeback_settle(struct writeback *w)
+{
+    w->ending = true;
+    return !w->settling.count;
+}
+
+unsigned writeback_doubtful(const struct writeback *w)
+{
+    return w->settling.failed;
 }
 
 /* Is a failure being waited out, as of now? What was under way then is waited for, too. */
@@ -241,8 +256,25 @@ static uint64_t acknowledged(struct writeback *w, const struct piece *piece)
     return piece_at(w, i)->offset;
 }
 
+/* Nothing more goes to the file of this piece. */
+static void leave(struct writeback *w, const struct piece *piece, bool part, uint64_t now_ns)
+{
+    struct settling_file file = {.number = piece->file_number,
+                                 .created_ns = piece->created_ns,
+                                 .since_ns = now_ns,
+                                 .part = part};
+
+    if (w->p.durable || !writeback_settling_has_room(&w->settling)) {
+        writeback_files_retire(&w->files, piece->file_number);
+        return;
+    }
+    file.fd = writeback_files_take(&w->files, piece->file_number);
+    if (file.fd >= 0)
+        writeback_settling_add(&w->settling, &file);
+}
+
 /* A bad seal that cannot be written is left out: its file is read up to where it is sound. */
-static void give_up(struct writeback *w, uint64_t index, int error)
+static void give_up(struct writeback *w, uint64_t index, int error, uint64_t now_ns)
 {
     struct piece *const piece = piece_at(w, index);
     char path[PATH_MAX] = "?";
@@ -251,7 +283,7 @@ static void give_up(struct writeback *w, uint64_t index, int error)
                    sizeof(path));
     say(w, "%s: it cannot even be sealed: %s; it stays as it is", path, reason(error));
     w->p.stats[SHM_STAT_write_errors]++;
-    writeback_files_retire(&w->files, piece->file_number);
+    leave(w, piece, true, now_ns);
     piece->state = WRITTEN;
     piece->kind = OUTBOX_ENTRY_DATA; /* nothing is left to be done for it */
     piece->synced = true;
@@ -313,7 +345,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (fd == -EAGAIN)
             break;
         if (fd < 0 && is_hopeless(piece, fd)) {
-            give_up(w, w->next, fd);
+            give_up(w, w->next, fd, now_ns);
             continue;
         }
         r = fd < 0 ? fd
@@ -347,7 +379,7 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
         if (piece->state == WRITTEN && w->stall == STALL_WRITE && w->stalled_on == token)
             recovered(w);
     } else if (result < 0 && is_hopeless(piece, result)) {
-        give_up(w, token, result);
+        give_up(w, token, result, now_ns);
     } else {
         piece->state = QUEUED;
         if (result != -EINTR && result != -EAGAIN && result != -ECANCELED)
@@ -366,7 +398,7 @@ static void synced(struct writeback *w, int result, uint64_t now_ns)
     if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
         return; /* it never took place */
     if (result < 0 && piece_at(w, w->first)->kind == OUTBOX_ENTRY_BAD_SEAL) {
-        give_up(w, w->first, result);
+        give_up(w, w->first, result, now_ns);
         return;
     }
     if (result < 0) {
@@ -419,7 +451,7 @@ static int finish_file(struct writeback *w, const struct piece *piece, uint64_t 
     }
     if (w->stall == STALL_RENAME)
         recovered(w);
-    writeback_files_retire(&w->files, piece->file_number);
+    leave(w, piece, false, now_ns);
     return 0;
 }
 
@@ -434,7 +466,7 @@ static int release(struct writeback *w, uint64_t now_ns)
         if (piece->state != WRITTEN || (w->p.durable && !piece->synced))
             break;
         if (piece->kind != OUTBOX_ENTRY_DATA) {
-            if (w->stall && now_ns < w->retry_at_ns)
+            if ((w->stall && now_ns < w->retry_at_ns) || !writeback_settling_has_room(&w->settling))
                 break;
             if (finish_file(w, piece, now_ns) < 0)
                 break;
@@ -478,9 +510,13 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
     if (work < 0)
         return work;
     work += begin_writes(w, now_ns);
-    while (w->under_way && store_poll(w->p.store, false, &done)) {
-        w->under_way--;
+    while (writeback_is_under_way(w) && store_poll(w->p.store, false, &done)) {
         work++;
+        if (writeback_settling_is(done.token)) {
+            writeback_settling_completed(&w->settling, done.token, done.result);
+            continue;
+        }
+        w->under_way--;
         if (done.token == SYNC_TOKEN)
             synced(w, done.result, now_ns);
         else
@@ -491,6 +527,7 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
         writeback_files_close_retired(&w->files);
     begin_sync(w, now_ns);
     work += release(w, now_ns);
+    writeback_settling_begin(&w->settling, now_ns, w->ending);
     w->p.stats[SHM_STAT_outbox_bytes] = outbox_head(w->p.outbox) - outbox_tail(w->p.outbox);
     return work;
 }

@@ -50,6 +50,12 @@ bool writeback_needs_new_file(const struct writeback *writeback, uint64_t now_ns
 int writeback_leave_files(struct writeback *writeback);
 void writeback_begin_anew(struct writeback *writeback, bool moved, uint64_t now_ns);
 
+/* Without --durable, a finished file is synced once, while all else goes on. Nothing else will
+ * come: sync what is finished without delay; true when all is. */
+bool writeback_settle(struct writeback *writeback);
+/* Files, since it was opened, of which that failed. What was in them is written nowhere else. */
+unsigned writeback_doubtful(const struct writeback *writeback);
+
 /* Another store from now on; nothing may be under way in the old one. */
 void writeback_use(struct writeback *writeback, struct store *store);
 bool writeback_is_under_way(const struct writeback *writeback);

@@ -194,6 +194,16 @@ int writeback_files_find(const struct writeback_files *files, uint64_t number)
     return -1;
 }
 
+int writeback_files_take(struct writeback_files *files, uint64_t number)
+{
+    struct open_file *const file = find_place(files, number);
+    const int fd = file ? file->fd : -1;
+
+    if (fd >= 0)
+        *file = (struct open_file){.fd = -1};
+    return fd;
+}
+
 void writeback_files_retire(struct writeback_files *files, uint64_t number)
 {
     for (unsigned i = 0; i < WRITEBACK_FILES; i++)

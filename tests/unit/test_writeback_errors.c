@@ -477,6 +477,8 @@ Test(writeback_durable, opened_anew)
     work();
     cr_assert(writeback_stalled(writeback));
     fake.write_error = 0;
+    work();
+    cr_assert_geq(fcntl(oldest.fd, F_GETFD), 0, "closed with its errors before it was opened anew");
     work_all();
     cr_assert_eq(fake.writes, 6, "%u writes", fake.writes);
     check_file(1, true);

@@ -37,6 +37,7 @@ struct fake {
     int sync_error;
     bool last_first; /* completes the newest request first */
     bool hold;       /* completes nothing */
+    bool hold_syncs; /* completes no sync */
 };
 
 static struct fake fake;
@@ -81,11 +82,13 @@ static int result_of(const struct request *request)
 
 static int fake_poll(struct store *store, bool wait, struct store_done *ret_done)
 {
-    const unsigned i = fake.last_first && fake.requests ? fake.requests - 1 : 0;
+    unsigned i = fake.last_first && fake.requests ? fake.requests - 1 : 0;
 
     (void)store;
     (void)wait;
-    if (!fake.requests || fake.hold)
+    while (fake.hold_syncs && i < fake.requests && !fake.request[i].data)
+        i++;
+    if (i >= fake.requests || fake.hold)
         return 0;
     *ret_done = (struct store_done){fake.request[i].token, result_of(&fake.request[i])};
     memmove(&fake.request[i], &fake.request[i + 1],
