@@ -204,6 +204,15 @@ static const char *advice_on_outbox(int error)
     return "move the segment's directory away to keep what is in it";
 }
 
+/* Not so one on a disk that fails. One that is not mounted yet looks the same, but who names
+ * another directory does not wait for it. */
+static bool is_gone(const char *directory)
+{
+    struct stat st;
+
+    return stat(directory, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 static int open_outbox(struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
@@ -225,10 +234,16 @@ static int open_outbox(struct pipeline *p)
     p->taken_over = outbox_head(p->outbox) - outbox_tail(p->outbox);
     if (strcmp(outbox_directory(p->outbox), p->directory) == 0)
         return 0;
-    if (p->taken_over || outbox_file(p->outbox)->open)
-        return pipeline_fail(p, -EBUSY, "%s has records for files in %s: run once with --output %s",
-                             p->segment->path, outbox_directory(p->outbox),
-                             outbox_directory(p->outbox));
+    if (p->taken_over || outbox_file(p->outbox)->open) {
+        p->moving = is_gone(outbox_directory(p->outbox));
+        return p->moving
+                   ? 0
+                   : pipeline_fail(p, -EBUSY,
+                                   "%s has records for files in %s: run once with --output %s, or "
+                                   "move that directory away: then they go to new files",
+                                   p->segment->path, outbox_directory(p->outbox),
+                                   outbox_directory(p->outbox));
+    }
     r = outbox_set_directory(p->outbox, p->directory);
     if (r < 0)
         return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));
@@ -363,6 +378,8 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = pipeline_open_store(p);
     if (r == 0)
         r = open_agents(p);
+    if (r == 0 && p->moving)
+        r = pipeline_leave_directory(p);
     if (r < 0) {
         /* leave nothing behind, unless somebody has attached meanwhile */
         if (p->segment)

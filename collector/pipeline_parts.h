@@ -38,6 +38,7 @@ struct pipeline {
     struct retention retention;
     struct steady_clock steady_clock;
     uint64_t taken_over;
+    bool moving;     /* what is in the outbox is for a directory that is gone */
     bool recovering; /* a file was left open: it is sealed once the outbox is written */
     bool remove;     /* nobody needs the segment any more */
     int move_error;  /* why the last move to new files failed; 0: it did not */
@@ -64,6 +65,8 @@ int pipeline_open_store(struct pipeline *pipeline);
 /* A round of writeback, with what it takes when something failed: the work done, or an error with
  * a message. */
 int pipeline_write(struct pipeline *pipeline, uint64_t now);
+/* What is in the outbox is for files in a directory that is gone: it goes to new ones in this. */
+int pipeline_leave_directory(struct pipeline *pipeline);
 /* Everything is written and finished: see that the disk has it. Negative, with a message: it may
  * not. */
 int pipeline_settle(struct pipeline *pipeline);

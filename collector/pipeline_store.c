@@ -114,12 +114,26 @@ static void report_move(struct pipeline *p, bool left, int error)
     pipeline_say(line);
 }
 
+/* The outbox's memory is another one. */
+static void renew_store(struct pipeline *p)
+{
+    struct store *store;
+    int r;
+
+    if (!p->store->fixed_buffers)
+        return;
+    r = open_backend(p, true, &store);
+    if (r < 0)
+        p->store->failed = r;
+    else
+        replace_store(p, store);
+}
+
 /* Rewrites everything unacknowledged to new files; on failure a later call tries again. */
 static int move_on(struct pipeline *p, uint64_t now)
 {
     int r = writeback_leave_files(p->writeback);
     const bool left = r == 0;
-    struct store *store;
 
     if (left)
         r = journal_move(p->journal);
@@ -127,13 +141,33 @@ static int move_on(struct pipeline *p, uint64_t now)
     writeback_begin_anew(p->writeback, r == 0, now);
     if (r == -EBADMSG)
         return pipeline_fail(p, r, "%s/outbox: damaged", p->segment->path);
-    if (r < 0 || !p->store->fixed_buffers)
-        return 0;
-    r = open_backend(p, true, &store); /* the outbox's memory is another one */
+    if (r == 0)
+        renew_store(p);
+    return 0;
+}
+
+int pipeline_leave_directory(struct pipeline *p)
+{
+    char line[3 * PATH_MAX];
+    int r;
+
+    snprintf(
+        line, sizeof(line),
+        "%s is gone: what was for files there goes to new files in %s; should it come back, its "
+        "newest file is as it was, and ends in .part",
+        outbox_directory(p->outbox), p->directory);
+    r = journal_move_to(p->journal, p->directory);
+    if (r == -ENOSPC || r == -ENOMEM)
+        return pipeline_fail(p, r,
+                             "%s: no room for a second outbox, which takes what is for files in "
+                             "another directory: make room there",
+                             p->segment->path);
     if (r < 0)
-        p->store->failed = r;
-    else
-        replace_store(p, store);
+        return pipeline_fail(p, r, "%s/outbox: cannot make another one: %s", p->segment->path,
+                             r == -EBADMSG ? "it is damaged" : strerror(-r));
+    pipeline_say(line);
+    writeback_begin_anew(p->writeback, true, pipeline_clock_ns(CLOCK_MONOTONIC));
+    renew_store(p);
     return 0;
 }
 
