@@ -174,12 +174,26 @@ static int ask_for_move(struct housekeeper *k)
     return 0;
 }
 
+/* The outbox's memory is another one. */
+static void renew_store(struct housekeeper *k)
+{
+    struct store *store;
+    int r;
+
+    if (!k->store->fixed_buffers)
+        return;
+    r = open_backend(k, true, &store);
+    if (r < 0)
+        k->store->failed = r;
+    else
+        replace_store(k, store);
+}
+
 /* Everything unacknowledged goes to new files; on failure a later call tries again. */
 static void move_on(struct housekeeper *k, uint64_t now)
 {
     int r = writeback_leave_files(k->writeback);
     const bool left = r == 0;
-    struct store *store;
 
     if (left)
         r = ask_for_move(k);
@@ -187,13 +201,8 @@ static void move_on(struct housekeeper *k, uint64_t now)
     writeback_begin_anew(k->writeback, r == 0, now);
     if (r == -EBADMSG)
         fail(k, r, "%s/outbox: damaged", k->p.segment->path);
-    if (r < 0 || !k->store->fixed_buffers)
-        return;
-    r = open_backend(k, true, &store); /* the outbox's memory is another one */
-    if (r < 0)
-        k->store->failed = r;
-    else
-        replace_store(k, store);
+    if (r == 0)
+        renew_store(k);
 }
 
 /* A round of writeback, with what it takes when something failed. The work done. */
@@ -344,6 +353,32 @@ static void keep_house(struct housekeeper *k, uint64_t now)
 
 /* ---- Its life ---- */
 
+/* Everything is written and finished: see that the disk has it, which may have much of it to write
+ * yet: that looks the same as a disk that hangs. */
+static void settle(struct housekeeper *k)
+{
+    const uint64_t limit = clock_ns(CLOCK_MONOTONIC) + HOUSEKEEPING_SETTLE_S * 1000 * MS;
+    unsigned doubtful;
+
+    while (!writeback_settle(k->writeback)) {
+        const uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+        if (now > limit)
+            fail(k, -EIO,
+                 "%s: stopped with everything written, but the disk has not confirmed it in %d s; "
+                 "look whether it works",
+                 k->p.directory, HOUSEKEEPING_SETTLE_S);
+        if (write_files(k, now) == 0)
+            nap(NAP_BUSY_NS);
+    }
+    doubtful = writeback_doubtful(k->writeback);
+    if (doubtful)
+        fail(k, -EIO,
+             "%s: stopped with everything written, but the disk did not take all of %u finished "
+             "%s, named before",
+             k->p.directory, doubtful, doubtful == 1 ? "file" : "files");
+}
+
 static void open_store(struct housekeeper *k)
 {
     const enum io_choice io = k->p.options->io;
@@ -412,6 +447,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
 
         if (stop && writeback_idle(k.writeback)) {
             retain(&k);
+            settle(&k);
             _exit(0);
         }
         keep_house(&k, now);

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_MS 3000
+#define FINISH_MS (HOUSEKEEPING_SETTLE_S * 1000 + 5000)
 
 struct housekeeping {
     struct housekeeping_page *page;
@@ -107,7 +107,7 @@ int housekeeping_start(const struct housekeeping_params *params, struct housekee
             nap();
     }
     if (r < 0)
-        housekeeping_stop(h, true);
+        housekeeping_close(h);
     else
         *ret = h;
     return r;
@@ -144,14 +144,27 @@ bool housekeeping_is_stalled(const struct housekeeping *h)
     return shmlog_load32_relaxed_(&h->page->stalled) != 0;
 }
 
-void housekeeping_stop(struct housekeeping *h, bool at_once)
+int housekeeping_finish(struct housekeeping *h, char *ret_message, size_t message_size)
+{
+    shmlog_store32_release_(&h->page->stop, 1);
+    for (unsigned ms = 0; !has_ended(h) && ms < FINISH_MS; ms++)
+        nap();
+    if (!has_ended(h)) {
+        snprintf(ret_message, message_size,
+                 "stopped with everything written, but the disk does not answer; look whether it "
+                 "works");
+        return -EIO;
+    }
+    if (WIFEXITED(h->status) && WEXITSTATUS(h->status) == 0)
+        return 0;
+    return housekeeping_check(h, ret_message, message_size);
+}
+
+void housekeeping_close(struct housekeeping *h)
 {
     if (!h)
         return;
-    shmlog_store32_release_(&h->page->stop, 1);
-    for (unsigned ms = at_once ? STOP_MS : 0; !has_ended(h) && ms < STOP_MS; ms++)
-        nap();
-    if (h->pid)
+    if (!has_ended(h))
         kill(h->pid, SIGKILL);
     for (unsigned ms = 0; !has_ended(h) && ms < 100; ms++)
         nap();

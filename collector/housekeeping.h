@@ -60,8 +60,12 @@ uint64_t housekeeping_progress(const struct housekeeping *housekeeping);
 /* A failure is being waited out. */
 bool housekeeping_is_stalled(const struct housekeeping *housekeeping);
 
-/* The outbox is written: let it end, and free it. Where it does not, in three seconds, or if it
- * need not be waited for, it is killed: what waits for a disk ends with the wait. Takes NULL. */
-void housekeeping_stop(struct housekeeping *housekeeping, bool at_once);
+/* The outbox is written, and nothing more will come: let it finish, and wait for its end. Negative:
+ * the disk may not have everything, ret_message says what. */
+#define HOUSEKEEPING_SETTLE_S 30 /* for the disk to say that it has the finished files */
+int housekeeping_finish(struct housekeeping *housekeeping, char *ret_message, size_t message_size);
+
+/* Kill it, if it still is there; what waits for a disk ends with the wait. Takes NULL. */
+void housekeeping_close(struct housekeeping *housekeeping);
 
 #endif

@@ -66,6 +66,9 @@ int journal_seal_left(struct journal *journal, const char *path);
  * under way from it. Negative: nothing happened, try again later; -EBADMSG: the outbox is damaged.
  */
 int journal_move(struct journal *journal);
+/* The same when the directory of all the files is gone: new ones are begun in another one, and
+ * there is nothing to be sealed. */
+int journal_move_to(struct journal *journal, const char *directory);
 
 /* Is the file due for rotation by size or time? One without records is not. */
 bool journal_due(const struct journal *journal, uint64_t now_realtime_ns);

@@ -73,6 +73,7 @@ struct front {
 
 struct move {
     struct journal *journal;
+    const char *directory; /* another one; NULL: the same */
     struct outbox *next;
     struct file_index *index;
     struct file_identity identity;
@@ -359,9 +360,9 @@ static int put_pieces(struct move *m)
 
 static int fill(struct move *m, const struct front *front)
 {
-    int r = put_bad_seals_of_before(m);
+    int r = m->directory ? 0 : put_bad_seals_of_before(m);
 
-    if (r == 0 && front->offset)
+    if (r == 0 && front->offset && !m->directory)
         r = put_bad_seal(m, front);
     if (r == 0)
         r = put_beginning(m);
@@ -371,8 +372,12 @@ static int fill(struct move *m, const struct front *front)
 /* The new file's number is the next after those of which something is on the disk. */
 static void begin_move(struct move *m, const struct front *front)
 {
-    journal_new_file(m->journal, front->offset ? front->number + 1 : front->number, &m->file,
-                     &m->identity);
+    const uint64_t newest = m->journal->p.newest_file;
+    uint64_t number = front->offset ? front->number + 1 : front->number;
+
+    if (m->directory && number <= newest)
+        number = newest + 1;
+    journal_new_file(m->journal, number, &m->file, &m->identity);
     m->pieces = 0;
     m->has_records = m->sealed = false;
     file_index_clear(m->index);
@@ -389,7 +394,9 @@ static int replace(struct move *m, const struct front *front)
         r = outbox_create_next(j->p.outbox, j->p.segment->path, size, &m->next);
         if (r < 0)
             return r;
-        r = fill(m, front);
+        r = m->directory ? outbox_set_directory(m->next, m->directory) : 0;
+        if (r == 0)
+            r = fill(m, front);
         if (r < 0)
             outbox_drop_next(m->next, j->p.segment->path);
         size *= 2;
@@ -418,14 +425,14 @@ static void adopt(struct move *m)
     j->p.stats[SHM_STAT_file_number] = j->file.number;
 }
 
-int journal_move(struct journal *j)
+static int move(struct journal *j, const char *directory)
 {
     const uint32_t lines = j->p.segment->geometry.rings + 1;
-    struct move m = {.journal = j};
+    struct move m = {.journal = j, .directory = directory};
     struct front front;
     int r = find_front(j, &front);
 
-    if (r < 0 || !front.found)
+    if (r < 0 || !(front.found || directory))
         return r;
     m.ledger = calloc(lines, sizeof(*m.ledger));
     m.seen = calloc(lines, sizeof(*m.seen));
@@ -442,4 +449,14 @@ int journal_move(struct journal *j)
     free(m.ledger);
     free(m.seen);
     return r;
+}
+
+int journal_move(struct journal *j)
+{
+    return move(j, NULL);
+}
+
+int journal_move_to(struct journal *j, const char *directory)
+{
+    return move(j, directory);
 }

@@ -36,7 +36,7 @@ void pipeline_close(struct pipeline *p)
         return;
     if (p->remove)
         strcpy(path, p->segment->path);
-    housekeeping_stop(p->housekeeping, !p->outbox || !outbox_is_written(p->outbox));
+    housekeeping_close(p->housekeeping);
     drain_close(p->drain);
     journal_close(p->journal);
     outbox_close(p->outbox);
@@ -276,5 +276,6 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
         idle_step(&idle, work > 0);
     }
     r = finish(p);
-    return r == 0 ? close_segment(p) : r;
+    r = r == 0 ? close_segment(p) : r;
+    return r == 0 ? housekeeping_finish(p->housekeeping, p->message, p->message_size) : r;
 }

@@ -232,6 +232,15 @@ static const char *advice_on_outbox(int error)
     return "move the segment's directory away to keep what is in it";
 }
 
+/* Not so one on a disk that fails. One that is not mounted yet looks the same, but who names
+ * another directory does not wait for it. */
+static bool is_gone(const char *directory)
+{
+    struct stat st;
+
+    return stat(directory, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 static int open_outbox(struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
@@ -253,36 +262,20 @@ static int open_outbox(struct pipeline *p)
     p->taken_over = outbox_head(p->outbox) - outbox_tail(p->outbox);
     if (strcmp(outbox_directory(p->outbox), p->directory) == 0)
         return 0;
-    if (p->taken_over || outbox_file(p->outbox)->open)
-        return pipeline_fail(p, -EBUSY, "%s has records for files in %s: run once with --output %s",
-                             p->segment->path, outbox_directory(p->outbox),
-                             outbox_directory(p->outbox));
+    if (p->taken_over || outbox_file(p->outbox)->open) {
+        p->moving = is_gone(outbox_directory(p->outbox));
+        return p->moving
+                   ? 0
+                   : pipeline_fail(p, -EBUSY,
+                                   "%s has records for files in %s: run once with --output %s, or "
+                                   "move that directory away: then they go to new files",
+                                   p->segment->path, outbox_directory(p->outbox),
+                                   outbox_directory(p->outbox));
+    }
     r = outbox_set_directory(p->outbox, p->directory);
     if (r < 0)
         return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));
     return 0;
-}
-
-/* Forked while there is little to be copied. */
-static int start_housekeeping(struct pipeline *p)
-{
-    struct housekeeping_params params = {
-        .options = &p->options,
-        .segment = p->segment,
-        .outbox = p->outbox,
-        .directory = p->directory,
-        .name = p->name,
-        .claim = p->claim,
-        .cpus = &p->cpus,
-    };
-    const int r = old_files_newest(p->directory, p->name, &p->newest_file);
-
-    if (r < 0)
-        return pipeline_fail(p, r, "%s: %s", p->directory, strerror(-r));
-    shm_clock_sample(p->segment->geometry.clock, &params.clock);
-    shm_clock_publish(p->segment, &params.clock);
-    params.newest_file = p->newest_file;
-    return housekeeping_start(&params, &p->housekeeping, p->message, p->message_size);
 }
 
 static int open_drain(struct pipeline *p)
@@ -294,7 +287,6 @@ static int open_drain(struct pipeline *p)
         .zstd_level = (int)p->options.zstd_level,
         .rotate_bytes = p->options.rotate_bytes,
         .rotate_ns = p->options.rotate_s * 1000 * MS,
-        .newest_file = p->newest_file,
         .stats = p->segment->control->stats,
     };
     struct drain_params drain = {
@@ -302,12 +294,56 @@ static int open_drain(struct pipeline *p)
         .outbox = p->outbox,
         .flush_ns = p->options.flush_ms * MS,
     };
-    int r = journal_open(&journal, &p->journal);
+    int r = old_files_newest(p->directory, p->name, &journal.newest_file);
 
+    p->newest_file = journal.newest_file;
+    shm_clock_sample(p->segment->geometry.clock, &p->clock);
+    shm_clock_publish(p->segment, &p->clock);
+    if (r == 0)
+        r = journal_open(&journal, &p->journal);
     drain.journal = p->journal;
     if (r == 0)
         r = drain_open(&drain, &p->drain);
     return r < 0 ? pipeline_fail(p, r, "cannot set up: %s", strerror(-r)) : 0;
+}
+
+/* What is in the outbox is for files in a directory that is gone: it goes to new ones in this. */
+static int leave_directory(struct pipeline *p)
+{
+    char gone[PATH_MAX];
+    int r;
+
+    snprintf(gone, sizeof(gone), "%s", outbox_directory(p->outbox));
+    r = journal_move_to(p->journal, p->directory);
+    if (r == -ENOSPC || r == -ENOMEM)
+        return pipeline_fail(p, r,
+                             "%s: no room for a second outbox, which takes what is for files in "
+                             "another directory: make room there",
+                             p->segment->path);
+    if (r < 0)
+        return pipeline_fail(p, r, "%s/outbox: cannot make another one: %s", p->segment->path,
+                             r == -EBADMSG ? "it is damaged" : strerror(-r));
+    say("%s is gone: what was for files there goes to new files in %s; should it come back, its "
+        "newest file is as it was, and ends in .part",
+        gone, p->directory);
+    return 0;
+}
+
+static int start_housekeeping(struct pipeline *p)
+{
+    const struct housekeeping_params params = {
+        .options = &p->options,
+        .segment = p->segment,
+        .outbox = p->outbox,
+        .directory = p->directory,
+        .name = p->name,
+        .claim = p->claim,
+        .cpus = &p->cpus,
+        .clock = p->clock,
+        .newest_file = p->newest_file,
+    };
+
+    return housekeeping_start(&params, &p->housekeeping, p->message, p->message_size);
 }
 
 /* A segment that is in use is taken over as it is; and a page for many rings would be wasted on
@@ -392,9 +428,11 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         r = open_outbox(p);
     }
     if (r == 0)
-        r = start_housekeeping(p);
-    if (r == 0)
         r = open_drain(p);
+    if (r == 0 && p->moving)
+        r = leave_directory(p);
+    if (r == 0)
+        r = start_housekeeping(p);
     if (r < 0) {
         /* leave nothing behind, unless somebody has attached meanwhile */
         if (p->segment)

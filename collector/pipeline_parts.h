@@ -27,8 +27,9 @@ struct pipeline {
     struct journal *journal;
     struct drain *drain;
     struct privileges privileges;
-    uint64_t newest_file; /* number of the newest file that was there */
+    uint64_t newest_file; /* highest number of a file that was there */
     uint64_t taken_over;
+    bool moving;     /* what is in the outbox is for a directory that is gone */
     bool recovering; /* a file was left open: it is sealed once the outbox is written */
     bool remove;     /* nobody needs the segment any more */
     struct shmlog_clock_pair clock; /* the newest that the journal has */

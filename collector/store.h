@@ -32,6 +32,7 @@ struct store_operations {
 struct store {
     const struct store_operations *operations;
     bool fixed_buffers;
+    bool waits; /* a request is complete when it is taken: the caller waits for the disk */
     int failed; /* negative errno: it takes nothing more; what it had not begun comes back as
                    -ECANCELED, and when nothing is under way it is to be replaced */
 };

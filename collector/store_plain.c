@@ -81,6 +81,7 @@ int store_plain_open(struct store **ret_store)
     if (!plain)
         return -ENOMEM;
     plain->store.operations = &plain_operations;
+    plain->store.waits = true;
     *ret_store = &plain->store;
     return 0;
 }

@@ -29,6 +29,8 @@ struct writeback {
     uint64_t next;        /* first piece that may be QUEUED */
     uint64_t pos;         /* in the outbox, of the next entry to take */
     struct writeback_files files;
+    struct writeback_settling settling;
+    bool ending; /* nothing else will come */
     uint64_t looked_ns;
     uint32_t under_way;
     /* durable mode: one sync at a time, for all pieces before `sync_to` of one file */
@@ -53,6 +55,7 @@ int writeback_open(const struct writeback_params *params, struct writeback **ret
     w->pos = outbox_tail(params->outbox);
     w->pause_ns = PAUSE_MIN_NS;
     writeback_files_init(&w->files, params);
+    writeback_settling_init(&w->settling, &w->p);
     r = writeback_files_sync(&w->files);
     if (r < 0) {
         free(w);
@@ -69,8 +72,9 @@ void writeback_close(struct writeback *w)
     if (!w)
         return;
     while (w->under_way && store_poll(w->p.store, true, &done))
-        w->under_way--;
+        w->under_way -= !writeback_settling_is(done.token);
     writeback_files_done(&w->files);
+    writeback_settling_done(&w->settling);
     free(w);
 }
 
@@ -102,8 +106,9 @@ static struct piece *piece_at(struct writeback *w, uint64_t index)
     return &w->queue[index % QUEUE];
 }
 
-/* Errors that waiting can mend: the same bytes go to the same file when the place is back. After
- * all others nobody knows what the disk has of the file's newest part. */
+/* Errors of a write that waiting can mend: the same bytes go to the same file when the place is
+ * back. After all others, and after any of a sync, nobody knows what the disk has of the file's
+ * newest part. */
 static bool is_passing(int error)
 {
     static const int passing[] = {ENOSPC, EDQUOT, EROFS,  ENOENT, ENOTDIR, EACCES, EPERM,  ELOOP,
@@ -120,6 +125,32 @@ static const char *reason(int error)
     return error == WRITEBACK_GONE ? "the file was removed, replaced or cut" : strerror(-error);
 }
 
+static void write_again(struct writeback *w, uint64_t index)
+{
+    struct piece *const piece = piece_at(w, index);
+
+    piece->state = QUEUED;
+    piece->done = 0;
+    piece->again = piece->synced = false;
+    w->next = index < w->next ? index : w->next;
+}
+
+/* The file's descriptor is used no more. An error of writing back is for the descriptor that wrote
+ * (errseq_t): what that has not synced is written once more, through the next one. */
+static void distrust(struct writeback *w, uint64_t number)
+{
+    for (uint64_t i = w->first; w->p.durable && i < w->last; i++) {
+        struct piece *const piece = piece_at(w, i);
+
+        if (piece->file_number != number || piece->synced)
+            continue;
+        if (piece->state == WRITTEN)
+            write_again(w, i);
+        else
+            piece->again = piece->state == WRITING || piece->done;
+    }
+}
+
 /* Pause after a failure of the piece at `index`. Its file is opened anew after that: it may be
  * gone, or on a filesystem that went read-only. */
 static void stall(struct writeback *w, enum stall what, int error, uint64_t index, uint64_t now_ns)
@@ -131,7 +162,7 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
                    sizeof(path));
     w->p.stats[SHM_STAT_write_errors]++;
-    w->broken |= what != STALL_RENAME && !is_passing(error);
+    w->broken |= what == STALL_SYNC || (what == STALL_WRITE && !is_passing(error));
     if (!w->stall || error != w->error)
         say(w, "%s: cannot write: %s; records wait in memory, %s until it works", path,
             reason(error), w->broken ? "trying with new files" : "trying again");
@@ -142,7 +173,8 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
     w->stall = what;
     w->error = error;
     w->retry_at_ns = now_ns + w->pause_ns;
-    writeback_files_retire(&w->files, piece->file_number);
+    writeback_files_doubt(&w->files, piece->file_number);
+    distrust(w, piece->file_number);
 }
 
 static void recovered(struct writeback *w)
@@ -154,12 +186,12 @@ static void recovered(struct writeback *w)
 
 bool writeback_needs_new_file(const struct writeback *w, uint64_t now_ns)
 {
-    return w->broken && !w->under_way && now_ns >= w->retry_at_ns;
+    return w->broken && !writeback_is_under_way(w) && now_ns >= w->retry_at_ns;
 }
 
 int writeback_leave_files(struct writeback *w)
 {
-    writeback_files_done(&w->files);
+    writeback_files_leave(&w->files);
     for (uint64_t i = w->first; i < w->last; i++) {
         const struct piece *const piece = piece_at(w, i);
         int r;
@@ -194,7 +226,18 @@ void writeback_use(struct writeback *w, struct store *store)
 
 bool writeback_is_under_way(const struct writeback *w)
 {
-    return w->under_way > 0;
+    return w->under_way > 0 || w->settling.under_way > 0;
+}
+
+bool writeback_settle(struct writeback *w)
+{
+    w->ending = true;
+    return !w->settling.count;
+}
+
+unsigned writeback_doubtful(const struct writeback *w)
+{
+    return w->settling.failed;
 }
 
 /* Is a failure being waited out, as of now? What was under way then is waited for, too. */
@@ -213,8 +256,25 @@ static uint64_t acknowledged(struct writeback *w, const struct piece *piece)
     return piece_at(w, i)->offset;
 }
 
+/* Nothing more goes to the file of this piece. */
+static void leave(struct writeback *w, const struct piece *piece, bool part, uint64_t now_ns)
+{
+    struct settling_file file = {.number = piece->file_number,
+                                 .created_ns = piece->created_ns,
+                                 .since_ns = now_ns,
+                                 .part = part};
+
+    if (w->p.durable || !writeback_settling_has_room(&w->settling)) {
+        writeback_files_retire(&w->files, piece->file_number);
+        return;
+    }
+    file.fd = writeback_files_take(&w->files, piece->file_number);
+    if (file.fd >= 0)
+        writeback_settling_add(&w->settling, &file);
+}
+
 /* A bad seal that cannot be written is left out: its file is read up to where it is sound. */
-static void give_up(struct writeback *w, uint64_t index, int error)
+static void give_up(struct writeback *w, uint64_t index, int error, uint64_t now_ns)
 {
     struct piece *const piece = piece_at(w, index);
     char path[PATH_MAX] = "?";
@@ -223,7 +283,7 @@ static void give_up(struct writeback *w, uint64_t index, int error)
                    sizeof(path));
     say(w, "%s: it cannot even be sealed: %s; it stays as it is", path, reason(error));
     w->p.stats[SHM_STAT_write_errors]++;
-    writeback_files_retire(&w->files, piece->file_number);
+    leave(w, piece, true, now_ns);
     piece->state = WRITTEN;
     piece->kind = OUTBOX_ENTRY_DATA; /* nothing is left to be done for it */
     piece->synced = true;
@@ -285,7 +345,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (fd == -EAGAIN)
             break;
         if (fd < 0 && is_hopeless(piece, fd)) {
-            give_up(w, w->next, fd);
+            give_up(w, w->next, fd, now_ns);
             continue;
         }
         r = fd < 0 ? fd
@@ -306,16 +366,6 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
     return begun;
 }
 
-static void write_again(struct writeback *w, uint64_t index)
-{
-    struct piece *const piece = piece_at(w, index);
-
-    piece->state = QUEUED;
-    piece->done = 0;
-    piece->again = piece->synced = false;
-    w->next = index < w->next ? index : w->next;
-}
-
 static void written(struct writeback *w, uint64_t token, int result, uint64_t now_ns)
 {
     struct piece *const piece = piece_at(w, token);
@@ -329,7 +379,7 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
         if (piece->state == WRITTEN && w->stall == STALL_WRITE && w->stalled_on == token)
             recovered(w);
     } else if (result < 0 && is_hopeless(piece, result)) {
-        give_up(w, token, result);
+        give_up(w, token, result, now_ns);
     } else {
         piece->state = QUEUED;
         if (result != -EINTR && result != -EAGAIN && result != -ECANCELED)
@@ -339,42 +389,26 @@ static void written(struct writeback *w, uint64_t token, int result, uint64_t no
         w->next = token;
 }
 
-/* What of a piece is, or may be, in a file that does not have it for sure is written once more. */
-static void distrust(struct writeback *w, uint64_t index)
-{
-    struct piece *const piece = piece_at(w, index);
-
-    if (piece->state == WRITTEN)
-        write_again(w, index);
-    else
-        piece->again = piece->state == WRITING || piece->done;
-}
-
-/* A sync covers what was written before it began. When it fails, the kernel may have dropped any
- * page of the file that was not on the disk, and says so only once (fsync(2), errors): all that is
- * not synced is written again. */
+/* A sync covers what was written before it began. When it fails, whatever the reason, the kernel
+ * may have dropped any page of the file that was not on the disk, or count it as written, and says
+ * so only once (fsync(2), errors): a later one that succeeds proves nothing. */
 static void synced(struct writeback *w, int result, uint64_t now_ns)
 {
-    const bool hopeless = result < 0 && is_hopeless(piece_at(w, w->first), result);
-
     w->syncing = false;
     if (result == -EINTR || result == -EAGAIN || result == -ECANCELED)
         return; /* it never took place */
-    for (uint64_t i = w->first; i < (result == 0 ? w->sync_to : w->last); i++) {
-        struct piece *const piece = piece_at(w, i);
-
-        if (piece->file_number != w->sync_file || piece->synced)
-            continue;
-        if (result == 0)
-            piece->synced = true;
-        else if (is_hopeless(piece, result))
-            give_up(w, i, result);
-        else
-            distrust(w, i);
+    if (result < 0 && piece_at(w, w->first)->kind == OUTBOX_ENTRY_BAD_SEAL) {
+        give_up(w, w->first, result, now_ns);
+        return;
     }
-    if (result < 0 && !hopeless)
+    if (result < 0) {
         stall(w, STALL_SYNC, result, w->first, now_ns);
-    else if (result == 0 && w->stall == STALL_SYNC)
+        return;
+    }
+    for (uint64_t i = w->first; i < w->sync_to; i++)
+        if (piece_at(w, i)->file_number == w->sync_file)
+            piece_at(w, i)->synced = true;
+    if (w->stall == STALL_SYNC)
         recovered(w);
 }
 
@@ -392,9 +426,7 @@ static void begin_sync(struct writeback *w, uint64_t now_ns)
     while (to < w->last && piece_at(w, to)->state == WRITTEN &&
            piece_at(w, to)->file_number == oldest->file_number)
         to++;
-    fd = writeback_files_get(&w->files, oldest, oldest->offset);
-    if (fd < 0 && fd != -EAGAIN)
-        stall(w, STALL_SYNC, fd, w->first, now_ns);
+    fd = writeback_files_find(&w->files, oldest->file_number);
     if (fd < 0 || store_sync(w->p.store, fd, SYNC_TOKEN) < 0)
         return; /* next time */
     w->p.stats[SHM_STAT_syncs]++;
@@ -419,7 +451,7 @@ static int finish_file(struct writeback *w, const struct piece *piece, uint64_t 
     }
     if (w->stall == STALL_RENAME)
         recovered(w);
-    writeback_files_retire(&w->files, piece->file_number);
+    leave(w, piece, false, now_ns);
     return 0;
 }
 
@@ -434,7 +466,7 @@ static int release(struct writeback *w, uint64_t now_ns)
         if (piece->state != WRITTEN || (w->p.durable && !piece->synced))
             break;
         if (piece->kind != OUTBOX_ENTRY_DATA) {
-            if (w->stall && now_ns < w->retry_at_ns)
+            if ((w->stall && now_ns < w->retry_at_ns) || !writeback_settling_has_room(&w->settling))
                 break;
             if (finish_file(w, piece, now_ns) < 0)
                 break;
@@ -466,9 +498,7 @@ static void look_for_lost(struct writeback *w, uint64_t now_ns)
         (unsigned long long)number);
     w->p.stats[SHM_STAT_write_errors]++;
     writeback_files_retire(&w->files, number);
-    for (uint64_t i = w->first; w->p.durable && i < w->last; i++)
-        if (piece_at(w, i)->file_number == number && !piece_at(w, i)->synced)
-            distrust(w, i); /* a sync of another file would say nothing about it */
+    distrust(w, number);
 }
 
 int writeback_work(struct writeback *w, uint64_t now_ns)
@@ -480,9 +510,13 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
     if (work < 0)
         return work;
     work += begin_writes(w, now_ns);
-    while (w->under_way && store_poll(w->p.store, false, &done)) {
-        w->under_way--;
+    while (writeback_is_under_way(w) && store_poll(w->p.store, false, &done)) {
         work++;
+        if (writeback_settling_is(done.token)) {
+            writeback_settling_completed(&w->settling, done.token, done.result);
+            continue;
+        }
+        w->under_way--;
         if (done.token == SYNC_TOKEN)
             synced(w, done.result, now_ns);
         else
@@ -493,6 +527,7 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
         writeback_files_close_retired(&w->files);
     begin_sync(w, now_ns);
     work += release(w, now_ns);
+    writeback_settling_begin(&w->settling, now_ns, w->ending);
     w->p.stats[SHM_STAT_outbox_bytes] = outbox_head(w->p.outbox) - outbox_tail(w->p.outbox);
     return work;
 }

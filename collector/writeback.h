@@ -3,9 +3,9 @@
  * Writeback: takes the outbox's entries to their files, in any order, and frees them in order.
  *
  * Policy on failure: where waiting can mend it (no space, quota, read-only, a directory that is
- * gone), the write is tried again, with the file opened anew, after a pause that grows to a second,
- * until it works. After any other error (I/O error, a failed sync), and where what was written of
- * the file is not there any more, it takes a new file: writeback_needs_new_file().
+ * gone), a write is tried again, with the file opened anew, after a pause that grows to a second,
+ * until it works. After any other error of a write, after any error of a sync, and where what was
+ * written of the file is not there any more, it takes a new file: writeback_needs_new_file().
  * Meanwhile the outbox fills, then the rings, and the rings' policy decides about further records.
  * Said once when it begins and once when it is over.
  *
@@ -49,6 +49,12 @@ bool writeback_stalled(const struct writeback *writeback);
 bool writeback_needs_new_file(const struct writeback *writeback, uint64_t now_ns);
 int writeback_leave_files(struct writeback *writeback);
 void writeback_begin_anew(struct writeback *writeback, bool moved, uint64_t now_ns);
+
+/* Without --durable, a finished file is synced once, while all else goes on. Nothing else will
+ * come: sync what is finished without delay; true when all is. */
+bool writeback_settle(struct writeback *writeback);
+/* Files, since it was opened, of which that failed. What was in them is written nowhere else. */
+unsigned writeback_doubtful(const struct writeback *writeback);
 
 /* Another store from now on; nothing may be under way in the old one. */
 void writeback_use(struct writeback *writeback, struct store *store);

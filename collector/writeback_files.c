@@ -61,6 +61,18 @@ void writeback_files_done(struct writeback_files *files)
     }
 }
 
+/* Those of which something counts stay open, for their bad seals. */
+void writeback_files_leave(struct writeback_files *files)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        struct open_file *const file = &files->file[i];
+
+        file->doubted = true;
+        file->retired |= !file->size;
+    }
+    writeback_files_close_retired(files);
+}
+
 int writeback_files_sync(const struct writeback_files *files)
 {
     const int fd = open(files->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -115,25 +127,40 @@ static int prepare(const struct writeback_files *files, const struct piece *piec
     return files->durable ? writeback_files_sync(files) : 0;
 }
 
+static bool is_in_use(const struct open_file *file)
+{
+    return file->fd >= 0 && !file->retired && !file->doubted;
+}
+
+/* Where the file is open, or can be: NULL if nowhere. */
+static struct open_file *find_place(struct writeback_files *files, uint64_t number)
+{
+    struct open_file *place = NULL;
+
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        struct open_file *const file = &files->file[i];
+
+        if (file->fd >= 0 && file->number == number && !file->retired)
+            return file;
+        if (file->fd < 0)
+            place = file;
+    }
+    return place;
+}
+
 int writeback_files_get(struct writeback_files *files, const struct piece *piece,
                         uint64_t acknowledged)
 {
-    struct open_file *free_file = NULL;
+    struct open_file *const file = find_place(files, piece->file_number);
     struct names names;
     int fd, r;
 
     if (piece->file_number == files->replaced)
         return WRITEBACK_GONE; /* its name is somebody else's */
-    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
-        const struct open_file *const file = &files->file[i];
-
-        if (file->number == piece->file_number && file->fd >= 0 && !file->retired)
-            return file->fd;
-        if (file->fd < 0)
-            free_file = &files->file[i];
-    }
-    if (!free_file)
+    if (!file)
         return -EAGAIN;
+    if (file->fd >= 0 && !file->doubted)
+        return file->fd;
     r = make_names(files, piece->file_number, piece->created_ns, &names);
     if (r < 0)
         return r;
@@ -147,10 +174,33 @@ int writeback_files_get(struct writeback_files *files, const struct piece *piece
         close(fd);
         return r;
     }
-    *free_file = (struct open_file){.number = piece->file_number,
-                                    .created_ns = piece->created_ns,
-                                    .size = acknowledged,
-                                    .fd = fd};
+    if (file->fd >= 0)
+        close(file->fd);
+    *file = (struct open_file){.number = piece->file_number,
+                               .created_ns = piece->created_ns,
+                               .size = acknowledged,
+                               .fd = fd};
+    return fd;
+}
+
+int writeback_files_find(const struct writeback_files *files, uint64_t number)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
+        const struct open_file *const file = &files->file[i];
+
+        if (is_in_use(file) && file->number == number)
+            return file->fd;
+    }
+    return -1;
+}
+
+int writeback_files_take(struct writeback_files *files, uint64_t number)
+{
+    struct open_file *const file = find_place(files, number);
+    const int fd = file ? file->fd : -1;
+
+    if (fd >= 0)
+        *file = (struct open_file){.fd = -1};
     return fd;
 }
 
@@ -159,6 +209,13 @@ void writeback_files_retire(struct writeback_files *files, uint64_t number)
     for (unsigned i = 0; i < WRITEBACK_FILES; i++)
         if (files->file[i].number == number)
             files->file[i].retired = true;
+}
+
+void writeback_files_doubt(struct writeback_files *files, uint64_t number)
+{
+    for (unsigned i = 0; i < WRITEBACK_FILES; i++)
+        if (files->file[i].number == number)
+            files->file[i].doubted = true;
 }
 
 void writeback_files_close_retired(struct writeback_files *files)
@@ -239,7 +296,7 @@ uint64_t writeback_files_lost(struct writeback_files *files)
 {
     for (unsigned i = 0; i < WRITEBACK_FILES; i++) {
         const struct open_file *const file = &files->file[i];
-        const enum look look = file->fd >= 0 && !file->retired ? look_at(files, file) : LOOK_SOUND;
+        const enum look look = is_in_use(file) ? look_at(files, file) : LOOK_SOUND;
 
         if (look == LOOK_REPLACED)
             files->replaced = file->number;

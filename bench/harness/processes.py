@@ -97,6 +97,7 @@ class Collector:
     def __init__(self, program, segment, output, core, options=()):
         self.arguments = [program, "--segment", segment, "--output", output, "--pin", str(core),
                           *options]
+        self.output = output
         self.process = None
         self.messages = b""
         self.cpu_when_ready = 0.0
@@ -153,11 +154,17 @@ class Collector:
             fields = dict(line.split(":", 1) for line in file if line.startswith("Rss"))
         return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssFile"))
 
+    def _sealed(self):
+        """CLOCK_MONOTONIC when its last file was written; after that it only waits for the disk."""
+        newest = max(entry.stat().st_mtime for entry in os.scandir(self.output)
+                     if entry.name.endswith(".shmlog"))
+        return time.monotonic() - (time.time() - newest)
+
     def stop(self):
-        """SIGTERM: drains, seals, exits 0. (CPU seconds, CLOCK_MONOTONIC at its end)"""
+        """SIGTERM: drains, seals, exits 0. (CPU seconds, CLOCK_MONOTONIC when it had sealed)"""
         self.process.send_signal(signal.SIGTERM)
         _, status, usage = os.wait4(self.process.pid, 0)
-        sealed = time.monotonic()
+        sealed = self._sealed()
         self.process.returncode = os.waitstatus_to_exitcode(status)
         if self.process.returncode != 0:
             raise Failure(f"the collector ended with {self.process.returncode}: "

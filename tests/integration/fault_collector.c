@@ -448,15 +448,16 @@ static void check(const struct fault *fault)
     KIT_EQ(kit_run(&rm, (const char *const[]){"rm", "-r", log_dir, NULL}, NULL), 0);
 }
 
-/* After EIO nobody knows what the disk has of the file: it says so, and goes on in another one. */
+/* After EIO, and after any failure of a sync, nobody knows what the disk has of the file: it says
+ * so, and goes on in another one. */
 static void check_new_file(const struct fault *fault)
 {
-    const bool data =
-        fault->name &&
-        (strcmp(fault->name, "pwrite64") == 0 || strcmp(fault->name, "fdatasync") == 0 ||
-         strcmp(fault->name, COMPLETED_WRITE) == 0 || strcmp(fault->name, COMPLETED_SYNC) == 0);
+    const bool write = fault->name && (strcmp(fault->name, "pwrite64") == 0 ||
+                                       strcmp(fault->name, COMPLETED_WRITE) == 0);
+    const bool sync = fault->name && (strcmp(fault->name, "fdatasync") == 0 ||
+                                      strcmp(fault->name, COMPLETED_SYNC) == 0);
 
-    if (!data || !hit || fault->error != EIO)
+    if (!hit || !(write ? fault->error == EIO : sync && fault->error && fault->error != EINTR))
         return;
     doubted++;
     if (!traced_said("trying with new files") && !traced_said("cannot even be sealed")) {
@@ -598,8 +599,10 @@ int main(void)
     }
     fail_always("pwrite64", 2, EIO);
     fail_always("fdatasync", 2, EIO);
+    fail_always("fdatasync", 2, ENOSPC);
     fail_always(COMPLETED_WRITE, 2, EIO);
     fail_always(COMPLETED_SYNC, 2, EIO);
+    fail_always(COMPLETED_SYNC, 2, ENOSPC);
     for (unsigned n = 1; n <= count_of("getdents64"); n++) /* an error is not an empty directory */
         fail_always("getdents64", n, EIO);
     fail_always("getrandom", 3, EAGAIN); /* of a file that begins under way */
@@ -608,7 +611,7 @@ int main(void)
     KIT_EQ(gave_up, 0);
     /* how many calls there are is not the same in each run, but about so */
     KIT_COMPARE(reached, >=, todo - todo / 4);
-    KIT_COMPARE(doubted, >=, 2); /* a write and a sync */
+    KIT_COMPARE(doubted, >=, 3); /* a write and two syncs */
     free(all.fault);
     oracle_close(&oracle);
     return 0;

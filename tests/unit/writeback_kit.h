@@ -15,6 +15,7 @@
 
 #define MS UINT64_C(1000000)
 #define CREATED UINT64_C(1700000000000000000)
+#define RECORDS 10u /* of each piece of data */
 
 /* ---- The store ---- */
 
@@ -36,6 +37,7 @@ struct fake {
     int sync_error;
     bool last_first; /* completes the newest request first */
     bool hold;       /* completes nothing */
+    bool hold_syncs; /* completes no sync */
 };
 
 static struct fake fake;
@@ -80,11 +82,13 @@ static int result_of(const struct request *request)
 
 static int fake_poll(struct store *store, bool wait, struct store_done *ret_done)
 {
-    const unsigned i = fake.last_first && fake.requests ? fake.requests - 1 : 0;
+    unsigned i = fake.last_first && fake.requests ? fake.requests - 1 : 0;
 
     (void)store;
     (void)wait;
-    if (!fake.requests || fake.hold)
+    while (fake.hold_syncs && i < fake.requests && !fake.request[i].data)
+        i++;
+    if (i >= fake.requests || fake.hold)
         return 0;
     *ret_done = (struct store_done){fake.request[i].token, result_of(&fake.request[i])};
     memmove(&fake.request[i], &fake.request[i + 1],
@@ -174,7 +178,8 @@ static void commit(uint64_t number, size_t size, uint32_t kind)
                                        .size = size,
                                        .file_number = number,
                                        .file_created_ns = CREATED,
-                                       .file_offset = offset_of[number]};
+                                       .file_offset = offset_of[number],
+                                       .records = kind == OUTBOX_ENTRY_DATA ? RECORDS : 0};
     const struct outbox_file file = {.number = number};
 
     for (size_t i = 0; i < size; i++)
