@@ -93,7 +93,8 @@ struct writeback_settling {
     const struct writeback_params *p;
     struct settling_file file[WRITEBACK_SETTLING];
     unsigned count, under_way;
-    unsigned failed; /* in all */
+    unsigned failed;    /* in all */
+    uint64_t looked_ns; /* for files that were removed */
 };
 
 void writeback_settling_init(struct writeback_settling *settling,

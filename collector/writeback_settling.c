@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FIRST_TOKEN (UINT64_MAX - WRITEBACK_SETTLING) /* below that of writeback's own sync */
@@ -18,6 +19,7 @@
  * default every 5 s; after that little is left to wait for. Unless there are many files. */
 #define LATER_NS UINT64_C(36000000000)
 #define MANY (WRITEBACK_SETTLING / 2)
+#define LOOK_NS UINT64_C(1000000000) /* between looks whether the files are still there */
 
 void writeback_settling_init(struct writeback_settling *s, const struct writeback_params *params)
 {
@@ -48,6 +50,29 @@ void writeback_settling_add(struct writeback_settling *s, const struct settling_
     s->count++;
 }
 
+static void leave(struct writeback_settling *s, struct settling_file *file)
+{
+    close(file->fd);
+    file->fd = -1;
+    s->count--;
+}
+
+/* What was removed meanwhile, by retention as a rule, is not to keep its room. */
+static void leave_removed(struct writeback_settling *s, uint64_t now_ns)
+{
+    struct stat st;
+
+    if (now_ns - s->looked_ns < LOOK_NS)
+        return;
+    s->looked_ns = now_ns;
+    for (unsigned i = 0; i < WRITEBACK_SETTLING; i++) {
+        struct settling_file *const file = &s->file[i];
+
+        if (file->fd >= 0 && !file->under_way && fstat(file->fd, &st) == 0 && !st.st_nlink)
+            leave(s, file);
+    }
+}
+
 static struct settling_file *oldest_waiting(struct writeback_settling *s)
 {
     struct settling_file *oldest = NULL;
@@ -66,6 +91,7 @@ void writeback_settling_begin(struct writeback_settling *s, uint64_t now_ns, boo
     struct store *const store = s->p->store;
     struct settling_file *file;
 
+    leave_removed(s, now_ns);
     while ((file = oldest_waiting(s))) {
         if (store->waits && !at_once && s->count <= MANY && now_ns - file->since_ns < LATER_NS)
             return;
@@ -110,7 +136,5 @@ void writeback_settling_completed(struct writeback_settling *s, uint64_t token, 
         return; /* it never took place */
     if (result < 0)
         report(s, file, result);
-    close(file->fd);
-    file->fd = -1;
-    s->count--;
+    leave(s, file);
 }
