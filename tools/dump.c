@@ -37,7 +37,7 @@ static void on_signal(int number)
 static void complain(const char *message)
 {
     fflush(stdout);
-    fprintf(stderr, PROGRAM ": %s\n", message);
+    text_say(stderr, PROGRAM ": %s", message);
 }
 
 /* What a run gathers beside records. */
@@ -74,8 +74,8 @@ static void on_damage(void *arg, const char *where, uint64_t offset, int error, 
     if (run->damages++ >= DAMAGE_SHOWN)
         return;
     flush_rows(run);
-    fprintf(stderr, PROGRAM ": %s: at %" PRIu64 ": %s%s%s\n", where, offset,
-            fileset_strerror(error), reason ? ": " : "", reason ? reason : "");
+    text_say(stderr, PROGRAM ": %s: at %" PRIu64 ": %s%s%s", where, offset, fileset_strerror(error),
+             reason ? ": " : "", reason ? reason : "");
 }
 
 static void on_gap(void *arg, const struct file_gap *gap)
@@ -293,8 +293,8 @@ static int set_level(const struct options *options)
     }
     before = shmlog_load32_relaxed_(&segment->control->level);
     shmlog_store32_release_(&segment->control->level, options->set_level);
-    printf("%s: level %s, was %s\n", options->paths[0], level_name(options->set_level),
-           level_name(before));
+    text_say(stdout, "%s: level %s, was %s", options->paths[0], level_name(options->set_level),
+             level_name(before));
     shm_segment_close(segment);
     return output_status(flush());
 }
