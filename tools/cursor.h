@@ -28,7 +28,7 @@ struct cursor_record {
     uint32_t site_id, producer_id;
     const struct file_site *site;           /* NULL: unknown */
     const struct shmlog_producer *producer; /* NULL: unknown */
-    const char *host, *segment_name;        /* good as long as the cursor */
+    const char *host, *segment_name;        /* as `site`, good until the cursor's next call */
     const uint8_t *payload;
     uint32_t payload_size;
 };
@@ -37,9 +37,12 @@ struct cursor_options {
     int64_t since_ns,
         until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
     uint32_t min_level;
-    /* Segment: wait for more. cursor_next() then returns -EAGAIN after each pause without a record,
-     * and 0 only when the segment is gone. */
+    /* Segment: wait for more, and for the next segment of that name when it is gone or not there
+     * yet. cursor_next() then returns -EAGAIN after each pause without a record, and 0 only when
+     * on_idle() ends it. */
     bool follow;
+    /* `follow`: a line for people, when a segment is gone, waited for, or there. May be NULL. */
+    void (*on_change)(void *arg, const char *line);
     /* `reason` says more than the error does, or is NULL. */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
     /* Records that were lost on their way to the files. */
@@ -48,7 +51,7 @@ struct cursor_options {
      * again. `unread` of them were overwritten before the collector had taken them; these are lost
      * as well, and on_gap() is told. The others are in the files, or on their way there. */
     void (*on_missed)(void *arg, uint32_t ring, uint64_t records, uint64_t unread);
-    /* Before each pause of `follow`; true ends it as if the segment were gone. May be NULL. */
+    /* Before each pause of `follow`; true ends it. May be NULL. */
     bool (*on_idle)(void *arg);
     void *arg;
 };

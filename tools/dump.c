@@ -94,6 +94,12 @@ static void on_missed(void *arg, uint32_t ring, uint64_t records, uint64_t unrea
     run->unread += unread;
 }
 
+static void on_change(void *arg, const char *line)
+{
+    flush_rows(arg);
+    text_say(stderr, PROGRAM ": %s", line);
+}
+
 static bool on_idle(void *arg)
 {
     return flush_rows(arg) < 0 || stop;
@@ -213,6 +219,7 @@ static int dump(struct options *options)
     options->cursor.on_damage = on_damage;
     options->cursor.on_gap = on_gap;
     options->cursor.on_missed = on_missed;
+    options->cursor.on_change = on_change;
     options->cursor.on_idle = on_idle;
     options->cursor.arg = &run;
     r = cursor_open(options->paths, options->path_count, &options->cursor, &cursor, message,

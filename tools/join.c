@@ -8,6 +8,7 @@
 #include "tools/join.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct pending {
     struct cursor_record record;
     struct file_site site;
     struct shmlog_producer producer;
+    char host[64], segment_name[64];
     struct text text;
     unsigned parts;
     bool cut;
@@ -129,6 +131,13 @@ static struct pending **find(struct join *join, const struct cursor_record *reco
     return at;
 }
 
+/* What the record points to may be gone before its line is whole. */
+static const char *keep(char to[64], const char *from)
+{
+    snprintf(to, 64, "%s", from ? from : "");
+    return to;
+}
+
 static struct pending *pending_new(const struct cursor_record *record)
 {
     struct pending *pending = calloc(1, sizeof(*pending));
@@ -143,6 +152,8 @@ static struct pending *pending_new(const struct cursor_record *record)
     pending->marked = is_marked(&pending->site);
     pending->record = *record;
     pending->record.site = &pending->site;
+    pending->record.host = keep(pending->host, record->host);
+    pending->record.segment_name = keep(pending->segment_name, record->segment_name);
     pending->record.payload = NULL;
     pending->record.payload_size = 0;
     if (record->producer) {

@@ -338,7 +338,8 @@ static int live_next(struct source *source, const struct cursor_record **ret_rec
     }
     if (!live->params.options->follow || live->gone)
         return 0;
-    return pause_until_next(live) ? -EAGAIN : 0;
+    source->stopped = !pause_until_next(live);
+    return source->stopped ? 0 : -EAGAIN;
 }
 
 static void live_close(struct source *source)
@@ -362,6 +363,19 @@ static void live_close(struct source *source)
     free(live);
 }
 
+/* A segment was to be read from its first record on: say what is no longer there. */
+static void miss_first(struct live_stream *stream)
+{
+    const struct shm_read passed = {
+        .cause = SHMLOG_LOST_OVERWRITTEN,
+        .first_seq = 1,
+        .lost = stream->reader.seq - 1,
+    };
+
+    if (passed.lost)
+        lost(stream, &passed);
+}
+
 static int start_streams(struct live *live)
 {
     const struct shm_segment *segment = live->segment;
@@ -381,10 +395,12 @@ static int start_streams(struct live *live)
         stream->stream.advance = live_stream_advance;
         stream->cpu = segment->rings[i].entry.kind == SHMLOG_RING_CPU ? segment->rings[i].entry.cpu
                                                                       : ~UINT32_C(0);
-        if (live->params.options->follow) /* what is new */
+        if (live->params.options->follow && !live->params.from_start) /* what is new */
             shm_ring_reader_init_oldest(&stream->reader, segment, i);
         else /* all that is still there, though the collector has had it */
             shm_ring_reader_init_kept(&stream->reader, segment, i);
+        if (live->params.from_start)
+            miss_first(stream);
         live->streams++;
     }
     return 0;

@@ -660,6 +660,8 @@ Test(cursor, live_damage)
     end_live();
 }
 
+#define PASSING 3000u
+
 /* The test is what goes on while the cursor pauses. */
 static unsigned pauses;
 static uint64_t start;
@@ -687,8 +689,7 @@ static bool on_idle(void *arg)
         __atomic_store_n(&live->control->state, SHMLOG_SEGMENT_CLOSED, __ATOMIC_RELEASE);
         break;
     }
-    cr_assert_lt(pauses, 1000);
-    return false;
+    return pauses == 120; /* nothing comes after it */
 }
 
 Test(cursor, follows_until_the_segment_is_gone)
@@ -701,7 +702,134 @@ Test(cursor, follows_until_the_segment_is_gone)
     start = shm_clock_now(live->geometry.clock);
     commit(0, 1, 1, start, "before");
     cr_expect_str_eq(read_all(live_path, options), "before first second third-part last made-up ");
-    cr_expect_eq(pauses, 101);
+    cr_expect_eq(pauses, 120);
+    end_live();
+}
+
+static char changes[1024];
+
+static void on_change(void *arg, const char *line)
+{
+    strcat(strcat(changes, strchr(line, ':')), "\n");
+}
+
+/* A record that the collector has taken before anybody looked. */
+static void commit_taken(uint32_t ring, const char *text)
+{
+    struct shmlog_ring *const header = live->rings[ring].header;
+
+    commit(ring, header->tail_seq, 1, shm_clock_now(live->geometry.clock), text);
+    header->tail_seq++;
+    header->tail++;
+}
+
+static bool make_successors(void *arg)
+{
+    switch (pauses++) {
+    case 3:
+        begin_live();
+        commit_taken(0, "a");
+        break;
+    case 20: /* one that begins a line and dies; and the next one is there at once */
+        commit(1, 1, 2, shm_clock_now(live->geometry.clock), "begun-");
+        end_live();
+        begin_live();
+        commit_taken(0, "b");
+        commit_taken(0, "c");
+        commit(1, 1, 1, shm_clock_now(live->geometry.clock), "no-end-of-it");
+        break;
+    case 40:
+        end_live();
+        break;
+    case 60:
+        begin_live();
+        commit_taken(3, "d");
+        break;
+    }
+    return pauses == 80;
+}
+
+/* Each record once, from the first one of each segment on. */
+Test(cursor, follows_the_next_segment_of_the_name)
+{
+    struct cursor_options options = all;
+
+    options.follow = true;
+    options.on_idle = make_successors;
+    options.on_change = on_change;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    cr_expect_str_eq(read_all(live_path, options), "a b c no-end-of-it d begun-(unfinished) ");
+    cr_expect_str_eq(changes, ": No such file or directory; waiting for it\n"
+                              ": following the new segment\n"
+                              ": the segment is gone; waiting for its successor\n"
+                              ": following the new segment\n"
+                              ": the segment is gone; waiting for its successor\n"
+                              ": following the new segment\n");
+    end_live();
+}
+
+static bool make_a_foreign_one(void *arg)
+{
+    char path[sizeof(live_path) + 16];
+    FILE *control;
+
+    if (pauses++ != 3)
+        return pauses == 2000;
+    snprintf(path, sizeof(path), "%s/control", live_path);
+    cr_assert_eq(mkdir(live_path, 0755), 0);
+    control = fopen(path, "w");
+    for (unsigned i = 0; i < 65536; i++)
+        fputc('x', control);
+    fclose(control);
+    return false;
+}
+
+/* What cannot be used is not waited for without end. */
+Test(cursor, a_successor_that_cannot_be_used)
+{
+    const char *const paths[] = {live_path};
+    struct cursor_options options = all;
+    struct cursor_record record;
+    struct cursor *cursor;
+    char message[512];
+    int r;
+
+    options.follow = true;
+    options.on_idle = make_a_foreign_one;
+    options.on_change = on_change;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    cr_assert_eq(cursor_open(paths, 1, &options, &cursor, message, sizeof(message)), 0);
+    while ((r = cursor_next(cursor, &record)) == -EAGAIN)
+        ;
+    cr_expect_eq(r, -SHM_ERR_FOREIGN, "%d after %u pauses", r, pauses);
+    cr_expect_lt(pauses, 1100);
+    cr_expect_not_null(strstr(changes, "cannot open segment"));
+    cursor_close(cursor);
+}
+
+static bool make_a_used_one(void *arg)
+{
+    if (pauses++ == 3) {
+        begin_live_with(SHMLOG_ON_FULL_OVERWRITE);
+        for (uint64_t seq = 1; seq <= PASSING; seq++)
+            commit_taken(0, "x");
+    }
+    return pauses == 20;
+}
+
+/* Of one that is found late, what is no longer there counts as missed. */
+Test(cursor, what_a_late_follower_missed)
+{
+    struct cursor_options options = all;
+    uint64_t records;
+
+    options.follow = true;
+    options.on_idle = make_a_used_one;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    records = strlen(read_all(live_path, options)) / 2;
+    cr_expect_gt(records, 500);
+    cr_expect_eq(records + missed, PASSING, "%" PRIu64 " + %" PRIu64, records, missed);
+    cr_expect_eq(gap_records, 0);
     end_live();
 }
 
@@ -722,9 +850,8 @@ Test(cursor, follow_is_ended_by_its_caller)
     end_live();
 }
 
-/* While a reader pauses, 3,000 records go through a ring of 1,024 slots, and the collector takes
+/* While a reader pauses, so many records go through a ring of 1,024 slots, and the collector takes
  * those before `taken`. */
-#define PASSING 3000u
 static uint64_t taken;
 
 static bool pass_by(void *arg)
