@@ -4,7 +4,7 @@
  * wall-clock time.
  */
 #include "tools/cursor.h"
-#include "tools/fileset.h"
+#include "tools/blocks.h"
 #include "tools/source.h"
 #include "tools/target.h"
 
@@ -16,6 +16,7 @@
 struct cursor {
     struct cursor_options options;
     struct fileset set;
+    struct blocks blocks;
     struct source **source;
     size_t sources;
     struct source *given; /* whose record was passed on last */
@@ -99,6 +100,7 @@ static int open_files(struct cursor *cursor, const char *const *paths, size_t co
     }
     for (size_t first = 0, end; first < cursor->set.files; first = end) {
         const struct source_params params = {.options = &cursor->options,
+                                             .blocks = &cursor->blocks,
                                              .segment = (uint32_t)cursor->sources};
         struct source *source;
 
@@ -170,6 +172,7 @@ void cursor_close(struct cursor *cursor)
     for (size_t i = 0; i < cursor->sources; i++)
         cursor->source[i]->close(cursor->source[i]);
     free(cursor->source);
+    blocks_done(&cursor->blocks);
     fileset_done(&cursor->set);
     free(cursor);
 }

@@ -7,8 +7,9 @@
  * the order is that of the sequence numbers, whatever the times say. Several segments are merged by
  * wall-clock time. A record that is in the files more than once comes out once.
  *
- * Memory: one decoded block for each ring that has records at the current moment, and a few dozen
- * bytes for each block of the files. A live segment is read without consuming anything.
+ * Memory: one decoded block, or a part of one, for each ring that has records at the current
+ * moment, in all bounded as tools/blocks.h says, and 200 bytes for each block of the files. A live
+ * segment is read without consuming anything.
  */
 #ifndef TOOLS_CURSOR_H
 #define TOOLS_CURSOR_H

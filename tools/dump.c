@@ -127,6 +127,16 @@ static void report_run(const struct run *run)
         fputc('\n', stderr);
 }
 
+/* There are more values than can be kept. */
+static void report_left_out(struct run *run, uint64_t records)
+{
+    fprintf(stderr,
+            PROGRAM ": %" PRIu64 " records are in no count, since the field has too many values; "
+                    "choose less of them, as with --since and --until\n",
+            records);
+    run->damages++;
+}
+
 /* A reader that has gone away is no failure of ours. */
 static int output_status(int r)
 {
@@ -200,6 +210,8 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
         r = print_records(options, join, &printer, count);
     if (r == 0)
         r = run->failed;
+    if (count && count_left_out(count))
+        report_left_out(run, count_left_out(count));
     count_close(count);
     join_close(join);
     run->printer = NULL;

@@ -40,7 +40,7 @@ struct join {
     struct join_options options;
     struct pending *bucket[BUCKETS];
     size_t pending;
-    uint64_t held;         /* bytes of all that is pending */
+    uint64_t held;         /* memory of all that is pending */
     uint64_t due_ns;       /* nothing pending is overdue before that */
     struct line part;      /* for rendering one record */
     struct pending *given; /* what the line that was passed on last points into */
@@ -173,6 +173,7 @@ static uint64_t now_ns(void)
 
 static int append(struct join *join, struct pending *pending, const struct cursor_record *record)
 {
+    const size_t room = pending->text.room;
     const struct text *message;
 
     line_set(&join->part, record);
@@ -180,7 +181,7 @@ static int append(struct join *join, struct pending *pending, const struct curso
     text_put(&pending->text, message->data, message->size);
     pending->cut |= join->part.cut;
     pending->parts++;
-    join->held += message->size;
+    join->held += pending->text.room - room;
     if (join->options.hold_ns)
         pending->last_ns = now_ns();
     return pending->text.failed || message->failed ? -ENOMEM : 0;
@@ -194,7 +195,7 @@ static void give(struct join *join, struct pending **at, bool unfinished, struct
 
     *at = pending->next;
     join->pending--;
-    join->held -= sizeof(*pending) + pending->text.size;
+    join->held -= sizeof(*pending) + pending->text.room;
     join->given = pending;
     line_set(line, &pending->record);
     swap = line->message;
@@ -265,7 +266,8 @@ static int take_part(struct join *join, const struct cursor_record *record, stru
     r = append(join, *at, record);
     if (r < 0)
         return r;
-    if (!more || (*at)->text.size >= JOIN_SIZE_MAX)
+    if (!more ||
+        (*at)->text.size > JOIN_SIZE_MAX - SHMLOG_RECORD_PAYLOAD) /* the next might not fit */
         give(join, at, more, line);
     else if (join->held > join->options.held_max)
         give(join, earliest(join), true, line);

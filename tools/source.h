@@ -58,11 +58,14 @@ struct source {
     bool stopped; /* `next` returned 0 because on_idle() said so */
 };
 
+struct blocks;
+
 struct source_params {
     const struct cursor_options *options;
-    uint32_t segment; /* number within the cursor */
-    bool from_start;  /* `follow`: also what the collector has taken; all before it counts as missed
-                       */
+    uint32_t segment;      /* number within the cursor */
+    struct blocks *blocks; /* files: of the cursor */
+    bool from_start; /* `follow`: also what the collector has taken; all before it counts as missed
+                      */
 };
 
 /* Does the record itself pass the bounds of the options? */

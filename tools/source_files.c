@@ -7,7 +7,7 @@
  * a time. Files are opened when needed; only so many stay open.
  */
 #include "shm/clock.h"
-#include "tools/fileset.h"
+#include "tools/blocks.h"
 #include "tools/source.h"
 #include "tools/tally.h"
 
@@ -15,12 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN_FILES 64 /* beside those that streams are in the middle of */
+#define OPEN_FILES 16 /* beside those that streams are in the middle of */
 #define AHEAD 4u      /* records whose memory is fetched before they are needed */
-
-/* Decoded blocks of all rings at one time. What a collector writes stays far below it: 2,048 rings
- * at 20,000 records a second each. */
-#define DECODED_MAX (UINT64_C(1) << 30)
 
 struct log_file {
     const struct fileset_file *file;
@@ -62,7 +58,7 @@ struct files {
     struct file_stream **stream;
     size_t streams;
     struct merge merge;
-    uint64_t decoded; /* bytes that the streams' blocks take */
+    struct blocks *blocks; /* the cursor's */
 };
 
 static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
@@ -167,6 +163,7 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
         .segment_name = files->file[0].file->identity.segment,
     };
     files->stream[files->streams++] = stream;
+    files->blocks->streams++;
     return stream;
 }
 
@@ -383,48 +380,24 @@ static bool take_record(struct file_stream *stream)
     return false;
 }
 
-static uint64_t block_bytes(const struct file_block *block)
-{
-    return block->memory_size + block->record_room * sizeof(*block->record);
-}
-
-/* Is there room for the block that a note stands for? A file may claim any number of large ones. */
-static bool has_room(const struct file_stream *stream, const struct note *note)
-{
-    const struct file_block_info *info = &note->piece.block;
-    uint64_t wanted = (uint64_t)info->slots * SHMLOG_SLOT_PAYLOAD +
-                      (uint64_t)info->records * sizeof(*stream->block.record);
-
-    return stream->files->decoded - block_bytes(&stream->block) + wanted <= DECODED_MAX;
-}
-
-static int decode(struct file_stream *stream, struct log_file *file, const struct note *note)
-{
-    uint64_t before = block_bytes(&stream->block);
-    int r = file_reader_decode(file->reader, &note->piece, &stream->block);
-
-    stream->files->decoded += block_bytes(&stream->block) - before;
-    return r;
-}
-
-/* Decode the next block of the ring. A block that is not sound is reported and left empty. */
+/* Decode the next block of the ring, or a part of it. A block that is not sound is reported and
+ * left empty. */
 static int decode_next(struct file_stream *stream)
 {
     struct files *files = stream->files;
-    struct note *note = &stream->note[stream->next++];
+    struct note *note = &stream->note[stream->next];
     struct log_file *file = &files->file[note->file];
-    int r;
+    int r = use_file(files, file);
 
-    if (!has_room(stream, note)) {
-        damaged(files, file, note->piece.offset, -ENOBUFS, "too many large blocks at one time");
-        return 0;
-    }
-    r = use_file(files, file);
     if (r == 0) {
+        const struct block_place place = {file->file, file->reader, &note->piece};
+
         file->pins++;
         stream->pinned = file;
-        r = decode(stream, file, note);
+        r = blocks_decode(files->blocks, &place, stream->next_seq, &stream->block);
     }
+    if (r <= 0) /* else there is more of it */
+        stream->next++;
     if (r >= 0)
         return 0;
     leave_block(stream);
@@ -454,8 +427,7 @@ static int file_stream_advance(struct stream *base)
             stream->next++;
         }
         if (stream->next == stream->notes) {
-            stream->files->decoded -= block_bytes(&stream->block);
-            file_block_done(&stream->block);
+            blocks_drop(stream->files->blocks, &stream->block);
             return 0;
         }
         if (!decode) { /* decode it when its time has come */
@@ -524,6 +496,7 @@ int source_files_open(const struct fileset *set, size_t first, size_t end,
     files->source.next = files_next;
     files->source.close = files_close;
     files->params = *params;
+    files->blocks = params->blocks;
     files->file = calloc(end - first, sizeof(*files->file));
     if (!files->file)
         r = -ENOMEM;

@@ -220,20 +220,32 @@ static bool is_printable(const uint8_t *data, size_t length)
     return length == 1 ? !is_control(*data) : length && !is_hidden(data, length);
 }
 
-/* A hidden character as \uHHHH. */
+static const char hex_digits[] = "0123456789abcdef";
+
+/* As \uHHHH. */
+static void put_escaped_code(struct text *text, unsigned code)
+{
+    const char escape[6] = {'\\',
+                            'u',
+                            hex_digits[code >> 12 & 15],
+                            hex_digits[code >> 8 & 15],
+                            hex_digits[code >> 4 & 15],
+                            hex_digits[code & 15]};
+
+    text_put(text, escape, sizeof(escape));
+}
+
 static void put_escaped_hidden(struct text *text, const uint8_t *data, size_t length)
 {
     const unsigned tail = data[length - 1] & 0x3fu;
 
-    text_printf(text, "\\u%04x",
-                length == 2 ? (data[0] & 0x1fu) << 6 | tail
-                            : (data[0] & 0x0fu) << 12 | (data[1] & 0x3fu) << 6 | tail);
+    put_escaped_code(text, length == 2 ? (data[0] & 0x1fu) << 6 | tail
+                                       : (data[0] & 0x0fu) << 12 | (data[1] & 0x3fu) << 6 | tail);
 }
 
 static void put_escaped_byte(struct text *text, uint8_t byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    const char escape[4] = {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 15]};
 
     switch (byte) {
     case '\n':
@@ -299,12 +311,11 @@ void text_put_plain(struct text *text, const void *data, size_t size)
     put_shown(text, data, size, "");
 }
 
-void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
+void text_put_json_part(struct text *text, const void *data, size_t size, bool *invalid)
 {
     const uint8_t *at = data;
     size_t good = 0, i = 0;
 
-    text_putc(text, '"');
     while (i < size) {
         size_t length = text_utf8(at + i, size - i);
 
@@ -326,35 +337,60 @@ void text_put_json(struct text *text, const void *data, size_t size, bool *inval
         } else if (at[i] == '\n' || at[i] == '\t' || at[i] == '\r') {
             put_escaped_byte(text, at[i]);
         } else {
-            text_printf(text, "\\u%04x", at[i]);
+            put_escaped_code(text, at[i]);
         }
         good = ++i;
     }
     if (good < size)
         text_put(text, at + good, size - good);
+}
+
+void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
+{
+    text_putc(text, '"');
+    text_put_json_part(text, data, size, invalid);
     text_putc(text, '"');
 }
 
-void text_put_csv(struct text *text, const void *data, size_t size)
+bool text_csv_wants_quotes(const void *data, size_t size)
+{
+    const char *at = data;
+
+    for (size_t i = 0; i < size; i++)
+        if (at[i] == '"' || at[i] == ',' || at[i] == '\n' || at[i] == '\r')
+            return true;
+    return false;
+}
+
+void text_put_csv_part(struct text *text, const void *data, size_t size)
 {
     static const char kept[] = "\n\r\t";
     const char *at = data, *end;
-    bool quote = false;
 
-    for (size_t i = 0; i < size && !quote; i++)
-        quote = at[i] == '"' || at[i] == ',' || at[i] == '\n' || at[i] == '\r';
-    if (!quote) {
-        put_shown(text, data, size, kept);
-        return;
-    }
-    text_putc(text, '"');
-    for (; (end = memchr(at, '"', size)); at = end + 1) {
+    for (; size && (end = memchr(at, '"', size)); at = end + 1) {
         put_shown(text, at, (size_t)(end + 1 - at), kept);
         text_putc(text, '"'); /* a quote is doubled */
         size -= (size_t)(end + 1 - at);
     }
     put_shown(text, at, size, kept);
-    text_putc(text, '"');
+}
+
+void text_put_csv(struct text *text, const void *data, size_t size)
+{
+    bool quote;
+
+    if (!size)
+        return;
+    if (plain_ascii(data, size) == size && !memchr(data, ',', size) && !memchr(data, '"', size)) {
+        text_put(text, data, size); /* most of them */
+        return;
+    }
+    quote = text_csv_wants_quotes(data, size);
+    if (quote)
+        text_putc(text, '"');
+    text_put_csv_part(text, data, size);
+    if (quote)
+        text_putc(text, '"');
 }
 
 void text_say(FILE *to, const char *format, ...)
@@ -374,15 +410,14 @@ void text_say(FILE *to, const char *format, ...)
 
 void text_put_hex(struct text *text, const void *data, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *at = data;
     char *to = text_reserve(text, 2 * size);
 
     if (!to)
         return;
     for (size_t i = 0; i < size; i++) {
-        *to++ = digits[at[i] >> 4];
-        *to++ = digits[at[i] & 15];
+        *to++ = hex_digits[at[i] >> 4];
+        *to++ = hex_digits[at[i] & 15];
     }
     text->size += 2 * size;
 }

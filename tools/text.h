@@ -105,9 +105,14 @@ void text_put_plain(struct text *text, const void *data, size_t size);
  * own escapes. A byte that is not UTF-8 becomes the four characters \xHH, and *invalid (may be
  * NULL) is set. */
 void text_put_json(struct text *text, const void *data, size_t size, bool *invalid);
+/* Without the quotes: a part of a string, which must not end within a character. */
+void text_put_json_part(struct text *text, const void *data, size_t size, bool *invalid);
 /* A CSV field as in RFC 4180, quoted where it must be; escaped as by text_put_plain(), but for
  * newlines, carriage returns and tabs. */
 void text_put_csv(struct text *text, const void *data, size_t size);
+/* A part of a field, as above; and must it be in quotes, as a whole? */
+void text_put_csv_part(struct text *text, const void *data, size_t size);
+bool text_csv_wants_quotes(const void *data, size_t size);
 /* A line on `to`, and what is in it as by text_put_plain(): names of files come from outside, too.
  */
 void text_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
