@@ -23,6 +23,7 @@ struct cursor_record {
     int64_t time_ns; /* CLOCK_REALTIME */
     uint64_t ticks;
     uint64_t seq;
+    uint64_t lost_ticks; /* of the record of its ring before which some were lost last; 0: none */
     uint32_t ring;
     uint32_t cpu;     /* ~0: an owned ring's */
     uint32_t segment; /* number within the cursor: producer and site ids are a segment's own */

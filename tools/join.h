@@ -20,6 +20,7 @@
 
 #define JOIN_SIZE_MAX (UINT64_C(64) << 20)
 #define JOIN_HELD_MAX (UINT64_C(128) << 20) /* memory of all lines that wait for their end */
+#define JOIN_WAIT_NS INT64_C(60000000000)
 
 struct join;
 

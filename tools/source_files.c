@@ -34,6 +34,12 @@ struct note {
     struct file_piece piece;
 };
 
+/* Records of a ring were lost before number `seq`. */
+struct hole {
+    uint32_t ring;
+    uint64_t seq;
+};
+
 struct files;
 
 struct file_stream {
@@ -47,6 +53,8 @@ struct file_stream {
     struct log_file *pinned;
     bool resolved;     /* the record's site and producer are what the pinned file says */
     uint64_t next_seq; /* records before it were passed on */
+    const struct hole *hole, *holes_end; /* those still to come */
+    bool lost;                           /* a block before the next record could not be read */
 };
 
 struct files {
@@ -57,6 +65,9 @@ struct files {
     uint64_t clock; /* counts uses */
     struct file_stream **stream;
     size_t streams;
+    struct hole *hole; /* by ring and number, once the streams start */
+    size_t holes, hole_room;
+    bool all; /* records of all times and levels are wanted: numbers that are not there are lost */
     struct merge merge;
     struct blocks *blocks; /* the cursor's */
 };
@@ -204,6 +215,21 @@ static int note_block(struct files *files, struct log_file *file, const struct f
     return 0;
 }
 
+static int note_hole(struct files *files, const struct file_gap *gap)
+{
+    if (files->holes == files->hole_room) {
+        size_t room = files->hole_room ? 2 * files->hole_room : 16;
+        struct hole *grown = reallocarray(files->hole, room, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        files->hole = grown;
+        files->hole_room = room;
+    }
+    files->hole[files->holes++] = (struct hole){gap->ring, gap->seq};
+    return 0;
+}
+
 static void note_gap(struct files *files, struct log_file *file, struct tally *tally,
                      const struct file_gap *gap)
 {
@@ -278,9 +304,11 @@ static int note_pieces(struct files *files, struct log_file *file, struct tally 
         if (pieces[i].kind == FILE_PIECE_BLOCK)
             r = note_block(files, file, &pieces[i]);
         else if (pieces[i].kind == FILE_PIECE_GAP)
-            note_gap(files, file, tally, &pieces[i].gap);
+            r = note_hole(files, &pieces[i].gap);
         else if (pieces[i].kind == FILE_PIECE_DAMAGED)
             note_damage(files, file, &pieces[i]);
+        if (pieces[i].kind == FILE_PIECE_GAP)
+            note_gap(files, file, tally, &pieces[i].gap);
     }
     return r;
 }
@@ -348,6 +376,17 @@ static void resolve(struct file_stream *stream, const struct file_record *from)
     stream->resolved = true;
 }
 
+/* Were records lost between the last one and this? */
+static bool is_after_loss(struct file_stream *stream, uint64_t seq)
+{
+    bool lost = stream->lost || (stream->files->all && stream->next_seq && seq > stream->next_seq);
+
+    stream->lost = false;
+    for (; stream->hole < stream->holes_end && stream->hole->seq <= seq; stream->hole++)
+        lost = lost || stream->hole->seq >= stream->next_seq;
+    return lost;
+}
+
 /* The next record of the decoded block that is wanted: fills the stream's record. */
 static bool take_record(struct file_stream *stream)
 {
@@ -364,6 +403,8 @@ static bool take_record(struct file_stream *stream)
         }
         if (from->seq < stream->next_seq)
             continue;
+        if (is_after_loss(stream, from->seq))
+            record->lost_ticks = from->time;
         stream->next_seq = from->seq + 1;
         resolve(stream, from);
         record->time_ns = to_ns(stream->pinned, from->time);
@@ -403,6 +444,7 @@ static int decode_next(struct file_stream *stream)
     leave_block(stream);
     if (r == -ENOMEM)
         return r;
+    stream->lost = true;
     damaged(files, file, note->piece.offset, r, NULL);
     return 0;
 }
@@ -463,6 +505,7 @@ static void files_close(struct source *source)
         free(files->stream[i]);
     }
     free(files->stream);
+    free(files->hole);
     for (size_t i = 0; i < files->count; i++)
         file_reader_close(files->file[i].reader);
     free(files->file);
@@ -470,14 +513,40 @@ static void files_close(struct source *source)
     free(files);
 }
 
+static int compare_holes(const void *a, const void *b)
+{
+    const struct hole *one = a, *two = b;
+
+    if (one->ring != two->ring)
+        return one->ring < two->ring ? -1 : 1;
+    return one->seq < two->seq ? -1 : one->seq > two->seq;
+}
+
+/* The holes of the stream's ring, which are next to each other. */
+static void find_holes(const struct files *files, struct file_stream *stream)
+{
+    size_t begin = 0, end;
+
+    while (begin < files->holes && files->hole[begin].ring < stream->stream.ring)
+        begin++;
+    for (end = begin; end < files->holes && files->hole[end].ring == stream->stream.ring;)
+        end++;
+    stream->hole = files->hole + begin;
+    stream->holes_end = files->hole + end;
+}
+
 static int start_streams(struct files *files)
 {
     int r = merge_init(&files->merge, files->streams);
 
+    if (files->holes)
+        qsort(files->hole, files->holes, sizeof(*files->hole), compare_holes);
     for (size_t i = 0; i < files->streams && r == 0; i++) {
         struct file_stream *stream = files->stream[i];
 
         qsort(stream->note, stream->notes, sizeof(*stream->note), compare_notes);
+        if (files->holes)
+            find_holes(files, stream);
         stream->stream.advance = file_stream_advance;
         stream->stream.ticks = stream->note[0].piece.block.time_min;
         merge_add(&files->merge, &stream->stream);
@@ -497,6 +566,8 @@ int source_files_open(const struct fileset *set, size_t first, size_t end,
     files->source.close = files_close;
     files->params = *params;
     files->blocks = params->blocks;
+    files->all = params->options->since_ns == INT64_MIN && params->options->until_ns == INT64_MAX &&
+                 !params->options->min_level;
     files->file = calloc(end - first, sizeof(*files->file));
     if (!files->file)
         r = -ENOMEM;

@@ -46,6 +46,8 @@ struct live_stream {
     uint32_t cpu;
     bool merged; /* in the heap */
     unsigned damages;
+    bool lost; /* records before the next one */
+    uint64_t lost_ticks;
     bool cut; /* its file was cut short while it was read: no more of it */
 };
 
@@ -163,6 +165,10 @@ static bool take_record(struct live_stream *stream)
             .payload_size = (uint32_t)(slots * SHMLOG_SLOT_PAYLOAD),
         };
         memcpy(&record->ticks, record->payload + SHMLOG_PAYLOAD_TIME, 8);
+        if (stream->lost)
+            stream->lost_ticks = record->ticks;
+        stream->lost = false;
+        record->lost_ticks = stream->lost_ticks;
         memcpy(&record->producer_id, record->payload + SHMLOG_PAYLOAD_PRODUCER, 4);
         record->time_ns = shm_clock_to_ns(live->pairs, live->pair_count,
                                           live->segment->geometry.clock_hz, record->ticks, NULL);
@@ -202,6 +208,7 @@ static void lost(struct live_stream *stream, const struct shm_read *read)
         .pos = stream->reader.pos,
     };
 
+    stream->lost = true;
     if (read->cause == SHMLOG_LOST_OVERWRITTEN) {
         gap.count = count_unread(stream, read);
         if (options->on_missed)

@@ -398,6 +398,91 @@ Test(cursor, lines_without_an_end_in_order)
                                           "c(unfinished) d(unfinished) ");
 }
 
+/* A ring of one producer: pieces of a line, and between them what the test puts there. */
+static void begin_pieces(uint64_t number)
+{
+    const struct log_kit_site more = line_site(true, "put", SHMLOG_INFO);
+    const struct log_kit_site last = line_site(false, "put", SHMLOG_INFO);
+
+    begin(number, 1);
+    log_kit_put_site(&file, 4, &more);
+    log_kit_put_site(&file, 5, &last);
+}
+
+static void pieces(uint32_t ring, uint64_t time, uint32_t site, const char *text)
+{
+    log_kit_slots_begin(&slots, file.ledger[ring].next_seq, 0);
+    log_kit_string(&slots, site, time, 65537, text);
+    log_kit_put_block(&file, ring, &slots);
+}
+
+/* Where the end of a line may be among what was lost, the next line is not taken for it. */
+Test(cursor, a_line_does_not_swallow_the_next_one)
+{
+    static const uint32_t causes[] = {SHMLOG_LOST_FULL, SHMLOG_LOST_OVERWRITTEN,
+                                      SHMLOG_LOST_DAMAGED};
+    uint64_t time = 10;
+
+    begin_pieces(1);
+    for (unsigned i = 0; i < 3; i++) {
+        pieces(0, time++, 4, "begun-");
+        log_kit_put_gap(&file, 0, causes[i], 2);
+        pieces(0, time++, 5, "whole");
+    }
+    pieces(0, time++, 4, "a");
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_FULL, 2); /* of another ring */
+    pieces(1, time++, 1, "other");
+    pieces(0, time++, 4, "b");
+    pieces(1, time++, 5, "c"); /* the thread went to that ring after it */
+    pieces(1, time++, 4, "d");
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 2);
+    pieces(0, time++, 5, "e"); /* and back to one that has lost some */
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all),
+                     "begun-(unfinished) whole begun-(unfinished) whole begun-(unfinished) whole "
+                     "other abc d(unfinished) e ");
+}
+
+/* Nor where the block with its end is damaged, or the file that had it gone. */
+Test(cursor, a_line_whose_end_cannot_be_read)
+{
+    size_t at;
+
+    begin_pieces(1);
+    pieces(0, 10, 4, "begun-");
+    pieces(0, 11, 5, "end");
+    at = file.buffer.size - 3;
+    pieces(0, 12, 5, "whole");
+    pieces(0, 13, 4, "begun-");
+    log_kit_seal(&file, false);
+    file.buffer.data[at] ^= 0x10;
+    end("a.shmlog");
+    begin_pieces(3);
+    file.ledger[0].next_seq = 100;
+    pieces(0, 14, 5, "whole");
+    log_kit_seal(&file, false);
+    end("c.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "begun-(unfinished) whole begun-(unfinished) whole ");
+}
+
+/* By the records' times a line waits for a minute, and comes out in its place. */
+Test(cursor, a_line_waits_for_a_minute)
+{
+    static const uint64_t second = 1000000000;
+
+    begin_pieces(1);
+    pieces(0, 1 * second, 4, "a");
+    pieces(1, 55 * second, 1, "other");
+    pieces(0, 60 * second, 4, "b");
+    pieces(1, 119 * second, 1, "other");
+    pieces(1, 120 * second, 1, "late");
+    pieces(0, 121 * second, 5, "c");
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "other other ab(unfinished) late c ");
+}
+
 /* Of before the LINE flag: the next record goes on only if shmlog_line() could have made it. */
 Test(cursor, joins_old_lines)
 {
@@ -661,6 +746,20 @@ Test(cursor, live_damage)
 }
 
 #define PASSING 3000u
+
+/* A line of which a piece was overwritten, or scribbled over, before it was read. */
+Test(cursor, live_line_with_a_hole)
+{
+    uint64_t now = shm_clock_now(SHMLOG_CLOCK_TSC);
+
+    begin_live();
+    commit(0, 1, 2, now - 5000, "begun-");
+    commit(0, 2, 1, now - 4000, "end");
+    commit(0, 3, 1, now - 3000, "whole");
+    live->rings[0].slots[1].seq = 0xdeadbeef;
+    cr_expect_str_eq(read_all(live_path, all), "begun-(unfinished) whole ");
+    end_live();
+}
 
 /* The test is what goes on while the cursor pauses. */
 static unsigned pauses;

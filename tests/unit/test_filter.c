@@ -240,6 +240,35 @@ Test(filter, bare_message)
     cr_expect_not_null(strstr(print(PRINT_TEXT, NULL, (char[256]){0}, 256), "\\\xe2\x80\xa6\n"));
 }
 
+/* A long message goes out in parts: the same bytes as in one piece. */
+Test(filter, long_messages)
+{
+    enum { SIZE = 1 << 20 };
+    static char to[8 * SIZE];
+    struct text whole = {0};
+
+    for (unsigned shift = 0; shift < 3; shift++) {
+        make_line();
+        text_clear(&line.message);
+        text_clear(&whole);
+        text_put(&line.message, "\"ab", shift + 1);
+        while (line.message.size < SIZE)
+            text_puts(&line.message, "\xe2\x82\xac\xe2\x80\xae\xe2\x82\"\xff\n");
+        line.have_message = true;
+        text_put_json(&whole, line.message.data, line.message.size, NULL);
+        cr_expect_not_null(
+            strstr(print(PRINT_JSON, "message", to, sizeof(to)), text_string(&whole)));
+        text_clear(&whole);
+        text_put_csv(&whole, line.message.data, line.message.size);
+        cr_expect_not_null(
+            strstr(print(PRINT_CSV, "message", to, sizeof(to)), text_string(&whole)));
+        text_clear(&whole);
+        text_put_plain(&whole, line.message.data, line.message.size);
+        cr_expect_not_null(strstr(print(PRINT_TEXT, NULL, to, sizeof(to)), text_string(&whole)));
+    }
+    text_done(&whole);
+}
+
 /* Whatever comes from outside, no terminal is told what to do by it. */
 #define TRICK "x\x1b]0;\xe2\x80\xae\xc2\x9b\xff"
 
