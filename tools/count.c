@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEMORY_MAX (UINT64_C(128) << 20) /* of values; half as much again while the table grows */
+#define VALUE_COST 32                    /* of memory for a value, beside its bytes */
+
 struct entry {
     uint8_t *value; /* NULL: free, unless `none` */
     size_t size;
@@ -22,6 +25,8 @@ struct count {
     struct field field;
     struct entry *entry;
     size_t room, used; /* room is a power of two */
+    uint64_t bytes;    /* of values */
+    uint64_t left_out;
     struct text cell;
 };
 
@@ -56,6 +61,14 @@ void count_close(struct count *count)
 static bool is_free(const struct entry *entry)
 {
     return !entry->lines;
+}
+
+/* Half of the table stays free. */
+static bool has_room(const struct count *count, size_t size)
+{
+    const size_t room = 2 * count->used >= count->room ? 2 * count->room : count->room;
+
+    return room * sizeof(*count->entry) + count->bytes + size + VALUE_COST <= MEMORY_MAX;
 }
 
 static int grow(struct count *count)
@@ -105,40 +118,68 @@ static bool is_number(const struct field *field)
     }
 }
 
-int count_line(struct count *count, struct line *line)
+/* The value of `cell`: its entry, or the free one where it belongs. */
+static struct entry *find(const struct count *count, bool none, uint64_t hash)
 {
-    bool none;
-    uint64_t hash;
-    size_t at;
+    const struct text *const cell = &count->cell;
+
+    for (size_t at = hash & (count->room - 1);; at = (at + 1) & (count->room - 1)) {
+        struct entry *const entry = &count->entry[at];
+
+        if (is_free(entry) ||
+            (entry->hash == hash && entry->none == none && entry->size == cell->size &&
+             (!cell->size || !memcmp(entry->value, cell->data, cell->size))))
+            return entry;
+    }
+}
+
+static int add(struct count *count, bool none, uint64_t hash)
+{
+    const struct text *const cell = &count->cell;
+    struct entry *entry;
 
     if (2 * count->used >= count->room && grow(count) < 0)
         return -ENOMEM;
+    entry = find(count, none, hash);
+    entry->value = malloc(cell->size + 1);
+    if (!entry->value)
+        return -ENOMEM;
+    if (cell->size)
+        memcpy(entry->value, cell->data, cell->size);
+    entry->size = cell->size;
+    entry->hash = hash;
+    entry->none = none;
+    entry->number = is_number(&count->field);
+    entry->lines = 1;
+    count->bytes += cell->size + VALUE_COST;
+    count->used++;
+    return 0;
+}
+
+int count_line(struct count *count, struct line *line)
+{
+    struct entry *entry;
+    bool none;
+    uint64_t hash;
+
     text_clear(&count->cell);
     none = !print_flat(&count->field, line, &count->cell);
     if (count->cell.failed || line->message.failed)
         return -ENOMEM;
     hash = hash_of(&count->cell);
-    for (at = hash & (count->room - 1);; at = (at + 1) & (count->room - 1)) {
-        struct entry *entry = &count->entry[at];
-
-        if (is_free(entry)) {
-            entry->value = malloc(count->cell.size + 1);
-            if (!entry->value)
-                return -ENOMEM;
-            if (count->cell.size)
-                memcpy(entry->value, count->cell.data, count->cell.size);
-            entry->size = count->cell.size;
-            entry->hash = hash;
-            entry->none = none;
-            entry->number = is_number(&count->field);
-            count->used++;
-        } else if (entry->hash != hash || entry->none != none || entry->size != count->cell.size ||
-                   (entry->size && memcmp(entry->value, count->cell.data, entry->size))) {
-            continue;
-        }
+    entry = find(count, none, hash);
+    if (is_free(entry) && has_room(count, count->cell.size))
+        return add(count, none, hash);
+    if (is_free(entry))
+        count->left_out++;
+    else
         entry->lines++;
-        return 0;
-    }
+    return 0;
+}
+
+uint64_t count_left_out(const struct count *count)
+{
+    return count->left_out;
 }
 
 static int compare(const void *a, const void *b)

@@ -16,4 +16,7 @@ int count_line(struct count *count, struct line *line); /* 0, -ENOMEM */
  * {"value":...,"count":N}, or CSV. Lines without the field count as null, `-` in text. */
 int count_print(struct count *count, enum print_format format, FILE *out);
 
+/* Records that are in no count, since there was no room for their values. */
+uint64_t count_left_out(const struct count *count);
+
 #endif

@@ -4,7 +4,7 @@
  * wall-clock time.
  */
 #include "tools/cursor.h"
-#include "tools/fileset.h"
+#include "tools/blocks.h"
 #include "tools/source.h"
 #include "tools/target.h"
 
@@ -16,6 +16,7 @@
 struct cursor {
     struct cursor_options options;
     struct fileset set;
+    struct blocks blocks;
     struct source **source;
     size_t sources;
     struct source *given; /* whose record was passed on last */
@@ -72,6 +73,16 @@ static int open_segment(struct cursor *cursor, const char *name, char *ret_messa
     return add_source(cursor, source);
 }
 
+static int open_followed(struct cursor *cursor, const char *name, char *ret_message,
+                         size_t message_size)
+{
+    const struct source_params params = {.options = &cursor->options};
+    struct source *source;
+    int r = source_follow_open(name, &params, &source, ret_message, message_size);
+
+    return r < 0 ? r : add_source(cursor, source);
+}
+
 static int open_files(struct cursor *cursor, const char *const *paths, size_t count,
                       char *ret_message, size_t message_size)
 {
@@ -88,7 +99,9 @@ static int open_files(struct cursor *cursor, const char *const *paths, size_t co
         return -ENOENT;
     }
     for (size_t first = 0, end; first < cursor->set.files; first = end) {
-        const struct source_params params = {&cursor->options, (uint32_t)cursor->sources};
+        const struct source_params params = {.options = &cursor->options,
+                                             .blocks = &cursor->blocks,
+                                             .segment = (uint32_t)cursor->sources};
         struct source *source;
 
         end = fileset_segment_end(&cursor->set, first);
@@ -112,6 +125,9 @@ static int open_paths(struct cursor *cursor, const char *const *paths, size_t co
         char path[PATH_MAX];
         int r = target_find(paths[i], &kind, path, ret_message, message_size);
 
+        if (cursor->options.follow && count == 1 &&
+            (r == -ENOENT || (r == 0 && kind == TARGET_SEGMENT)))
+            return open_followed(cursor, paths[i], ret_message, message_size);
         if (r < 0)
             return r;
         if (kind == TARGET_SEGMENT && count == 1)
@@ -156,6 +172,7 @@ void cursor_close(struct cursor *cursor)
     for (size_t i = 0; i < cursor->sources; i++)
         cursor->source[i]->close(cursor->source[i]);
     free(cursor->source);
+    blocks_done(&cursor->blocks);
     fileset_done(&cursor->set);
     free(cursor);
 }

@@ -7,8 +7,9 @@
  * the order is that of the sequence numbers, whatever the times say. Several segments are merged by
  * wall-clock time. A record that is in the files more than once comes out once.
  *
- * Memory: one decoded block for each ring that has records at the current moment, and a few dozen
- * bytes for each block of the files. A live segment is read without consuming anything.
+ * Memory: one decoded block, or a part of one, for each ring that has records at the current
+ * moment, in all bounded as tools/blocks.h says, and 200 bytes for each block of the files. A live
+ * segment is read without consuming anything.
  */
 #ifndef TOOLS_CURSOR_H
 #define TOOLS_CURSOR_H
@@ -22,13 +23,14 @@ struct cursor_record {
     int64_t time_ns; /* CLOCK_REALTIME */
     uint64_t ticks;
     uint64_t seq;
+    uint64_t lost_ticks; /* of the record of its ring before which some were lost last; 0: none */
     uint32_t ring;
     uint32_t cpu;     /* ~0: an owned ring's */
     uint32_t segment; /* number within the cursor: producer and site ids are a segment's own */
     uint32_t site_id, producer_id;
     const struct file_site *site;           /* NULL: unknown */
     const struct shmlog_producer *producer; /* NULL: unknown */
-    const char *host, *segment_name;        /* good as long as the cursor */
+    const char *host, *segment_name;        /* as `site`, good until the cursor's next call */
     const uint8_t *payload;
     uint32_t payload_size;
 };
@@ -37,9 +39,12 @@ struct cursor_options {
     int64_t since_ns,
         until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
     uint32_t min_level;
-    /* Segment: wait for more. cursor_next() then returns -EAGAIN after each pause without a record,
-     * and 0 only when the segment is gone. */
+    /* Segment: wait for more, and for the next segment of that name when it is gone or not there
+     * yet. cursor_next() then returns -EAGAIN after each pause without a record, and 0 only when
+     * on_idle() ends it. */
     bool follow;
+    /* `follow`: a line for people, when a segment is gone, waited for, or there. May be NULL. */
+    void (*on_change)(void *arg, const char *line);
     /* `reason` says more than the error does, or is NULL. */
     void (*on_damage)(void *arg, const char *where, uint64_t offset, int error, const char *reason);
     /* Records that were lost on their way to the files. */
@@ -48,7 +53,7 @@ struct cursor_options {
      * again. `unread` of them were overwritten before the collector had taken them; these are lost
      * as well, and on_gap() is told. The others are in the files, or on their way there. */
     void (*on_missed)(void *arg, uint32_t ring, uint64_t records, uint64_t unread);
-    /* Before each pause of `follow`; true ends it as if the segment were gone. May be NULL. */
+    /* Before each pause of `follow`; true ends it. May be NULL. */
     bool (*on_idle)(void *arg);
     void *arg;
 };

@@ -37,7 +37,7 @@ static void on_signal(int number)
 static void complain(const char *message)
 {
     fflush(stdout);
-    fprintf(stderr, PROGRAM ": %s\n", message);
+    text_say(stderr, PROGRAM ": %s", message);
 }
 
 /* What a run gathers beside records. */
@@ -74,8 +74,8 @@ static void on_damage(void *arg, const char *where, uint64_t offset, int error, 
     if (run->damages++ >= DAMAGE_SHOWN)
         return;
     flush_rows(run);
-    fprintf(stderr, PROGRAM ": %s: at %" PRIu64 ": %s%s%s\n", where, offset,
-            fileset_strerror(error), reason ? ": " : "", reason ? reason : "");
+    text_say(stderr, PROGRAM ": %s: at %" PRIu64 ": %s%s%s", where, offset, fileset_strerror(error),
+             reason ? ": " : "", reason ? reason : "");
 }
 
 static void on_gap(void *arg, const struct file_gap *gap)
@@ -92,6 +92,12 @@ static void on_missed(void *arg, uint32_t ring, uint64_t records, uint64_t unrea
 
     run->missed += records;
     run->unread += unread;
+}
+
+static void on_change(void *arg, const char *line)
+{
+    flush_rows(arg);
+    text_say(stderr, PROGRAM ": %s", line);
 }
 
 static bool on_idle(void *arg)
@@ -119,6 +125,16 @@ static void report_run(const struct run *run)
         }
     if (any)
         fputc('\n', stderr);
+}
+
+/* There are more values than can be kept. */
+static void report_left_out(struct run *run, uint64_t records)
+{
+    fprintf(stderr,
+            PROGRAM ": %" PRIu64 " records are in no count, since the field has too many values; "
+                    "choose less of them, as with --since and --until\n",
+            records);
+    run->damages++;
 }
 
 /* A reader that has gone away is no failure of ours. */
@@ -194,6 +210,8 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
         r = print_records(options, join, &printer, count);
     if (r == 0)
         r = run->failed;
+    if (count && count_left_out(count))
+        report_left_out(run, count_left_out(count));
     count_close(count);
     join_close(join);
     run->printer = NULL;
@@ -213,6 +231,7 @@ static int dump(struct options *options)
     options->cursor.on_damage = on_damage;
     options->cursor.on_gap = on_gap;
     options->cursor.on_missed = on_missed;
+    options->cursor.on_change = on_change;
     options->cursor.on_idle = on_idle;
     options->cursor.arg = &run;
     r = cursor_open(options->paths, options->path_count, &options->cursor, &cursor, message,
@@ -293,8 +312,8 @@ static int set_level(const struct options *options)
     }
     before = shmlog_load32_relaxed_(&segment->control->level);
     shmlog_store32_release_(&segment->control->level, options->set_level);
-    printf("%s: level %s, was %s\n", options->paths[0], level_name(options->set_level),
-           level_name(before));
+    text_say(stdout, "%s: level %s, was %s", options->paths[0], level_name(options->set_level),
+             level_name(before));
     shm_segment_close(segment);
     return output_status(flush());
 }

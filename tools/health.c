@@ -118,7 +118,8 @@ void health_put_reason(const struct health *health, struct text *out)
 
 void health_put_line(const struct health *health, const char *name, struct text *out)
 {
-    text_printf(out, "%s: %s: ", name, shm_health_word(health->segment.state));
+    text_put_plain(out, name, strlen(name));
+    text_printf(out, ": %s: ", shm_health_word(health->segment.state));
     health_put_reason(health, out);
     text_printf(out, "; behind %" PRIu64 " records", health->behind.records);
     if (health->ring != UINT32_MAX) {

@@ -56,8 +56,9 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
 
     text_puts(out, "segment     ");
     text_put_plain(out, geometry->name, strnlen(geometry->name, sizeof(geometry->name)));
-    text_printf(out, " at %s, layout version %" PRIu32 "\nuuid        ", segment->path,
-                geometry->version);
+    text_puts(out, " at ");
+    text_put_plain(out, segment->path, strlen(segment->path));
+    text_printf(out, ", layout version %" PRIu32 "\nuuid        ", geometry->version);
     text_put_hex(out, geometry->uuid, 16);
     text_puts(out, "\ncreated     ");
     text_put_time(out, (int64_t)geometry->created_ns, NULL);

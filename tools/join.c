@@ -8,6 +8,7 @@
 #include "tools/join.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,10 +24,13 @@ struct pending {
     struct pending *next; /* in its bucket */
     bool marked;          /* its pieces have the LINE flag */
     uint64_t last_ns;     /* when its last piece came, with a `hold_ns` */
+    int64_t last_time;    /* of its last piece, by its record */
+    uint64_t last_ticks;
     struct key key;
     struct cursor_record record;
     struct file_site site;
     struct shmlog_producer producer;
+    char host[64], segment_name[64];
     struct text text;
     unsigned parts;
     bool cut;
@@ -38,8 +42,11 @@ struct join {
     struct join_options options;
     struct pending *bucket[BUCKETS];
     size_t pending;
-    uint64_t held;         /* bytes of all that is pending */
-    uint64_t due_ns;       /* nothing pending is overdue before that */
+    uint64_t held;                    /* memory of all that is pending */
+    uint64_t due_ns;                  /* nothing pending is overdue before that */
+    int64_t due_time;                 /* the same by the records' times */
+    struct cursor_record next_record; /* comes after the line that is given first */
+    bool has_next;
     struct line part;      /* for rendering one record */
     struct pending *given; /* what the line that was passed on last points into */
     bool ended;
@@ -129,6 +136,13 @@ static struct pending **find(struct join *join, const struct cursor_record *reco
     return at;
 }
 
+/* What the record points to may be gone before its line is whole. */
+static const char *keep(char to[64], const char *from)
+{
+    snprintf(to, 64, "%s", from ? from : "");
+    return to;
+}
+
 static struct pending *pending_new(const struct cursor_record *record)
 {
     struct pending *pending = calloc(1, sizeof(*pending));
@@ -143,6 +157,8 @@ static struct pending *pending_new(const struct cursor_record *record)
     pending->marked = is_marked(&pending->site);
     pending->record = *record;
     pending->record.site = &pending->site;
+    pending->record.host = keep(pending->host, record->host);
+    pending->record.segment_name = keep(pending->segment_name, record->segment_name);
     pending->record.payload = NULL;
     pending->record.payload_size = 0;
     if (record->producer) {
@@ -162,6 +178,7 @@ static uint64_t now_ns(void)
 
 static int append(struct join *join, struct pending *pending, const struct cursor_record *record)
 {
+    const size_t room = pending->text.room;
     const struct text *message;
 
     line_set(&join->part, record);
@@ -169,7 +186,9 @@ static int append(struct join *join, struct pending *pending, const struct curso
     text_put(&pending->text, message->data, message->size);
     pending->cut |= join->part.cut;
     pending->parts++;
-    join->held += message->size;
+    join->held += pending->text.room - room;
+    pending->last_time = record->time_ns;
+    pending->last_ticks = record->ticks;
     if (join->options.hold_ns)
         pending->last_ns = now_ns();
     return pending->text.failed || message->failed ? -ENOMEM : 0;
@@ -183,7 +202,7 @@ static void give(struct join *join, struct pending **at, bool unfinished, struct
 
     *at = pending->next;
     join->pending--;
-    join->held -= sizeof(*pending) + pending->text.size;
+    join->held -= sizeof(*pending) + pending->text.room;
     join->given = pending;
     line_set(line, &pending->record);
     swap = line->message;
@@ -238,6 +257,37 @@ static struct pending **overdue(struct join *join)
     return join->due_ns <= now ? found : NULL;
 }
 
+/* A text that has got no piece for so long that the record is no longer waited with. */
+static struct pending **overtaken(struct join *join, const struct cursor_record *record)
+{
+    struct pending **found = NULL;
+
+    if (record->time_ns < join->due_time)
+        return NULL;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct pending **at = &join->bucket[i]; *at; at = &(*at)->next)
+            if (!found || (*at)->last_time < (*found)->last_time)
+                found = at;
+    if (__builtin_add_overflow((*found)->last_time, JOIN_WAIT_NS, &join->due_time))
+        join->due_time = INT64_MAX;
+    return join->due_time <= record->time_ns ? found : NULL;
+}
+
+/* May a piece of the text, or the beginning of the record's own, be among what was lost? */
+static bool is_torn(const struct pending *pending, const struct cursor_record *record)
+{
+    return record->lost_ticks > pending->last_ticks;
+}
+
+/* A text comes out before the record. */
+static int give_first(struct join *join, struct pending **at, struct line *line)
+{
+    join->next_record = line->record;
+    join->has_next = true;
+    give(join, at, true, line);
+    return 1;
+}
+
 /* A record that is part of a longer text. 1: a text is given; 0: it goes on. */
 static int take_part(struct join *join, const struct cursor_record *record, struct pending **at,
                      bool more, struct line *line)
@@ -248,13 +298,15 @@ static int take_part(struct join *join, const struct cursor_record *record, stru
         *at = pending_new(record);
         if (!*at)
             return -ENOMEM;
-        join->pending++;
+        if (!join->pending++)
+            join->due_time = INT64_MIN; /* not known */
         join->held += sizeof(**at);
     }
     r = append(join, *at, record);
     if (r < 0)
         return r;
-    if (!more || (*at)->text.size >= JOIN_SIZE_MAX)
+    if (!more ||
+        (*at)->text.size > JOIN_SIZE_MAX - SHMLOG_RECORD_PAYLOAD) /* the next might not fit */
         give(join, at, more, line);
     else if (join->held > join->options.held_max)
         give(join, earliest(join), true, line);
@@ -269,14 +321,28 @@ static int take(struct join *join, struct line *line)
     const struct cursor_record *const record = &line->record;
     const struct file_site *const site = record->site;
     const bool more = site && site->flags & SHMLOG_SITE_FLAG_MORE;
+    struct pending **const late = join->pending ? overtaken(join, record) : NULL;
 
+    if (late)
+        return give_first(join, late, line);
     if (site && (more || join->pending)) {
         struct pending **at = find(join, record);
 
+        if (*at && is_torn(*at, record))
+            return give_first(join, at, line);
         if (more || *at)
             return take_part(join, record, at, more, line);
     }
     line_begin(line);
+    return 1;
+}
+
+static int next_record(struct join *join, struct cursor_record *ret_record)
+{
+    if (!join->has_next)
+        return join->next(join->arg, ret_record);
+    *ret_record = join->next_record;
+    join->has_next = false;
     return 1;
 }
 
@@ -292,7 +358,7 @@ int join_next(struct join *join, struct line *line)
             give(join, late, true, line);
             return 1;
         }
-        r = join->next(join->arg, &line->record);
+        r = next_record(join, &line->record);
         if (r == -EAGAIN)
             continue;
         if (r < 0)

@@ -9,9 +9,9 @@
  * goes on in the next record of its producer that looks like one of shmlog_line().
  *
  * The joined line has the time, ring and number of its first record, and comes when its last one
- * does. A line is at most JOIN_SIZE_MAX bytes; longer ones come out in pieces of that size. What
- * has no end when the records end comes out as it is, marked unfinished; so does a line that has
- * got no piece for `hold_ns`, and the oldest one when more than `held_max` bytes are waiting.
+ * does. A line is at most JOIN_SIZE_MAX bytes; longer ones come out in parts of nearly that size.
+ * What has no end when the records end comes out as it is, marked unfinished; so does a line that
+ * has got no piece for `hold_ns`, and the oldest one when more than `held_max` bytes are waiting.
  */
 #ifndef TOOLS_JOIN_H
 #define TOOLS_JOIN_H
@@ -19,7 +19,8 @@
 #include "tools/line.h"
 
 #define JOIN_SIZE_MAX (UINT64_C(64) << 20)
-#define JOIN_HELD_MAX (UINT64_C(256) << 20) /* of all lines that wait for their end */
+#define JOIN_HELD_MAX (UINT64_C(128) << 20) /* memory of all lines that wait for their end */
+#define JOIN_WAIT_NS INT64_C(60000000000)
 
 struct join;
 

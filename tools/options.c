@@ -42,7 +42,7 @@
     X(COUNT_BY, 'b', "count-by", "FIELD", VALUE, FOR_RECORDS, NULL,                           \
       "no records, but how many there are by this field")                                     \
     X(FOLLOW, 0, "follow", NULL, FLAG, FOR_RECORDS, NULL,                                     \
-      "go on with new records of a segment until it is gone")                                 \
+      "go on with new records of a segment, and of the next one of its name")                 \
     X(LIMIT, 'n', "limit", "N", VALUE, FOR_RECORDS, "must be a number of records",            \
       "stop after N records")                                                                 \
     X(INFO, 'i', "info", NULL, ACTION, FOR_INFO, NULL,                                        \

@@ -11,6 +11,7 @@
 
 #define WHO_WIDTH_MAX 36
 #define ROWS_SIZE (64u << 10)
+#define PART_SIZE (256u << 10) /* of a long string, passed on before the next one is put */
 
 static const char *const level_labels[] = {"TRACE", "DEBUG", "INFO ", "WARN ", "ERROR", "CRIT "};
 static const char *const level_colours[] = {"\033[2m",  "\033[36m", "\033[32m",
@@ -35,6 +36,79 @@ static int end_row(struct printer *printer)
     if (printer->row.size < ROWS_SIZE && !printer->row.failed)
         return 0;
     return print_flush(printer);
+}
+
+/* A string, or a part of one, in the way of the format. */
+static void put_part(struct printer *printer, const char *data, size_t size, bool *invalid)
+{
+    if (printer->format == PRINT_JSON)
+        text_put_json_part(&printer->row, data, size, invalid);
+    else if (printer->format == PRINT_CSV)
+        text_put_csv_part(&printer->row, data, size);
+    else
+        text_put_plain(&printer->row, data, size);
+}
+
+static void put_short(struct printer *printer, const struct text *string, bool *invalid)
+{
+    if (printer->format == PRINT_JSON)
+        text_put_json(&printer->row, string->data, string->size, invalid);
+    else if (printer->format == PRINT_CSV)
+        text_put_csv(&printer->row, string->data, string->size);
+    else
+        text_put_plain(&printer->row, string->data, string->size);
+}
+
+/* Where a part of a longer string ends: not within a character. */
+static size_t part_end(const char *data)
+{
+    size_t end = PART_SIZE;
+
+    while (end > PART_SIZE - 3 && ((uint8_t)data[end] & 0xc0) == 0x80)
+        end--;
+    return end;
+}
+
+/* A string may be 64 MiB long, and several times that when it is escaped: it goes out in parts. */
+static void put_long(struct printer *printer, const struct text *string, bool *invalid)
+{
+    const bool quote =
+        printer->format == PRINT_JSON ||
+        (printer->format == PRINT_CSV && text_csv_wants_quotes(string->data, string->size));
+    const char *at = string->data;
+    size_t size = string->size;
+
+    if (quote)
+        text_putc(&printer->row, '"');
+    while (size > PART_SIZE && printer->error == 0) {
+        const size_t end = part_end(at);
+
+        put_part(printer, at, end, invalid);
+        at += end;
+        size -= end;
+        printer->error = end_row(printer);
+    }
+    put_part(printer, at, size, invalid);
+    if (quote)
+        text_putc(&printer->row, '"');
+}
+
+static void put_string(struct printer *printer, const struct text *string, bool *invalid)
+{
+    if (string->size > PART_SIZE)
+        put_long(printer, string, invalid);
+    else
+        put_short(printer, string, invalid);
+}
+
+/* A field's value for text and CSV, good until the next call; NULL: there is none. */
+static const struct text *flat(struct printer *printer, const struct field *field,
+                               struct line *line)
+{
+    if (field->id == FIELD_MESSAGE)
+        return line_message(line);
+    text_clear(&printer->cell);
+    return print_flat(field, line, &printer->cell) ? &printer->cell : NULL;
 }
 
 bool print_flat(const struct field *field, struct line *line, struct text *out)
@@ -145,13 +219,12 @@ static void put_head(struct printer *printer, const struct cursor_record *record
 
 static void put_for_people(struct printer *printer, struct line *line)
 {
-    const struct text *message = line_message(line);
     struct text *row = &printer->row;
 
     text_put_time(row, line->record.time_ns, &printer->second);
     text_putc(row, ' ');
     put_head(printer, &line->record);
-    text_put_plain(row, message->data, message->size);
+    put_string(printer, line_message(line), NULL);
     if (line->cut || line->unfinished)
         text_puts(row, "\xe2\x80\xa6"); /* U+2026, an ellipsis */
 }
@@ -159,19 +232,19 @@ static void put_for_people(struct printer *printer, struct line *line)
 static void put_text_fields(struct printer *printer, struct line *line)
 {
     const struct field_list *fields = &printer->fields;
+    const struct text *value;
 
     if (fields->count == 1 && fields->field[0].id == FIELD_MESSAGE) {
-        const struct text *message = line_message(line);
-
-        text_put(&printer->row, message->data, message->size);
+        value = line_message(line);
+        text_put(&printer->row, value->data, value->size);
         return;
     }
     for (size_t i = 0; i < fields->count; i++) {
         if (i)
             text_putc(&printer->row, '\t');
-        text_clear(&printer->cell);
-        if (print_flat(&fields->field[i], line, &printer->cell))
-            text_put_plain(&printer->row, printer->cell.data, printer->cell.size);
+        value = flat(printer, &fields->field[i], line);
+        if (value)
+            put_string(printer, value, NULL);
     }
 }
 
@@ -194,6 +267,10 @@ static void put_json(struct printer *printer, struct line *line)
         const struct file_value *value;
 
         put_key(row, i == 0, field->name);
+        if (field->id == FIELD_MESSAGE) {
+            put_string(printer, line_message(line), &invalid);
+            continue;
+        }
         text_clear(cell);
         switch (field_get(field, line, cell, &value, &invalid)) {
         case FIELD_NONE:
@@ -224,12 +301,14 @@ static void put_json(struct printer *printer, struct line *line)
 
 static void put_csv(struct printer *printer, struct line *line)
 {
+    const struct text *value;
+
     for (size_t i = 0; i < printer->fields.count; i++) {
         if (i)
             text_putc(&printer->row, ',');
-        text_clear(&printer->cell);
-        if (print_flat(&printer->fields.field[i], line, &printer->cell))
-            text_put_csv(&printer->row, printer->cell.data, printer->cell.size);
+        value = flat(printer, &printer->fields.field[i], line);
+        if (value)
+            put_string(printer, value, NULL);
     }
     text_putc(&printer->row, '\r');
 }
@@ -267,7 +346,7 @@ int print_line(struct printer *printer, struct line *line)
     text_putc(&printer->row, '\n');
     if (line->message.failed)
         return -ENOMEM;
-    return end_row(printer);
+    return printer->error < 0 ? printer->error : end_row(printer);
 }
 
 void printer_done(struct printer *printer)

@@ -21,6 +21,7 @@ struct printer {
     unsigned who_width;    /* widest process column so far */
     bool headed;           /* CSV: the header row was printed */
     struct text row, cell; /* row: all that is not written yet */
+    int error;             /* of writing in the middle of a row; 0: none */
     struct text_second second;
     struct text head; /* of the line before, for the same level, cpu, category and producer */
     uint32_t head_cpu;

@@ -55,11 +55,17 @@ struct source {
     const struct cursor_record *record;
     bool waiting; /* `record` is the next one and was not yet passed on */
     bool ended;
+    bool stopped; /* `next` returned 0 because on_idle() said so */
 };
+
+struct blocks;
 
 struct source_params {
     const struct cursor_options *options;
-    uint32_t segment; /* number within the cursor */
+    uint32_t segment;      /* number within the cursor */
+    struct blocks *blocks; /* files: of the cursor */
+    bool from_start; /* `follow`: also what the collector has taken; all before it counts as missed
+                      */
 };
 
 /* Does the record itself pass the bounds of the options? */
@@ -73,6 +79,11 @@ static inline bool source_wants(const struct cursor_options *options,
 /* Takes the segment over, on success. */
 int source_live_open(struct shm_segment *segment, const struct source_params *params,
                      struct source **ret_source);
+
+/* The live segment of that name, and when it is gone the next one, and so on: `next` returns 0 only
+ * when on_idle() ends it. On error ret_message is set. */
+int source_follow_open(const char *name, const struct source_params *params,
+                       struct source **ret_source, char *ret_message, size_t message_size);
 
 struct fileset;
 /* Files first .. end-1 of the set, all of one segment; the set stays with the caller and must live

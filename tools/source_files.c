@@ -7,7 +7,7 @@
  * a time. Files are opened when needed; only so many stay open.
  */
 #include "shm/clock.h"
-#include "tools/fileset.h"
+#include "tools/blocks.h"
 #include "tools/source.h"
 #include "tools/tally.h"
 
@@ -15,12 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN_FILES 64 /* beside those that streams are in the middle of */
+#define OPEN_FILES 16 /* beside those that streams are in the middle of */
 #define AHEAD 4u      /* records whose memory is fetched before they are needed */
-
-/* Decoded blocks of all rings at one time. What a collector writes stays far below it: 2,048 rings
- * at 20,000 records a second each. */
-#define DECODED_MAX (UINT64_C(1) << 30)
 
 struct log_file {
     const struct fileset_file *file;
@@ -38,6 +34,12 @@ struct note {
     struct file_piece piece;
 };
 
+/* Records of a ring were lost before number `seq`. */
+struct hole {
+    uint32_t ring;
+    uint64_t seq;
+};
+
 struct files;
 
 struct file_stream {
@@ -51,6 +53,8 @@ struct file_stream {
     struct log_file *pinned;
     bool resolved;     /* the record's site and producer are what the pinned file says */
     uint64_t next_seq; /* records before it were passed on */
+    const struct hole *hole, *holes_end; /* those still to come */
+    bool lost;                           /* a block before the next record could not be read */
 };
 
 struct files {
@@ -61,8 +65,11 @@ struct files {
     uint64_t clock; /* counts uses */
     struct file_stream **stream;
     size_t streams;
+    struct hole *hole; /* by ring and number, once the streams start */
+    size_t holes, hole_room;
+    bool all; /* records of all times and levels are wanted: numbers that are not there are lost */
     struct merge merge;
-    uint64_t decoded; /* bytes that the streams' blocks take */
+    struct blocks *blocks; /* the cursor's */
 };
 
 static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
@@ -167,6 +174,7 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
         .segment_name = files->file[0].file->identity.segment,
     };
     files->stream[files->streams++] = stream;
+    files->blocks->streams++;
     return stream;
 }
 
@@ -204,6 +212,21 @@ static int note_block(struct files *files, struct log_file *file, const struct f
     note->file = (uint32_t)(file - files->file);
     note->order = (uint32_t)stream->notes++;
     note->piece = *piece;
+    return 0;
+}
+
+static int note_hole(struct files *files, const struct file_gap *gap)
+{
+    if (files->holes == files->hole_room) {
+        size_t room = files->hole_room ? 2 * files->hole_room : 16;
+        struct hole *grown = reallocarray(files->hole, room, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        files->hole = grown;
+        files->hole_room = room;
+    }
+    files->hole[files->holes++] = (struct hole){gap->ring, gap->seq};
     return 0;
 }
 
@@ -281,9 +304,11 @@ static int note_pieces(struct files *files, struct log_file *file, struct tally 
         if (pieces[i].kind == FILE_PIECE_BLOCK)
             r = note_block(files, file, &pieces[i]);
         else if (pieces[i].kind == FILE_PIECE_GAP)
-            note_gap(files, file, tally, &pieces[i].gap);
+            r = note_hole(files, &pieces[i].gap);
         else if (pieces[i].kind == FILE_PIECE_DAMAGED)
             note_damage(files, file, &pieces[i]);
+        if (pieces[i].kind == FILE_PIECE_GAP)
+            note_gap(files, file, tally, &pieces[i].gap);
     }
     return r;
 }
@@ -351,6 +376,17 @@ static void resolve(struct file_stream *stream, const struct file_record *from)
     stream->resolved = true;
 }
 
+/* Were records lost between the last one and this? */
+static bool is_after_loss(struct file_stream *stream, uint64_t seq)
+{
+    bool lost = stream->lost || (stream->files->all && stream->next_seq && seq > stream->next_seq);
+
+    stream->lost = false;
+    for (; stream->hole < stream->holes_end && stream->hole->seq <= seq; stream->hole++)
+        lost = lost || stream->hole->seq >= stream->next_seq;
+    return lost;
+}
+
 /* The next record of the decoded block that is wanted: fills the stream's record. */
 static bool take_record(struct file_stream *stream)
 {
@@ -367,6 +403,8 @@ static bool take_record(struct file_stream *stream)
         }
         if (from->seq < stream->next_seq)
             continue;
+        if (is_after_loss(stream, from->seq))
+            record->lost_ticks = from->time;
         stream->next_seq = from->seq + 1;
         resolve(stream, from);
         record->time_ns = to_ns(stream->pinned, from->time);
@@ -383,53 +421,30 @@ static bool take_record(struct file_stream *stream)
     return false;
 }
 
-static uint64_t block_bytes(const struct file_block *block)
-{
-    return block->memory_size + block->record_room * sizeof(*block->record);
-}
-
-/* Is there room for the block that a note stands for? A file may claim any number of large ones. */
-static bool has_room(const struct file_stream *stream, const struct note *note)
-{
-    const struct file_block_info *info = &note->piece.block;
-    uint64_t wanted = (uint64_t)info->slots * SHMLOG_SLOT_PAYLOAD +
-                      (uint64_t)info->records * sizeof(*stream->block.record);
-
-    return stream->files->decoded - block_bytes(&stream->block) + wanted <= DECODED_MAX;
-}
-
-static int decode(struct file_stream *stream, struct log_file *file, const struct note *note)
-{
-    uint64_t before = block_bytes(&stream->block);
-    int r = file_reader_decode(file->reader, &note->piece, &stream->block);
-
-    stream->files->decoded += block_bytes(&stream->block) - before;
-    return r;
-}
-
-/* Decode the next block of the ring. A block that is not sound is reported and left empty. */
+/* Decode the next block of the ring, or a part of it. A block that is not sound is reported and
+ * left empty. */
 static int decode_next(struct file_stream *stream)
 {
     struct files *files = stream->files;
-    struct note *note = &stream->note[stream->next++];
+    struct note *note = &stream->note[stream->next];
     struct log_file *file = &files->file[note->file];
-    int r;
+    int r = use_file(files, file);
 
-    if (!has_room(stream, note)) {
-        damaged(files, file, note->piece.offset, -ENOBUFS, "too many large blocks at one time");
-        return 0;
-    }
-    r = use_file(files, file);
     if (r == 0) {
+        const struct block_place place = {file->file, file->reader, &note->piece};
+
         file->pins++;
         stream->pinned = file;
-        r = decode(stream, file, note);
+        r = blocks_decode(files->blocks, &place, stream->next_seq, &stream->block);
     }
+    if (r <= 0) /* else there is more of it */
+        stream->next++;
     if (r >= 0)
         return 0;
     leave_block(stream);
     if (r == -ENOMEM)
         return r;
+    stream->lost = true;
     damaged(files, file, note->piece.offset, r, NULL);
     return 0;
 }
@@ -454,8 +469,7 @@ static int file_stream_advance(struct stream *base)
             stream->next++;
         }
         if (stream->next == stream->notes) {
-            stream->files->decoded -= block_bytes(&stream->block);
-            file_block_done(&stream->block);
+            blocks_drop(stream->files->blocks, &stream->block);
             return 0;
         }
         if (!decode) { /* decode it when its time has come */
@@ -491,6 +505,7 @@ static void files_close(struct source *source)
         free(files->stream[i]);
     }
     free(files->stream);
+    free(files->hole);
     for (size_t i = 0; i < files->count; i++)
         file_reader_close(files->file[i].reader);
     free(files->file);
@@ -498,14 +513,40 @@ static void files_close(struct source *source)
     free(files);
 }
 
+static int compare_holes(const void *a, const void *b)
+{
+    const struct hole *one = a, *two = b;
+
+    if (one->ring != two->ring)
+        return one->ring < two->ring ? -1 : 1;
+    return one->seq < two->seq ? -1 : one->seq > two->seq;
+}
+
+/* The holes of the stream's ring, which are next to each other. */
+static void find_holes(const struct files *files, struct file_stream *stream)
+{
+    size_t begin = 0, end;
+
+    while (begin < files->holes && files->hole[begin].ring < stream->stream.ring)
+        begin++;
+    for (end = begin; end < files->holes && files->hole[end].ring == stream->stream.ring;)
+        end++;
+    stream->hole = files->hole + begin;
+    stream->holes_end = files->hole + end;
+}
+
 static int start_streams(struct files *files)
 {
     int r = merge_init(&files->merge, files->streams);
 
+    if (files->holes)
+        qsort(files->hole, files->holes, sizeof(*files->hole), compare_holes);
     for (size_t i = 0; i < files->streams && r == 0; i++) {
         struct file_stream *stream = files->stream[i];
 
         qsort(stream->note, stream->notes, sizeof(*stream->note), compare_notes);
+        if (files->holes)
+            find_holes(files, stream);
         stream->stream.advance = file_stream_advance;
         stream->stream.ticks = stream->note[0].piece.block.time_min;
         merge_add(&files->merge, &stream->stream);
@@ -524,6 +565,9 @@ int source_files_open(const struct fileset *set, size_t first, size_t end,
     files->source.next = files_next;
     files->source.close = files_close;
     files->params = *params;
+    files->blocks = params->blocks;
+    files->all = params->options->since_ns == INT64_MIN && params->options->until_ns == INT64_MAX &&
+                 !params->options->min_level;
     files->file = calloc(end - first, sizeof(*files->file));
     if (!files->file)
         r = -ENOMEM;

@@ -46,6 +46,8 @@ struct live_stream {
     uint32_t cpu;
     bool merged; /* in the heap */
     unsigned damages;
+    bool lost; /* records before the next one */
+    uint64_t lost_ticks;
     bool cut; /* its file was cut short while it was read: no more of it */
 };
 
@@ -163,6 +165,10 @@ static bool take_record(struct live_stream *stream)
             .payload_size = (uint32_t)(slots * SHMLOG_SLOT_PAYLOAD),
         };
         memcpy(&record->ticks, record->payload + SHMLOG_PAYLOAD_TIME, 8);
+        if (stream->lost)
+            stream->lost_ticks = record->ticks;
+        stream->lost = false;
+        record->lost_ticks = stream->lost_ticks;
         memcpy(&record->producer_id, record->payload + SHMLOG_PAYLOAD_PRODUCER, 4);
         record->time_ns = shm_clock_to_ns(live->pairs, live->pair_count,
                                           live->segment->geometry.clock_hz, record->ticks, NULL);
@@ -202,6 +208,7 @@ static void lost(struct live_stream *stream, const struct shm_read *read)
         .pos = stream->reader.pos,
     };
 
+    stream->lost = true;
     if (read->cause == SHMLOG_LOST_OVERWRITTEN) {
         gap.count = count_unread(stream, read);
         if (options->on_missed)
@@ -338,7 +345,8 @@ static int live_next(struct source *source, const struct cursor_record **ret_rec
     }
     if (!live->params.options->follow || live->gone)
         return 0;
-    return pause_until_next(live) ? -EAGAIN : 0;
+    source->stopped = !pause_until_next(live);
+    return source->stopped ? 0 : -EAGAIN;
 }
 
 static void live_close(struct source *source)
@@ -362,6 +370,19 @@ static void live_close(struct source *source)
     free(live);
 }
 
+/* A segment was to be read from its first record on: say what is no longer there. */
+static void miss_first(struct live_stream *stream)
+{
+    const struct shm_read passed = {
+        .cause = SHMLOG_LOST_OVERWRITTEN,
+        .first_seq = 1,
+        .lost = stream->reader.seq - 1,
+    };
+
+    if (passed.lost)
+        lost(stream, &passed);
+}
+
 static int start_streams(struct live *live)
 {
     const struct shm_segment *segment = live->segment;
@@ -381,10 +402,12 @@ static int start_streams(struct live *live)
         stream->stream.advance = live_stream_advance;
         stream->cpu = segment->rings[i].entry.kind == SHMLOG_RING_CPU ? segment->rings[i].entry.cpu
                                                                       : ~UINT32_C(0);
-        if (live->params.options->follow) /* what is new */
+        if (live->params.options->follow && !live->params.from_start) /* what is new */
             shm_ring_reader_init_oldest(&stream->reader, segment, i);
         else /* all that is still there, though the collector has had it */
             shm_ring_reader_init_kept(&stream->reader, segment, i);
+        if (live->params.from_start)
+            miss_first(stream);
         live->streams++;
     }
     return 0;

@@ -133,28 +133,33 @@ void text_put_digits(struct text *text, unsigned count, uint64_t value)
     text->size += count;
 }
 
-void text_printf(struct text *text, const char *format, ...)
+void text_vprintf(struct text *text, const char *format, va_list args)
 {
-    va_list args;
     char *at = text_reserve(text, 64);
+    va_list again;
     int size;
 
     if (!at)
         return;
-    va_start(args, format);
+    va_copy(again, args);
     size = vsnprintf(at, text->room - text->size, format, args);
-    va_end(args);
-    if (size < 0)
-        return;
-    if ((size_t)size >= text->room - text->size) {
+    if (size >= 0 && (size_t)size >= text->room - text->size) {
         at = text_reserve(text, (size_t)size + 1);
-        if (!at)
-            return;
-        va_start(args, format);
-        vsnprintf(at, (size_t)size + 1, format, args);
-        va_end(args);
+        if (at)
+            vsnprintf(at, (size_t)size + 1, format, again);
     }
-    text->size += (size_t)size;
+    va_end(again);
+    if (size > 0 && at)
+        text->size += (size_t)size;
+}
+
+void text_printf(struct text *text, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    text_vprintf(text, format, args);
+    va_end(args);
 }
 
 /* The second byte carries what tells overlong forms, surrogates and numbers beyond U+10FFFF from
@@ -187,17 +192,60 @@ size_t text_utf8(const uint8_t *data, size_t size)
     return length;
 }
 
-static bool is_control(const uint8_t *data, size_t length)
+/* Does a valid sequence of several bytes show as nothing, and change how a terminal shows the rest:
+ * the C1 controls (U+0080..9F), the controls of direction (U+061C, 200E, 200F, 202A..2E, 2066..69),
+ * the separators of lines and paragraphs (U+2028, 2029), and the mark of byte order (U+FEFF)? */
+static bool is_hidden(const uint8_t *data, size_t length)
 {
-    if (length == 1)
-        return data[0] < 0x20 || data[0] == 0x7f;
-    return length == 2 && data[0] == 0xc2 && data[1] < 0xa0; /* U+0080..U+009F */
+    if (length == 2)
+        return (data[0] == 0xc2 && data[1] < 0xa0) || (data[0] == 0xd8 && data[1] == 0x9c);
+    if (length != 3)
+        return false;
+    if (data[0] == 0xef)
+        return data[1] == 0xbb && data[2] == 0xbf;
+    if (data[0] != 0xe2)
+        return false;
+    if (data[1] == 0x80)
+        return data[2] == 0x8e || data[2] == 0x8f || (data[2] >= 0xa8 && data[2] <= 0xae);
+    return data[1] == 0x81 && data[2] >= 0xa6 && data[2] <= 0xa9;
+}
+
+static bool is_control(uint8_t byte)
+{
+    return byte < 0x20 || byte == 0x7f;
+}
+
+static bool is_printable(const uint8_t *data, size_t length)
+{
+    return length == 1 ? !is_control(*data) : length && !is_hidden(data, length);
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+/* As \uHHHH. */
+static void put_escaped_code(struct text *text, unsigned code)
+{
+    const char escape[6] = {'\\',
+                            'u',
+                            hex_digits[code >> 12 & 15],
+                            hex_digits[code >> 8 & 15],
+                            hex_digits[code >> 4 & 15],
+                            hex_digits[code & 15]};
+
+    text_put(text, escape, sizeof(escape));
+}
+
+static void put_escaped_hidden(struct text *text, const uint8_t *data, size_t length)
+{
+    const unsigned tail = data[length - 1] & 0x3fu;
+
+    put_escaped_code(text, length == 2 ? (data[0] & 0x1fu) << 6 | tail
+                                       : (data[0] & 0x0fu) << 12 | (data[1] & 0x3fu) << 6 | tail);
 }
 
 static void put_escaped_byte(struct text *text, uint8_t byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    const char escape[4] = {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 15]};
 
     switch (byte) {
     case '\n':
@@ -233,42 +281,53 @@ static size_t plain_ascii(const uint8_t *data, size_t size)
     return i;
 }
 
-void text_put_plain(struct text *text, const void *data, size_t size)
+/* What is not printable is escaped, but for the controls of `kept`. */
+static void put_shown(struct text *text, const void *data, size_t size, const char *kept)
 {
-    const uint8_t *at = data;
+    const uint8_t *const at = data;
     size_t good = 0, i = plain_ascii(at, size);
 
     while (i < size) {
-        size_t length = text_utf8(at + i, size - i);
+        const size_t length = text_utf8(at + i, size - i);
 
-        if (length && !is_control(at + i, length)) {
+        if (is_printable(at + i, length) || (at[i] && strchr(kept, at[i]))) {
             i += length;
             continue;
         }
         text_put(text, at + good, i - good);
-        for (size_t end = i + (length ? length : 1); i < end; i++)
+        if (length > 1)
+            put_escaped_hidden(text, at + i, length);
+        else
             put_escaped_byte(text, at[i]);
+        i += length ? length : 1;
         good = i;
     }
     if (good < size)
         text_put(text, at + good, size - good);
 }
 
-void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
+void text_put_plain(struct text *text, const void *data, size_t size)
+{
+    put_shown(text, data, size, "");
+}
+
+void text_put_json_part(struct text *text, const void *data, size_t size, bool *invalid)
 {
     const uint8_t *at = data;
     size_t good = 0, i = 0;
 
-    text_putc(text, '"');
     while (i < size) {
         size_t length = text_utf8(at + i, size - i);
 
-        if (length && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && at[i] != 0x7f) {
+        if (is_printable(at + i, length) && at[i] != '"' && at[i] != '\\') {
             i += length;
             continue;
         }
         text_put(text, at + good, i - good);
-        if (!length) {
+        if (length > 1) {
+            put_escaped_hidden(text, at + i, length);
+            i += length - 1;
+        } else if (!length) {
             text_printf(text, "\\\\x%02x", at[i]);
             if (invalid)
                 *invalid = true;
@@ -278,46 +337,87 @@ void text_put_json(struct text *text, const void *data, size_t size, bool *inval
         } else if (at[i] == '\n' || at[i] == '\t' || at[i] == '\r') {
             put_escaped_byte(text, at[i]);
         } else {
-            text_printf(text, "\\u%04x", at[i]);
+            put_escaped_code(text, at[i]);
         }
         good = ++i;
     }
     if (good < size)
         text_put(text, at + good, size - good);
+}
+
+void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
+{
     text_putc(text, '"');
+    text_put_json_part(text, data, size, invalid);
+    text_putc(text, '"');
+}
+
+bool text_csv_wants_quotes(const void *data, size_t size)
+{
+    const char *at = data;
+
+    for (size_t i = 0; i < size; i++)
+        if (at[i] == '"' || at[i] == ',' || at[i] == '\n' || at[i] == '\r')
+            return true;
+    return false;
+}
+
+void text_put_csv_part(struct text *text, const void *data, size_t size)
+{
+    static const char kept[] = "\n\r\t";
+    const char *at = data, *end;
+
+    for (; size && (end = memchr(at, '"', size)); at = end + 1) {
+        put_shown(text, at, (size_t)(end + 1 - at), kept);
+        text_putc(text, '"'); /* a quote is doubled */
+        size -= (size_t)(end + 1 - at);
+    }
+    put_shown(text, at, size, kept);
 }
 
 void text_put_csv(struct text *text, const void *data, size_t size)
 {
-    const char *at = data;
-    bool quote = false;
+    bool quote;
 
-    for (size_t i = 0; i < size && !quote; i++)
-        quote = at[i] == '"' || at[i] == ',' || at[i] == '\n' || at[i] == '\r';
-    if (!quote) {
-        text_put(text, data, size);
+    if (!size)
+        return;
+    if (plain_ascii(data, size) == size && !memchr(data, ',', size) && !memchr(data, '"', size)) {
+        text_put(text, data, size); /* most of them */
         return;
     }
-    text_putc(text, '"');
-    for (size_t i = 0; i < size; i++) {
-        if (at[i] == '"')
-            text_putc(text, '"');
-        text_putc(text, at[i]);
-    }
-    text_putc(text, '"');
+    quote = text_csv_wants_quotes(data, size);
+    if (quote)
+        text_putc(text, '"');
+    text_put_csv_part(text, data, size);
+    if (quote)
+        text_putc(text, '"');
+}
+
+void text_say(FILE *to, const char *format, ...)
+{
+    struct text raw = {0}, plain = {0};
+    va_list args;
+
+    va_start(args, format);
+    text_vprintf(&raw, format, args);
+    va_end(args);
+    text_put_plain(&plain, raw.data, raw.size);
+    text_putc(&plain, '\n');
+    fwrite(plain.data, 1, plain.size, to);
+    text_done(&raw);
+    text_done(&plain);
 }
 
 void text_put_hex(struct text *text, const void *data, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *at = data;
     char *to = text_reserve(text, 2 * size);
 
     if (!to)
         return;
     for (size_t i = 0; i < size; i++) {
-        *to++ = digits[at[i] >> 4];
-        *to++ = digits[at[i] & 15];
+        *to++ = hex_digits[at[i] >> 4];
+        *to++ = hex_digits[at[i] & 15];
     }
     text->size += 2 * size;
 }

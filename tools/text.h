@@ -8,9 +8,11 @@
 #ifndef TOOLS_TEXT_H
 #define TOOLS_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 struct text {
@@ -91,15 +93,29 @@ void text_i64(struct text *text, int64_t value);
 /* So many decimal digits, with zeros before. */
 void text_put_digits(struct text *text, unsigned count, uint64_t value);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_vprintf(struct text *text, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
-/* For people: printable UTF-8 as it is; control characters and bytes that are not UTF-8 as \n, \t,
- * \r or \xHH. */
+/* For people: printable UTF-8 as it is; ASCII's control characters and bytes that are not UTF-8 as
+ * \n, \t, \r or \xHH; and as \uHHHH those characters that show as nothing and change how a terminal
+ * shows what is around them: other controls, controls of direction, separators of lines and
+ * paragraphs, the mark of byte order. */
 void text_put_plain(struct text *text, const void *data, size_t size);
-/* A JSON string with its quotes. A byte that is not UTF-8 becomes the four characters \xHH, and
- * *invalid (may be NULL) is set. */
+/* A JSON string with its quotes; what text_put_plain() escapes is escaped here as well, by JSON's
+ * own escapes. A byte that is not UTF-8 becomes the four characters \xHH, and *invalid (may be
+ * NULL) is set. */
 void text_put_json(struct text *text, const void *data, size_t size, bool *invalid);
-/* A CSV field as in RFC 4180, quoted where it must be. */
+/* Without the quotes: a part of a string, which must not end within a character. */
+void text_put_json_part(struct text *text, const void *data, size_t size, bool *invalid);
+/* A CSV field as in RFC 4180, quoted where it must be; escaped as by text_put_plain(), but for
+ * newlines, carriage returns and tabs. */
 void text_put_csv(struct text *text, const void *data, size_t size);
+/* A part of a field, as above; and must it be in quotes, as a whole? */
+void text_put_csv_part(struct text *text, const void *data, size_t size);
+bool text_csv_wants_quotes(const void *data, size_t size);
+/* A line on `to`, and what is in it as by text_put_plain(): names of files come from outside, too.
+ */
+void text_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Lower-case hexadecimal digits. */
 void text_put_hex(struct text *text, const void *data, size_t size);
 /* A time as 2026-11-21T02:09:10.123456789Z. `last` (may be NULL; zeroed at first) remembers the

@@ -5,6 +5,7 @@
  */
 #include "tools/verify.h"
 #include "tools/info.h"
+#include "tools/text.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>
@@ -114,8 +115,8 @@ static void print_table(struct verify *verify, const struct file_identity *ident
     size_t idle = 0;
     uint64_t before = 0;
 
-    fprintf(verify->out, "segment %s on %s: %zu file%s\n", identity->segment, identity->host, files,
-            files == 1 ? "" : "s");
+    text_say(verify->out, "segment %s on %s: %zu file%s", identity->segment, identity->host, files,
+             files == 1 ? "" : "s");
     fprintf(verify->out, "%5s %5s %14s %14s %12s %12s\n", "ring", "cpu", "produced", "written",
             "dropped", "in ring");
     qsort(verify->account, verify->accounts, sizeof(*verify->account), compare_accounts);
@@ -248,8 +249,8 @@ static void report_refused(struct verify *verify, const struct refused *refused)
 
         if (refused->error == -FILE_ERR_CUT && size > part_size &&
             !strcmp(refused->path + size - part_size, part)) {
-            fprintf(verify->out, "note: %s: only just begun, its header is not whole\n",
-                    refused->path);
+            text_say(verify->out, "note: %s: only just begun, its header is not whole",
+                     refused->path);
             verify->begun++;
         } else {
             verify_problem(verify, "%s: %s", refused->path, fileset_strerror(refused->error));

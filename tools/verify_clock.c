@@ -5,6 +5,7 @@
  * numbers.
  */
 #include "shm/clock.h"
+#include "tools/text.h"
 #include "tools/verify_state.h"
 
 #include <inttypes.h>
@@ -23,10 +24,10 @@ void verify_clock(struct verify *verify, const struct file_reader *reader)
             shm_clock_between(&pairs[i - 1], &pairs[i], identity->clock_hz, &by_ns) !=
                 SHM_CLOCK_SET)
             continue;
-        fprintf(verify->out,
-                "note: %s: the wall clock was set by %+.3f s, between ticks %" PRIu64
-                " and %" PRIu64 "\n",
-                verify->file->path, (double)by_ns / 1e9, pairs[i - 1].ticks, pairs[i].ticks);
+        text_say(verify->out,
+                 "note: %s: the wall clock was set by %+.3f s, between ticks %" PRIu64
+                 " and %" PRIu64,
+                 verify->file->path, (double)by_ns / 1e9, pairs[i - 1].ticks, pairs[i].ticks);
     }
     if (count && pairs[count - 1].ticks > verify->clock_seen)
         verify->clock_seen = pairs[count - 1].ticks;

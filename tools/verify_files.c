@@ -3,6 +3,7 @@
  * Reading the files of a segment in the order in which they were written: decodes every block, and
  * keeps an account per ring.
  */
+#include "tools/text.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>
@@ -13,15 +14,16 @@
 
 void verify_problem(struct verify *verify, const char *format, ...)
 {
+    struct text text = {0};
     va_list args;
 
     verify->problems++;
     fflush(verify->out);
-    fprintf(verify->err, "problem: ");
     va_start(args, format);
-    vfprintf(verify->err, format, args);
+    text_vprintf(&text, format, args);
     va_end(args);
-    fputc('\n', verify->err);
+    text_say(verify->err, "problem: %.*s", (int)text.size, text.data ? text.data : "");
+    text_done(&text);
 }
 
 /* A piece of the file being read; `excused`: it need not mean a loss. */
@@ -32,7 +34,7 @@ static void say_piece(struct verify *verify, bool excused, uint64_t offset, int 
     const char *what = fileset_strerror(error);
 
     if (excused)
-        fprintf(verify->out, "note: %s: at %" PRIu64 ": %s: %s\n", path, offset, what, reason);
+        text_say(verify->out, "note: %s: at %" PRIu64 ": %s: %s", path, offset, what, reason);
     else
         verify_problem(verify, "%s: at %" PRIu64 ": %s: %s", path, offset, what, reason);
 }

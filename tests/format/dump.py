@@ -6,6 +6,7 @@ usage: dump.py FILE...
 
 As `shmlog-dump --format json`, but for `fields`, which is a list of values.
 """
+import bisect
 import collections
 import heapq
 import json
@@ -19,30 +20,41 @@ import reader
 Line = collections.namedtuple("Line", "file ring record site producer values message")
 
 
-def stream(ring, blocks):
-    """The records of a ring, each once."""
-    next_seq = 0
+MINUTE = 60_000_000_000
+
+
+def stream(ring, blocks, gaps):
+    """The records of a ring, each once, with the time of the last loss before it."""
+    next_seq, lost, lost_time = 0, False, 0
     for file, piece in sorted(blocks, key=lambda block: block[1].detail.first_seq):
         if piece.detail.first_seq + piece.detail.records <= next_seq:
             continue
         try:
             records = file.records(piece)
         except conventions.Damaged:
+            lost = True
             continue
         for record in records:
-            if record.seq >= next_seq:
-                next_seq = record.seq + 1
-                yield ring, file, record
+            if record.seq < next_seq:
+                continue
+            if (lost or (next_seq and record.seq > next_seq) or
+                    bisect.bisect_left(gaps, next_seq) < bisect.bisect_right(gaps, record.seq)):
+                lost_time = record.time
+            lost = False
+            next_seq = record.seq + 1
+            yield ring, file, record, lost_time
 
 
 def merged(files):
     """All records of the files of one segment in the order of section 9."""
-    rings = collections.defaultdict(list)
+    rings, gaps = collections.defaultdict(list), collections.defaultdict(list)
     for file in files:
         for piece in file.pieces:
             if piece.what == "block":
                 rings[piece.detail.ring].append((file, piece))
-    return heapq.merge(*(stream(ring, blocks) for ring, blocks in rings.items()),
+            elif piece.what == "gap":
+                gaps[piece.detail.ring].append(piece.detail.seq)
+    return heapq.merge(*(stream(ring, blocks, sorted(gaps[ring])) for ring, blocks in rings.items()),
                        key=lambda item: (item[2].time, item[0]))
 
 
@@ -61,11 +73,21 @@ def line_of(ring, file, record):
 
 def lines(files):
     """Messages, long texts put together."""
-    parts = {}
-    for ring, file, record in merged(files):
+    parts, last, clocks = {}, {}, {}
+    for ring, file, record, lost_time in merged(files):
         line = line_of(ring, file, record)
         key = (record.producer, 0 if record.producer else ring)
         more = line.site is not None and line.site.flags & 1
+        if parts or more:
+            if id(file) not in clocks:
+                clocks[id(file)] = file.clock()
+            now = clocks[id(file)].wall(record.time)
+            for old in sorted((old for old in parts if now - last[old][1] >= MINUTE),
+                              key=lambda old: last[old][1]):
+                yield parts.pop(old)
+            if key in parts and lost_time > last[key][0]:
+                yield parts.pop(key)
+            last[key] = (record.time, now)
         if key in parts:
             parts[key] = parts[key]._replace(message=parts[key].message + line.message)
         elif more:

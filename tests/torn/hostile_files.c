@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#define MEMORY_MAX (UINT64_C(1536) << 20) /* blocks of 1 GiB at most, and all else */
+#define MEMORY_MAX (UINT64_C(768) << 20) /* what shmlog-dump(1) promises */
 #define FILE_MOST (24u << 20)
 
 static uint8_t *file;
@@ -139,9 +139,8 @@ static void size_claim(void)
                   claim, sizeof(claim));
 }
 
-/* Sound blocks of as many records as there may be, in a few bytes each, of 60
- * rings, all at the same time: more than 3 GiB if all were decoded at once. */
-static void record_bomb(void)
+/* Sound blocks of as many records as there may be, in a few bytes each, all at the same time. */
+static void put_records(uint32_t rings, uint32_t blocks)
 {
     struct file_encoder *encoder;
     struct file_buffer out = {0};
@@ -164,13 +163,91 @@ static void record_bomb(void)
     KIT_CHECK(out.size < 65536);
     memcpy(&frame, out.data, sizeof(frame));
     begin();
-    for (uint32_t ring = 0; ring < 60; ring++) {
-        frame.ring = ring;
+    for (uint32_t i = 0; i < rings * blocks; i++) {
+        frame.ring = i % rings;
+        frame.first_seq = 1 + i / rings * FILE_BLOCK_SLOTS_MAX;
         put_block(frame, out.data + sizeof(frame), frame.stored_size);
     }
     file_encoder_close(encoder);
     file_buffer_done(&out);
     free(slots);
+}
+
+/* More than 3 GiB if all were decoded at once. */
+static void record_bomb(void)
+{
+    put_records(60, 1);
+}
+
+/* One line in pieces without an end, of bytes that are four or six times as long when escaped: a
+ * GiB in a few KiB. Or with a producer for each piece, a line that waits for its end for each. */
+static void put_lines(uint32_t producers)
+{
+    enum { RECORDS = FILE_BLOCK_SLOTS_MAX / SHMLOG_RECORD_SLOTS };
+    struct shmlog_slot *slots = calloc(FILE_BLOCK_SLOTS_MAX, sizeof(*slots)), *slot = slots;
+    const uint32_t length = SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - 4;
+    static const char strings[] = "%s\0f.c\0put\0\0text";
+    const struct shmlog_site_arg arg = {.type = SHMLOG_TYPE_STRING,
+                                        .size = 4,
+                                        .offset = SHMLOG_PAYLOAD_ARGS};
+    const struct shmlog_site site = {.size = sizeof(site) + sizeof(arg) + sizeof(strings),
+                                     .kind = SHMLOG_SITE_PRINTF,
+                                     .level = SHMLOG_INFO,
+                                     .flags = SHMLOG_SITE_FLAG_LINE | SHMLOG_SITE_FLAG_MORE,
+                                     .args = 1};
+    uint8_t bytes[sizeof(site) + sizeof(arg) + sizeof(strings)];
+    struct file_encoder *encoder;
+    struct file_buffer out = {0};
+    struct frame_block frame;
+
+    KIT_CHECK(slots);
+    memcpy(bytes, &site, sizeof(site));
+    memcpy(bytes + sizeof(site), &arg, sizeof(arg));
+    memcpy(bytes + sizeof(site) + sizeof(arg), strings, sizeof(strings));
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        const uint32_t producer = 1 + i % producers;
+
+        memset(slot->payload, 1, SHMLOG_SLOT_PAYLOAD);
+        memset(slot->payload, 0, SHMLOG_PAYLOAD_ARGS);
+        memcpy(slot->payload + SHMLOG_PAYLOAD_PRODUCER, &producer, sizeof(producer));
+        memcpy(slot->payload + SHMLOG_PAYLOAD_ARGS, &length, sizeof(length));
+        slot->site = 1 | SHMLOG_RECORD_SLOTS << SHMLOG_SITE_SLOTS_SHIFT;
+        for (uint32_t j = 0; j < SHMLOG_RECORD_SLOTS; j++, slot++) {
+            slot->seq = 1 + i;
+            if (j)
+                memset(slot->payload, 1, SHMLOG_SLOT_PAYLOAD);
+        }
+    }
+    begin();
+    KIT_OK(file_encoder_open(&encoder, 1));
+    KIT_OK(file_put_site(encoder, uuid, 1, bytes, sizeof(bytes), &out));
+    put(out.data, out.size);
+    out.size = 0;
+    KIT_OK(file_put_block(encoder,
+                          &(struct file_block_params){.first_seq = 1,
+                                                      .slots = slots,
+                                                      .slot_count = FILE_BLOCK_SLOTS_MAX,
+                                                      .records = RECORDS},
+                          &out, NULL));
+    KIT_CHECK(out.size < 65536);
+    memcpy(&frame, out.data, sizeof(frame));
+    for (uint32_t i = 0; i < 10; i++) {
+        put_block(frame, out.data + sizeof(frame), frame.stored_size);
+        frame.first_seq += RECORDS;
+    }
+    file_encoder_close(encoder);
+    file_buffer_done(&out);
+    free(slots);
+}
+
+static void endless_line(void)
+{
+    put_lines(1);
+}
+
+static void endless_lines(void)
+{
+    put_lines(UINT32_MAX);
 }
 
 /* Blocks and gaps that say a ring that no segment has, and each another one. */
@@ -269,8 +346,8 @@ static void dictionary_claims(void)
 /* ---- Reading them ---- */
 
 struct reading {
-    const char *argv[5];
-    char err[PATH_MAX];
+    const char *argv[7];
+    bool quiet;
 };
 
 static int run_limited(void *arg)
@@ -280,15 +357,19 @@ static int run_limited(void *arg)
 
     if (!kit_sanitized() && setrlimit(RLIMIT_AS, &limit) < 0)
         return 99;
+    if (reading->quiet && !freopen("/dev/null", "w", stdout))
+        return 97;
     execv(reading->argv[0], (char *const *)reading->argv);
     return 98;
 }
 
 /* `placed`: it has to name a place in the file. */
 static void read_with(const char *name, const char *path, bool placed, const char *option,
-                      const char *value)
+                      const char *value, const char *second, const char *second_value)
 {
-    struct reading reading = {.argv = {kit_program("tools/shmlog-dump"), path, option, value}};
+    struct reading reading = {.argv = {kit_program("tools/shmlog-dump"), path, option, value,
+                                       second, second_value},
+                              .quiet = true};
     struct kit_process process;
     uint64_t begun = kit_now_ns();
     char *err;
@@ -306,6 +387,46 @@ static void read_with(const char *name, const char *path, bool placed, const cha
     free(err);
 }
 
+/* Blocks that are larger than there is room for are read in parts, and each record comes out once.
+ */
+static void all_records_of_large_blocks(void)
+{
+    enum { RINGS = 8, BLOCKS = 2 };
+    const char *path = kit_path("large.shmlog");
+    struct reading reading = {
+        .argv = {kit_program("tools/shmlog-dump"), "--count-by", "ring", path}};
+    struct kit_process process;
+    char *out;
+
+    put_records(RINGS, BLOCKS);
+    kit_write_file(path, file, size);
+    kit_spawn_function(&process, "dump", run_limited, &reading);
+    KIT_EQ(kit_wait_exit(&process, 60), 1); /* it has no seal */
+    out = kit_read_file(process.out, NULL);
+    for (unsigned ring = 0; ring < RINGS; ring++) {
+        const char *line = kit_text("%u\t%u\n", BLOCKS * FILE_BLOCK_SLOTS_MAX, ring);
+
+        if (!strstr(out, line))
+            KIT_FAIL("no '%s' in %s", line, out);
+    }
+    free(out);
+}
+
+/* As many values as records: not all are counted, and that is said. */
+static void more_values_than_fit(void)
+{
+    const char *path = kit_path("values.shmlog");
+    struct reading reading = {.argv = {kit_program("tools/shmlog-dump"), "--count-by", "seq", path},
+                              .quiet = true};
+    struct kit_process process;
+
+    put_records(1, 6);
+    kit_write_file(path, file, size);
+    kit_spawn_function(&process, "dump", run_limited, &reading);
+    KIT_EQ(kit_wait_exit(&process, 60), 1);
+    KIT_CHECK(kit_err_contains(&process, " records are in no count, since the field"));
+}
+
 int main(void)
 {
     static const struct {
@@ -316,6 +437,8 @@ int main(void)
         {"content_bomb", content_bomb, false},
         {"size_claim", size_claim, false},
         {"record_bomb", record_bomb, true},
+        {"endless_line", endless_line, true},
+        {"endless_lines", endless_lines, true},
         {"ring_claims", ring_claims, false},
         {"index_claims", index_claims, true},
         {"trailer_to_itself", trailer_to_itself, true},
@@ -329,13 +452,16 @@ int main(void)
     file = malloc(FILE_MOST);
     KIT_CHECK(file);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        const char *path = kit_path("hostile.shmlog");
+        const char *path = kit_path(kit_text("%s.shmlog", files[i].name));
 
         files[i].make();
         kit_write_file(path, file, size);
-        read_with(files[i].name, path, true, "--limit", "1000");
-        read_with(files[i].name, path, !files[i].sound_pieces, "--verify", NULL);
+        read_with(files[i].name, path, true, "--limit", "1000", NULL, NULL);
+        read_with(files[i].name, path, true, "--format", "json", "--limit", "2");
+        read_with(files[i].name, path, !files[i].sound_pieces, "--verify", NULL, NULL, NULL);
     }
+    all_records_of_large_blocks();
+    more_values_than_fit();
     free(file);
     return 0;
 }

@@ -398,6 +398,91 @@ Test(cursor, lines_without_an_end_in_order)
                                           "c(unfinished) d(unfinished) ");
 }
 
+/* A ring of one producer: pieces of a line, and between them what the test puts there. */
+static void begin_pieces(uint64_t number)
+{
+    const struct log_kit_site more = line_site(true, "put", SHMLOG_INFO);
+    const struct log_kit_site last = line_site(false, "put", SHMLOG_INFO);
+
+    begin(number, 1);
+    log_kit_put_site(&file, 4, &more);
+    log_kit_put_site(&file, 5, &last);
+}
+
+static void pieces(uint32_t ring, uint64_t time, uint32_t site, const char *text)
+{
+    log_kit_slots_begin(&slots, file.ledger[ring].next_seq, 0);
+    log_kit_string(&slots, site, time, 65537, text);
+    log_kit_put_block(&file, ring, &slots);
+}
+
+/* Where the end of a line may be among what was lost, the next line is not taken for it. */
+Test(cursor, a_line_does_not_swallow_the_next_one)
+{
+    static const uint32_t causes[] = {SHMLOG_LOST_FULL, SHMLOG_LOST_OVERWRITTEN,
+                                      SHMLOG_LOST_DAMAGED};
+    uint64_t time = 10;
+
+    begin_pieces(1);
+    for (unsigned i = 0; i < 3; i++) {
+        pieces(0, time++, 4, "begun-");
+        log_kit_put_gap(&file, 0, causes[i], 2);
+        pieces(0, time++, 5, "whole");
+    }
+    pieces(0, time++, 4, "a");
+    log_kit_put_gap(&file, 1, SHMLOG_LOST_FULL, 2); /* of another ring */
+    pieces(1, time++, 1, "other");
+    pieces(0, time++, 4, "b");
+    pieces(1, time++, 5, "c"); /* the thread went to that ring after it */
+    pieces(1, time++, 4, "d");
+    log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 2);
+    pieces(0, time++, 5, "e"); /* and back to one that has lost some */
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all),
+                     "begun-(unfinished) whole begun-(unfinished) whole begun-(unfinished) whole "
+                     "other abc d(unfinished) e ");
+}
+
+/* Nor where the block with its end is damaged, or the file that had it gone. */
+Test(cursor, a_line_whose_end_cannot_be_read)
+{
+    size_t at;
+
+    begin_pieces(1);
+    pieces(0, 10, 4, "begun-");
+    pieces(0, 11, 5, "end");
+    at = file.buffer.size - 3;
+    pieces(0, 12, 5, "whole");
+    pieces(0, 13, 4, "begun-");
+    log_kit_seal(&file, false);
+    file.buffer.data[at] ^= 0x10;
+    end("a.shmlog");
+    begin_pieces(3);
+    file.ledger[0].next_seq = 100;
+    pieces(0, 14, 5, "whole");
+    log_kit_seal(&file, false);
+    end("c.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "begun-(unfinished) whole begun-(unfinished) whole ");
+}
+
+/* By the records' times a line waits for a minute, and comes out in its place. */
+Test(cursor, a_line_waits_for_a_minute)
+{
+    static const uint64_t second = 1000000000;
+
+    begin_pieces(1);
+    pieces(0, 1 * second, 4, "a");
+    pieces(1, 55 * second, 1, "other");
+    pieces(0, 60 * second, 4, "b");
+    pieces(1, 119 * second, 1, "other");
+    pieces(1, 120 * second, 1, "late");
+    pieces(0, 121 * second, 5, "c");
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_expect_str_eq(read_all(NULL, all), "other other ab(unfinished) late c ");
+}
+
 /* Of before the LINE flag: the next record goes on only if shmlog_line() could have made it. */
 Test(cursor, joins_old_lines)
 {
@@ -660,6 +745,22 @@ Test(cursor, live_damage)
     end_live();
 }
 
+#define PASSING 3000u
+
+/* A line of which a piece was overwritten, or scribbled over, before it was read. */
+Test(cursor, live_line_with_a_hole)
+{
+    uint64_t now = shm_clock_now(SHMLOG_CLOCK_TSC);
+
+    begin_live();
+    commit(0, 1, 2, now - 5000, "begun-");
+    commit(0, 2, 1, now - 4000, "end");
+    commit(0, 3, 1, now - 3000, "whole");
+    live->rings[0].slots[1].seq = 0xdeadbeef;
+    cr_expect_str_eq(read_all(live_path, all), "begun-(unfinished) whole ");
+    end_live();
+}
+
 /* The test is what goes on while the cursor pauses. */
 static unsigned pauses;
 static uint64_t start;
@@ -687,8 +788,7 @@ static bool on_idle(void *arg)
         __atomic_store_n(&live->control->state, SHMLOG_SEGMENT_CLOSED, __ATOMIC_RELEASE);
         break;
     }
-    cr_assert_lt(pauses, 1000);
-    return false;
+    return pauses == 120; /* nothing comes after it */
 }
 
 Test(cursor, follows_until_the_segment_is_gone)
@@ -701,7 +801,134 @@ Test(cursor, follows_until_the_segment_is_gone)
     start = shm_clock_now(live->geometry.clock);
     commit(0, 1, 1, start, "before");
     cr_expect_str_eq(read_all(live_path, options), "before first second third-part last made-up ");
-    cr_expect_eq(pauses, 101);
+    cr_expect_eq(pauses, 120);
+    end_live();
+}
+
+static char changes[1024];
+
+static void on_change(void *arg, const char *line)
+{
+    strcat(strcat(changes, strchr(line, ':')), "\n");
+}
+
+/* A record that the collector has taken before anybody looked. */
+static void commit_taken(uint32_t ring, const char *text)
+{
+    struct shmlog_ring *const header = live->rings[ring].header;
+
+    commit(ring, header->tail_seq, 1, shm_clock_now(live->geometry.clock), text);
+    header->tail_seq++;
+    header->tail++;
+}
+
+static bool make_successors(void *arg)
+{
+    switch (pauses++) {
+    case 3:
+        begin_live();
+        commit_taken(0, "a");
+        break;
+    case 20: /* one that begins a line and dies; and the next one is there at once */
+        commit(1, 1, 2, shm_clock_now(live->geometry.clock), "begun-");
+        end_live();
+        begin_live();
+        commit_taken(0, "b");
+        commit_taken(0, "c");
+        commit(1, 1, 1, shm_clock_now(live->geometry.clock), "no-end-of-it");
+        break;
+    case 40:
+        end_live();
+        break;
+    case 60:
+        begin_live();
+        commit_taken(3, "d");
+        break;
+    }
+    return pauses == 80;
+}
+
+/* Each record once, from the first one of each segment on. */
+Test(cursor, follows_the_next_segment_of_the_name)
+{
+    struct cursor_options options = all;
+
+    options.follow = true;
+    options.on_idle = make_successors;
+    options.on_change = on_change;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    cr_expect_str_eq(read_all(live_path, options), "a b c no-end-of-it d begun-(unfinished) ");
+    cr_expect_str_eq(changes, ": No such file or directory; waiting for it\n"
+                              ": following the new segment\n"
+                              ": the segment is gone; waiting for its successor\n"
+                              ": following the new segment\n"
+                              ": the segment is gone; waiting for its successor\n"
+                              ": following the new segment\n");
+    end_live();
+}
+
+static bool make_a_foreign_one(void *arg)
+{
+    char path[sizeof(live_path) + 16];
+    FILE *control;
+
+    if (pauses++ != 3)
+        return pauses == 2000;
+    snprintf(path, sizeof(path), "%s/control", live_path);
+    cr_assert_eq(mkdir(live_path, 0755), 0);
+    control = fopen(path, "w");
+    for (unsigned i = 0; i < 65536; i++)
+        fputc('x', control);
+    fclose(control);
+    return false;
+}
+
+/* What cannot be used is not waited for without end. */
+Test(cursor, a_successor_that_cannot_be_used)
+{
+    const char *const paths[] = {live_path};
+    struct cursor_options options = all;
+    struct cursor_record record;
+    struct cursor *cursor;
+    char message[512];
+    int r;
+
+    options.follow = true;
+    options.on_idle = make_a_foreign_one;
+    options.on_change = on_change;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    cr_assert_eq(cursor_open(paths, 1, &options, &cursor, message, sizeof(message)), 0);
+    while ((r = cursor_next(cursor, &record)) == -EAGAIN)
+        ;
+    cr_expect_eq(r, -SHM_ERR_FOREIGN, "%d after %u pauses", r, pauses);
+    cr_expect_lt(pauses, 1100);
+    cr_expect_not_null(strstr(changes, "cannot open segment"));
+    cursor_close(cursor);
+}
+
+static bool make_a_used_one(void *arg)
+{
+    if (pauses++ == 3) {
+        begin_live_with(SHMLOG_ON_FULL_OVERWRITE);
+        for (uint64_t seq = 1; seq <= PASSING; seq++)
+            commit_taken(0, "x");
+    }
+    return pauses == 20;
+}
+
+/* Of one that is found late, what is no longer there counts as missed. */
+Test(cursor, what_a_late_follower_missed)
+{
+    struct cursor_options options = all;
+    uint64_t records;
+
+    options.follow = true;
+    options.on_idle = make_a_used_one;
+    snprintf(live_path, sizeof(live_path), "%s/segment", directory);
+    records = strlen(read_all(live_path, options)) / 2;
+    cr_expect_gt(records, 500);
+    cr_expect_eq(records + missed, PASSING, "%" PRIu64 " + %" PRIu64, records, missed);
+    cr_expect_eq(gap_records, 0);
     end_live();
 }
 
@@ -722,9 +949,8 @@ Test(cursor, follow_is_ended_by_its_caller)
     end_live();
 }
 
-/* While a reader pauses, 3,000 records go through a ring of 1,024 slots, and the collector takes
+/* While a reader pauses, so many records go through a ring of 1,024 slots, and the collector takes
  * those before `taken`. */
-#define PASSING 3000u
 static uint64_t taken;
 
 static bool pass_by(void *arg)

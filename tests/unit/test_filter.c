@@ -240,6 +240,77 @@ Test(filter, bare_message)
     cr_expect_not_null(strstr(print(PRINT_TEXT, NULL, (char[256]){0}, 256), "\\\xe2\x80\xa6\n"));
 }
 
+/* A long message goes out in parts: the same bytes as in one piece. */
+Test(filter, long_messages)
+{
+    enum { SIZE = 1 << 20 };
+    static char to[8 * SIZE];
+    struct text whole = {0};
+
+    for (unsigned shift = 0; shift < 3; shift++) {
+        make_line();
+        text_clear(&line.message);
+        text_clear(&whole);
+        text_put(&line.message, "\"ab", shift + 1);
+        while (line.message.size < SIZE)
+            text_puts(&line.message, "\xe2\x82\xac\xe2\x80\xae\xe2\x82\"\xff\n");
+        line.have_message = true;
+        text_put_json(&whole, line.message.data, line.message.size, NULL);
+        cr_expect_not_null(
+            strstr(print(PRINT_JSON, "message", to, sizeof(to)), text_string(&whole)));
+        text_clear(&whole);
+        text_put_csv(&whole, line.message.data, line.message.size);
+        cr_expect_not_null(
+            strstr(print(PRINT_CSV, "message", to, sizeof(to)), text_string(&whole)));
+        text_clear(&whole);
+        text_put_plain(&whole, line.message.data, line.message.size);
+        cr_expect_not_null(strstr(print(PRINT_TEXT, NULL, to, sizeof(to)), text_string(&whole)));
+    }
+    text_done(&whole);
+}
+
+/* Whatever comes from outside, no terminal is told what to do by it. */
+#define TRICK "x\x1b]0;\xe2\x80\xae\xc2\x9b\xff"
+
+static void expect_tame(enum print_format format)
+{
+    static const uint8_t bidi[] = "\xe2\x80\xae", csi[] = "\xc2\x9b";
+    char to[4096];
+
+    print(format, NULL, to, sizeof(to));
+    cr_expect_null(strchr(to, '\x1b'), "%d: %s", format, to);
+    cr_expect_null(strstr(to, (const char *)bidi), "%d: %s", format, to);
+    cr_expect_null(strstr(to, (const char *)csi), "%d: %s", format, to);
+    cr_expect_null(strchr(to, '\xff'), "%d: %s", format, to);
+    cr_expect_not_null(strstr(to, format == PRINT_JSON ? "x\\u001b]0;\\u202e\\u009b\\\\xff"
+                                                       : "x\\x1b]0;\\u202e\\u009b\\xff"),
+                       "%d: %s", format, to);
+}
+
+Test(filter, what_comes_from_outside_is_escaped)
+{
+    static const struct log_kit_site tricky = {
+        .kind = SHMLOG_SITE_EVENT,
+        .level = SHMLOG_WARN,
+        .format = TRICK,
+        .category = TRICK,
+        .function = TRICK,
+        .args = 1,
+        .type = {SHMLOG_TYPE_I32},
+        .name = {TRICK},
+    };
+    uint8_t bytes[SHMLOG_SITE_MAX];
+
+    make_line();
+    cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&tricky, bytes), &site), 0);
+    line.record.host = line.record.segment_name = TRICK;
+    strcpy(producer.process, TRICK);
+    strcpy(producer.thread, TRICK TRICK);
+    expect_tame(PRINT_TEXT);
+    expect_tame(PRINT_JSON);
+    expect_tame(PRINT_CSV);
+}
+
 Test(filter, counting)
 {
     struct field_list by = {0};

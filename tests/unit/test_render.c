@@ -323,18 +323,72 @@ Test(render, longest_keys)
     cr_expect_not_null(memmem(out.data, out.size, "nn#16\":0}", 9));
 }
 
+static const char *plain(const char *string, size_t size)
+{
+    text_clear(&out);
+    text_put_plain(&out, string, size);
+    return text_string(&out);
+}
+
+static const char *csv(const char *string, size_t size)
+{
+    text_clear(&out);
+    text_put_csv(&out, string, size);
+    return text_string(&out);
+}
+
+static const char *json_string(const char *string, size_t size)
+{
+    text_clear(&out);
+    text_put_json(&out, string, size, NULL);
+    return text_string(&out);
+}
+
 Test(render, escapes)
 {
-    static const uint8_t bytes[] = "a\n\t\x1b[31m\x7f\xff\xc2\x85\xe2\x82\xac\xed\xa0\x80";
+    static const char bytes[] = "a\n\t\x1b[31m\x7f\xff\xc2\x85\xe2\x82\xac\xed\xa0\x80\0";
+    static const char escaped[] = "\\x1b[31m\\x7f\\xff\\u0085\xe2\x82\xac\\xed\\xa0\\x80\\x00";
 
-    text_clear(&out);
-    text_put_plain(&out, bytes, sizeof(bytes) - 1);
-    text_putc(&out, 0);
-    cr_expect_str_eq(out.data, "a\\n\\t\\x1b[31m\\x7f\\xff\\xc2\\x85\xe2\x82\xac\\xed\\xa0\\x80");
-    text_clear(&out);
-    text_put_csv(&out, "a,\"b\"\n", 6);
-    text_putc(&out, 0);
-    cr_expect_str_eq(out.data, "\"a,\"\"b\"\"\n\"");
+    cr_expect_str_eq(plain(bytes, sizeof(bytes) - 1) + 5, escaped);
+    cr_expect_eq(memcmp(out.data, "a\\n\\t", 5), 0);
+    cr_expect_str_eq(csv(bytes + 3, sizeof(bytes) - 4), escaped);
+    cr_expect_str_eq(csv("a,\"b\"\n", 6), "\"a,\"\"b\"\"\n\"");
+    cr_expect_str_eq(csv("\"\xe2\"\x1b\r", 5), "\"\"\"\\xe2\"\"\\x1b\r\"");
+    cr_expect_str_eq(csv("a\tb c", 5), "a\tb c");
+    cr_expect_str_eq(json_string("\x7f\xc2\x80\xe2\x82\xac\xff", 7),
+                     "\"\\u007f\\u0080\xe2\x82\xac\\\\xff\"");
+}
+
+/* Every character of two and three bytes is shown as it is, but for those that hide. */
+Test(render, hidden_characters)
+{
+    unsigned hidden = 0;
+
+    for (unsigned c = 0x80; c < 0x10000; c++) {
+        const char two[] = {(char)(0xc0 | c >> 6), (char)(0x80 | (c & 63)), 0};
+        const char three[] = {(char)(0xe0 | c >> 12), (char)(0x80 | (c >> 6 & 63)),
+                              (char)(0x80 | (c & 63)), 0};
+        const char *const utf8 = c < 0x800 ? two : three;
+        const bool hides = c < 0xa0 || c == 0x61c || c == 0x200e || c == 0x200f ||
+                           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+                           c == 0xfeff;
+        char wanted[16];
+
+        if (c >= 0xd800 && c < 0xe000)
+            snprintf(wanted, sizeof(wanted), "\\xed\\x%02x\\x%02x", 0x80 | (c >> 6 & 63),
+                     0x80 | (c & 63));
+        else if (hides)
+            snprintf(wanted, sizeof(wanted), "\\u%04x", c);
+        else
+            strcpy(wanted, utf8);
+        hidden += hides;
+        cr_expect_str_eq(plain(utf8, strlen(utf8)), wanted, "U+%04X", c);
+        cr_expect_str_eq(csv(utf8, strlen(utf8)), wanted, "U+%04X", c);
+        if (hides)
+            cr_expect_eq(memcmp(json_string(utf8, strlen(utf8)) + 1, wanted, strlen(wanted)), 0,
+                         "U+%04X", c);
+    }
+    cr_expect_eq(hidden, 32 + 3 + 7 + 4 + 1);
 }
 
 Test(render, times)
