@@ -87,6 +87,7 @@ int housekeeping_start(const struct housekeeping_params *params, struct housekee
         h->page =
             mmap(NULL, sizeof(*h->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (h && h->page != MAP_FAILED) {
+        signal(SIGCHLD, SIG_DFL); /* if it were ignored, nobody would be told how it ended */
         fflush(NULL);
         h->pid = fork();
         if (h->pid == 0)
