@@ -3,6 +3,7 @@
  * The housekeeping process: see housekeeping.h. What is due by the outbox is done in each round,
  * what is due by the clock every half second or second.
  */
+#include "collector/alarm.h"
 #include "collector/census.h"
 #include "collector/claim.h"
 #include "collector/housekeeping_parts.h"
@@ -39,6 +40,7 @@ struct housekeeper {
     struct watch *watch;
     struct retention retention;
     struct steady_clock steady_clock;
+    struct alarm alarm;
     struct shmlog_clock_pair clock; /* the newest */
     bool claim_lost;                /* another collector has it, which was said */
     int move_error;                 /* why the last move to new files failed; 0: it did not */
@@ -340,6 +342,7 @@ static void keep_house(struct housekeeper *k, uint64_t now)
         census_work(k->census);
         watch_work(k->watch);
         check_losses(k, now);
+        alarm_work(&k->alarm, now);
     }
     if (now - k->claim_ns >= 1000 * MS) {
         k->claim_ns = now;
@@ -437,6 +440,11 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
     uint32_t naps = 0;
 
     open_store(&k);
+    k.alarm = (struct alarm){
+        .segment = k.p.segment,
+        .say = say_line,
+        .lost = shmlog_load_relaxed_(&k.p.segment->control->collector_losses),
+    };
     open_agents(&k);
     check_losses(&k, clock_ns(CLOCK_MONOTONIC));
     shmlog_store32_release_(&page->state, HOUSEKEEPING_READY);

@@ -98,6 +98,15 @@ void shm_losses_of_segment(const struct shm_segment *segment, struct shm_losses 
             shmlog_load_relaxed_(&segment->control->collector_lost_rings[cause]);
 }
 
+const char *shm_losses_name(unsigned cause)
+{
+    static const char *const names[SHMLOG_LOST_CAUSES] = {
+        "full", "waited", "nested", "reserved", "overwritten", "damaged", "no-ring", "no-site",
+    };
+
+    return cause < SHMLOG_LOST_CAUSES ? names[cause] : "?";
+}
+
 uint64_t shm_losses_sum(const struct shm_losses *losses)
 {
     uint64_t sum = 0;

@@ -28,6 +28,9 @@ void shm_losses_before_rings(const struct shm_segment *segment, struct shm_losse
 /* Of the whole segment, with rings that were left out. */
 void shm_losses_of_segment(const struct shm_segment *segment, struct shm_losses *ret_losses);
 
+/* The cause's name for people and scripts, as in shmlog(7): "full" ...; "?". */
+const char *shm_losses_name(unsigned cause);
+
 uint64_t shm_losses_sum(const struct shm_losses *losses);
 
 /* The collector's word to all others: before record number `seq` it found so many of this ring

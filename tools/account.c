@@ -75,7 +75,7 @@ static void differs(const struct account *account, const struct file_ledger_entr
     for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (account->lost[i] != entry->lost[i])
             SAY("%s says %" PRIu64 " lost (%s), by the gaps it is %" PRIu64, which, entry->lost[i],
-                info_cause(i), account->lost[i]);
+                shm_losses_name(i), account->lost[i]);
 }
 
 /* Does the ledger stand no later than the account? */
@@ -258,7 +258,7 @@ void account_close_live(struct account *account, const struct account_ring *ring
         account->produced += ring->lost[i];
         if (account->lost[i] > ring->lost[i])
             SAY("%" PRIu64 " lost (%s) are in the files, but the ring counts %" PRIu64,
-                account->lost[i], info_cause(i), ring->lost[i]);
+                account->lost[i], shm_losses_name(i), ring->lost[i]);
         else
             unread += ring->lost[i] - account->lost[i]; /* not in a gap record yet */
     }

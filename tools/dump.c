@@ -120,7 +120,7 @@ static void report_run(const struct run *run)
     for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (run->lost[i]) {
             fprintf(stderr, "%s %" PRIu64 " %s",
-                    any ? "," : PROGRAM ": records lost:", run->lost[i], info_cause(i));
+                    any ? "," : PROGRAM ": records lost:", run->lost[i], shm_losses_name(i));
             any = true;
         }
     if (any)

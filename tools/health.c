@@ -57,7 +57,7 @@ void health_put_losses(const uint64_t lost[SHMLOG_LOST_CAUSES], struct text *out
 
     for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (lost[i]) {
-            text_printf(out, "%s%" PRIu64 " %s", between, lost[i], info_cause(i));
+            text_printf(out, "%s%" PRIu64 " %s", between, lost[i], shm_losses_name(i));
             between = ", ";
         }
     if (!*between)

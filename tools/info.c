@@ -130,15 +130,6 @@ const char *info_on_full(uint32_t on_full)
     }
 }
 
-const char *info_cause(unsigned cause)
-{
-    static const char *const names[SHMLOG_LOST_CAUSES] = {
-        "full", "waited", "nested", "reserved", "overwritten", "damaged", "no-ring", "no-site",
-    };
-
-    return cause < SHMLOG_LOST_CAUSES ? names[cause] : "?";
-}
-
 const char *info_alive(const struct shmlog_producer *producer)
 {
     if ((producer->claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_FILLING)

@@ -45,7 +45,6 @@ uint64_t info_stat(const struct shm_segment *segment, const struct shm_losses *l
 
 const char *info_ring_kind(uint32_t kind);
 const char *info_on_full(uint32_t on_full);
-const char *info_cause(unsigned cause);
 const char *info_alive(const struct shmlog_producer *producer);
 /* Why it wanted a ring of its own; NULL if it did not. */
 const char *info_why(const struct shmlog_producer *producer);

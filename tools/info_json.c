@@ -63,7 +63,7 @@ static void losses(struct text *out, const char *name, const struct shm_losses *
     key(out, name);
     text_putc(out, '{');
     for (unsigned i = 0; i < SHMLOG_LOST_CAUSES; i++)
-        number(out, info_cause(i), lost->cause[i]);
+        number(out, shm_losses_name(i), lost->cause[i]);
     text_putc(out, '}');
 }
 

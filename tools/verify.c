@@ -101,7 +101,7 @@ static void print_account(struct verify *verify, const struct account *account)
     for (size_t i = 0; i < SHMLOG_LOST_CAUSES; i++)
         if (account->lost[i]) {
             fprintf(verify->out, "%s %" PRIu64 " %s", any ? "," : " ", account->lost[i],
-                    info_cause(i));
+                    shm_losses_name(i));
             any = true;
         }
     if (account->dropped > account_lost(account))

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The alarm: see alarm.h.
+ */
+#include "collector/alarm.h"
+
+#include "shm/ring_reader.h"
+#include "shm/tables.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PER_CENT_NEARLY_FULL 80
+
+static void say(const struct alarm *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(const struct alarm *a, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    a->say(line);
+}
+
+enum news { NO_NEWS, NEWS, OVER };
+
+static enum news step(struct alarm_episode *e, bool seen, uint64_t now_ns)
+{
+    if (seen)
+        e->seen_ns = now_ns;
+    if (seen && (!e->on || now_ns - e->said_ns >= ALARM_AGAIN_NS)) {
+        e->on = true;
+        e->said_ns = now_ns;
+        return NEWS;
+    }
+    if (e->on && now_ns - e->seen_ns >= ALARM_AGAIN_NS) {
+        e->on = false;
+        return OVER;
+    }
+    return NO_NEWS;
+}
+
+/* "12 full, 3 no-ring" */
+static void put_causes(const struct shm_losses *losses, char *text, size_t size)
+{
+    size_t at = 0;
+
+    *text = 0;
+    for (unsigned i = 0; i < SHMLOG_LOST_CAUSES && at < size; i++)
+        if (losses->cause[i])
+            at += (size_t)snprintf(text + at, size - at, "%s%" PRIu64 " %s", at ? ", " : "",
+                                   losses->cause[i], shm_losses_name(i));
+}
+
+/* The ring that has lost most; `rings` if none has. */
+static uint32_t worst_ring(const struct alarm *a)
+{
+    uint32_t worst = a->segment->geometry.rings;
+    uint64_t most = 0;
+
+    for (uint32_t i = 0; i < a->segment->geometry.rings; i++) {
+        struct shm_losses losses;
+        uint64_t lost;
+
+        shm_losses_of_ring(a->segment, i, &losses);
+        lost = shm_losses_sum(&losses);
+        if (lost > most) {
+            most = lost;
+            worst = i;
+        }
+    }
+    return worst;
+}
+
+static void look_at_losses(struct alarm *a, uint64_t now_ns)
+{
+    struct shm_losses losses;
+    char causes[256], ring[48] = "";
+    uint64_t lost;
+    uint32_t worst;
+    enum news news;
+
+    shm_losses_of_segment(a->segment, &losses);
+    lost = shm_losses_sum(&losses);
+    news = step(&a->losing, lost > a->lost, now_ns);
+    a->lost = lost;
+    if (news == NO_NEWS)
+        return;
+    put_causes(&losses, causes, sizeof(causes));
+    worst = worst_ring(a);
+    if (worst < a->segment->geometry.rings)
+        snprintf(ring, sizeof(ring), ", most of them in ring %" PRIu32, worst);
+    say(a, "%s: %" PRIu64 " in all (%s)%s",
+        news == NEWS ? "records are being lost" : "no more records are being lost", lost, causes,
+        ring);
+}
+
+/* How full a ring is, in per cent. */
+static unsigned fill_of(const struct alarm *a, uint32_t index)
+{
+    const struct shmlog_ring *const ring = a->segment->rings[index].header;
+    uint64_t behind;
+
+    if (!ring)
+        return 0;
+    behind = shm_ring_head(ring) - shmlog_load_acquire_(&ring->tail);
+    return behind > a->segment->geometry.ring_slots
+               ? 0 /* nothing that a writer leaves */
+               : (unsigned)(behind * 100 / a->segment->geometry.ring_slots);
+}
+
+/* Under the overwrite policy, a full ring is as it should be. */
+static void look_at_rings(struct alarm *a, uint64_t now_ns)
+{
+    unsigned fullest = 0;
+    uint32_t index = 0;
+    enum news news;
+
+    if (a->segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE)
+        return;
+    for (uint32_t i = 0; i < a->segment->geometry.rings; i++)
+        if (fill_of(a, i) > fullest) {
+            fullest = fill_of(a, i);
+            index = i;
+        }
+    news = step(&a->filling, fullest >= PER_CENT_NEARLY_FULL, now_ns);
+    if (news == NEWS)
+        say(a, "ring %" PRIu32 " is full to %u %%: its records are not taken as fast as they come",
+            index, fullest);
+    else if (news == OVER)
+        say(a, "no ring is nearly full any more");
+}
+
+static void look_at_table(struct alarm *a, struct alarm_episode *e, const char *name,
+                          uint32_t taken, uint32_t size, const char *meaning, uint64_t now_ns)
+{
+    const bool full = (uint64_t)taken * 100 >= (uint64_t)size * PER_CENT_NEARLY_FULL;
+    const enum news news = e->on && full ? NO_NEWS : step(e, full, now_ns);
+
+    if (e->on && full)
+        e->seen_ns = now_ns;
+    if (news == NEWS)
+        say(a, "the table of %s is nearly full: %" PRIu32 " of %" PRIu32 " entries are taken; %s",
+            name, taken, size, meaning);
+    else if (news == OVER)
+        say(a, "the table of %s has room again: %" PRIu32 " of %" PRIu32 " entries are taken", name,
+            taken, size);
+}
+
+static uint32_t producers_taken(const struct shm_segment *segment)
+{
+    const struct shmlog_producer *const table = shm_producers(segment);
+    const uint32_t used = shm_producers_used(segment);
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < used; i++)
+        taken += shmlog_load_relaxed_(&table[i].claim) != 0;
+    return taken;
+}
+
+static uint32_t sites_taken(const struct shm_segment *segment)
+{
+    const uint64_t *const table = shm_site_words(segment);
+    uint32_t taken = 0;
+
+    for (uint32_t i = 1; i < segment->geometry.sites_max; i++)
+        taken += shmlog_load_relaxed_(&table[i]) != 0;
+    return taken;
+}
+
+void alarm_work(struct alarm *a, uint64_t now_ns)
+{
+    const struct shmlog_control *const g = &a->segment->geometry;
+
+    look_at_losses(a, now_ns);
+    look_at_rings(a, now_ns);
+    look_at_table(a, &a->producers, "producers", producers_taken(a->segment), g->producers_max,
+                  "threads that find it full have no name", now_ns);
+    look_at_table(a, &a->sites, "call sites", sites_taken(a->segment), g->sites_max - 1,
+                  "records of sites that find it full are lost", now_ns);
+}
