@@ -24,12 +24,18 @@ static void on_signal(int signal)
 static void catch_signals(void)
 {
     struct sigaction action;
+    sigset_t caught;
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGTERM);
+    sigaddset(&caught, SIGINT);
+    sigaddset(&caught, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &caught, NULL); /* whoever started it may have blocked them */
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL); /* a limit on file sizes is an error like others */
