@@ -149,19 +149,32 @@ static void lose(struct shmlog *log)
     }
 }
 
-/* `last_lost_ns` of --health is more than those ten seconds for which that counts as losing. */
-static bool lost_long_ago(void *arg)
+/* `last_lost_ns` of --health. */
+static uint64_t last_lost_ns(void)
 {
     const char *const args[] = {"--format", "json", SEGMENT, NULL};
     uint64_t lost_ns = 0;
     char text[4096], *at;
 
-    (void)arg;
     look_at(args, text, sizeof(text));
     at = strstr(text, "\"last_lost_ns\":");
     KIT_CHECK(at != NULL);
     KIT_EQ(sscanf(at, "\"last_lost_ns\":%" SCNu64, &lost_ns), 1);
-    return lost_ns > UINT64_C(10000000000);
+    return lost_ns;
+}
+
+/* The collector has seen what was lost: until then, it counts as lost just now. */
+static bool loss_is_noted(void *arg)
+{
+    (void)arg;
+    return last_lost_ns() > 0;
+}
+
+/* More than those ten seconds for which that counts as losing. */
+static bool lost_long_ago(void *arg)
+{
+    (void)arg;
+    return last_lost_ns() > UINT64_C(10000000000);
 }
 
 /* ---- Its life ---- */
@@ -187,6 +200,8 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     check("stalled", 1, drops ? " full" : " overwritten");
     kit_kill(collector, SIGCONT);
     check("losing", 1, "records were lost");
+    if (drops)
+        KIT_CHECK(kit_wait(loss_is_noted, NULL, 20)); /* or it would be so for good */
     kit_kill_hard(collector);
     check("gone", 2, drops ? "died" : "go on keeping the newest records");
     if (drops) {
