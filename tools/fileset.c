@@ -234,6 +234,41 @@ int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse,
     return 0;
 }
 
+/* Is the file older than the newest one of its segment in the set? */
+static bool is_before_newest(const struct fileset *set, const struct file_identity *identity)
+{
+    for (size_t i = set->files; i-- > 0;) {
+        const struct file_identity *const of = &set->file[i].identity;
+
+        if (memcmp(of->segment_uuid, identity->segment_uuid, 16) == 0)
+            return identity->file_number < of->file_number; /* sorted: the newest comes first */
+    }
+    return false;
+}
+
+int fileset_fill(struct fileset *set, struct fileset *later)
+{
+    struct fileset_file *const grown =
+        reallocarray(set->file, set->files + later->files + 1, sizeof(*grown));
+    size_t count = set->files;
+
+    if (!grown)
+        return -ENOMEM;
+    set->file = grown;
+    for (size_t i = 0; i < later->files; i++) {
+        struct fileset_file *const file = &later->file[i];
+
+        if (!is_before_newest(set, &file->identity))
+            continue;
+        set->file[count++] = *file;
+        file->path = NULL;
+    }
+    set->files = count;
+    drop_copies(set);
+    qsort(set->file, set->files, sizeof(*set->file), compare_files);
+    return 0;
+}
+
 void fileset_done(struct fileset *set)
 {
     for (size_t i = 0; i < set->files; i++)

@@ -28,6 +28,9 @@ struct fileset {
 typedef void fileset_refuse(void *arg, const char *path, int error);
 int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse, void *arg,
                  struct fileset *ret_set);
+/* Take those files of a later look at the same paths that the set misses, and that are older than
+ * its newest of the same segment. -ENOMEM. */
+int fileset_fill(struct fileset *set, struct fileset *later);
 void fileset_done(struct fileset *set);
 
 /* Index after the last file of the segment that file `first` is of. */

@@ -274,7 +274,8 @@ static bool has_hole(const struct verify *verify)
 
 /* List the files. A collector moves records from rings to its outbox and on to files, and rotates:
  * whoever asks in this order sees each record somewhere. A file that is renamed while the directory
- * is read may be in neither place: then once more. */
+ * is read may be seen under neither name: it is by another look, when newer files are of no
+ * interest. */
 static int list_files(struct verify *verify, const struct paths *paths)
 {
     struct refusals refusals = {0};
@@ -282,12 +283,18 @@ static int list_files(struct verify *verify, const struct paths *paths)
 
     if (r == 0)
         r = verify_ask_segments(verify);
-    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS; turn++) {
+    if (r == 0) {
         fileset_done(&verify->set);
-        forget_refused(&refusals);
         r = fileset_open(paths->path, paths->count, keep_refused, &refusals, &verify->set);
-        if (r == 0 && !has_hole(verify))
-            break;
+    }
+    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && has_hole(verify); turn++) {
+        struct fileset later;
+
+        r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &later);
+        if (r == 0) {
+            r = fileset_fill(&verify->set, &later);
+            fileset_done(&later);
+        }
     }
     report_refused(verify, refusals.first);
     forget_refused(&refusals);
