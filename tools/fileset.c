@@ -269,6 +269,22 @@ int fileset_fill(struct fileset *set, struct fileset *later)
     return 0;
 }
 
+void fileset_forget_removed(struct fileset *set)
+{
+    size_t kept = 0;
+
+    for (size_t i = set->files; i-- > 0;) {
+        if (fileset_is_there(&set->file[i]))
+            continue;
+        free(set->file[i].path);
+        set->file[i].path = NULL;
+    }
+    for (size_t i = 0; i < set->files; i++)
+        if (set->file[i].path)
+            set->file[kept++] = set->file[i];
+    set->files = kept;
+}
+
 void fileset_done(struct fileset *set)
 {
     for (size_t i = 0; i < set->files; i++)

@@ -31,6 +31,9 @@ int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse,
 /* Take those files of a later look at the same paths that the set misses, and that are older than
  * its newest of the same segment. -ENOMEM. */
 int fileset_fill(struct fileset *set, struct fileset *later);
+/* Forget files that are not there any more. From the newest to the oldest: retention goes the other
+ * way, so that this leaves no hole. */
+void fileset_forget_removed(struct fileset *set);
 void fileset_done(struct fileset *set);
 
 /* Index after the last file of the segment that file `first` is of. */

@@ -144,6 +144,45 @@ static void refuse_nothing(void *arg, const char *path, int error)
 {
 }
 
+/* Does a file of a live segment seem to be missing between two others? */
+static bool has_hole(const struct verify *verify)
+{
+    for (size_t i = 1; i < verify->set.files; i++) {
+        const struct file_identity *const one = &verify->set.file[i - 1].identity;
+        const struct file_identity *const two = &verify->set.file[i].identity;
+
+        if (memcmp(one->segment_uuid, two->segment_uuid, 16) == 0 &&
+            two->file_number - one->file_number > 1 && verify_find_live(verify, two))
+            return true;
+    }
+    return false;
+}
+
+/* List the files as verify->set. One that is renamed while the directory is read may be seen under
+ * neither name: it is by another look, when newer files are of no interest. Of those that were
+ * removed meanwhile, some may have been seen. */
+static int list_whole(struct verify *verify, const struct paths *paths, fileset_refuse *refuse,
+                      void *arg)
+{
+    int r = fileset_open(paths->path, paths->count, refuse, arg, &verify->set);
+
+    if (r < 0)
+        return r;
+    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && has_hole(verify); turn++) {
+        struct fileset later;
+
+        r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &later);
+        if (r < 0)
+            break;
+        r = fileset_fill(&verify->set, &later);
+        fileset_done(&later);
+        fileset_forget_removed(&verify->set);
+    }
+    if (r < 0)
+        fileset_done(&verify->set);
+    return r;
+}
+
 /* Retention has removed all files that were left to read: go on with those that came since. */
 static int read_newer_files(struct verify *verify, const struct paths *paths,
                             const struct file_identity *identity, struct verify_last *last)
@@ -155,7 +194,7 @@ static int read_newer_files(struct verify *verify, const struct paths *paths,
     for (unsigned turn = 0; r == 0 && verify->skipped && turn < NEWER_TURNS; turn++) {
         size_t first = 0, end;
 
-        r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &verify->set);
+        r = list_whole(verify, paths, refuse_nothing, NULL);
         if (r < 0)
             break;
         while (first < verify->set.files &&
@@ -258,24 +297,8 @@ static void report_refused(struct verify *verify, const struct refused *refused)
     }
 }
 
-/* Does a file of a live segment seem to be missing between two others? */
-static bool has_hole(const struct verify *verify)
-{
-    for (size_t i = 1; i < verify->set.files; i++) {
-        const struct file_identity *const one = &verify->set.file[i - 1].identity;
-        const struct file_identity *const two = &verify->set.file[i].identity;
-
-        if (memcmp(one->segment_uuid, two->segment_uuid, 16) == 0 &&
-            two->file_number - one->file_number > 1 && verify_find_live(verify, two))
-            return true;
-    }
-    return false;
-}
-
 /* List the files. A collector moves records from rings to its outbox and on to files, and rotates:
- * whoever asks in this order sees each record somewhere. A file that is renamed while the directory
- * is read may be seen under neither name: it is by another look, when newer files are of no
- * interest. */
+ * whoever asks in this order sees each record somewhere. */
 static int list_files(struct verify *verify, const struct paths *paths)
 {
     struct refusals refusals = {0};
@@ -285,16 +308,7 @@ static int list_files(struct verify *verify, const struct paths *paths)
         r = verify_ask_segments(verify);
     if (r == 0) {
         fileset_done(&verify->set);
-        r = fileset_open(paths->path, paths->count, keep_refused, &refusals, &verify->set);
-    }
-    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && has_hole(verify); turn++) {
-        struct fileset later;
-
-        r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &later);
-        if (r == 0) {
-            r = fileset_fill(&verify->set, &later);
-            fileset_done(&later);
-        }
+        r = list_whole(verify, paths, keep_refused, &refusals);
     }
     report_refused(verify, refusals.first);
     forget_refused(&refusals);
