@@ -14,6 +14,7 @@
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct shmlog *attach(const char *segment)
@@ -295,8 +296,12 @@ static void *make_noise(void *arg)
 {
     struct noise *noise = arg;
 
-    while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED))
+    const struct timespec pace = {.tv_nsec = 1000000}; /* tens of files a second, not thousands */
+
+    while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED)) {
         log_noise(noise->log, 100, &noise->random);
+        nanosleep(&pace, NULL);
+    }
     return NULL;
 }
 
