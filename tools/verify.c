@@ -158,16 +158,51 @@ static bool has_hole(const struct verify *verify)
     return false;
 }
 
-/* List the files as verify->set. One that is renamed while the directory is read may be seen under
- * neither name: it is by another look, when newer files are of no interest. Of those that were
- * removed meanwhile, some may have been seen. */
-static int list_whole(struct verify *verify, const struct paths *paths, fileset_refuse *refuse,
-                      void *arg)
-{
-    int r = fileset_open(paths->path, paths->count, refuse, arg, &verify->set);
+/* Files of a listing that cannot be read. */
+struct refused {
+    struct refused *next;
+    int error;
+    char path[];
+};
 
-    if (r < 0)
-        return r;
+struct refusals {
+    struct refused *first;
+    bool failed; /* no memory for one */
+};
+
+static void keep_refused(void *arg, const char *path, int error)
+{
+    struct refusals *refusals = arg;
+    struct refused **at = &refusals->first, *refused;
+
+    while (*at)
+        at = &(*at)->next;
+    refused = calloc(1, sizeof(*refused) + strlen(path) + 1);
+    refusals->failed |= !refused;
+    if (!refused)
+        return;
+    refused->error = error;
+    strcpy(refused->path, path);
+    *at = refused;
+}
+
+static void forget_refused(struct refusals *refusals)
+{
+    while (refusals->first) {
+        struct refused *const next = refusals->first->next;
+
+        free(refusals->first);
+        refusals->first = next;
+    }
+}
+
+/* A file that is renamed while the directory is read may be seen under neither name: it is by a
+ * later look, when newer files are of no interest. Of those that were removed meanwhile, some may
+ * have been seen. */
+static int fill_holes(struct verify *verify, const struct paths *paths)
+{
+    int r = 0;
+
     for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && has_hole(verify); turn++) {
         struct fileset later;
 
@@ -177,6 +212,23 @@ static int list_whole(struct verify *verify, const struct paths *paths, fileset_
         r = fileset_fill(&verify->set, &later);
         fileset_done(&later);
         fileset_forget_removed(&verify->set);
+    }
+    return r;
+}
+
+/* List the files as verify->set; with `refusals`, note those that cannot be read. All that were
+ * listed may have been removed before they were looked at: then once more. */
+static int list_whole(struct verify *verify, const struct paths *paths, struct refusals *refusals)
+{
+    int r = 0;
+
+    for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && !verify->set.files; turn++) {
+        if (refusals)
+            forget_refused(refusals);
+        r = fileset_open(paths->path, paths->count, refusals ? keep_refused : refuse_nothing,
+                         refusals, &verify->set);
+        if (r == 0)
+            r = fill_holes(verify, paths);
     }
     if (r < 0)
         fileset_done(&verify->set);
@@ -194,7 +246,8 @@ static int read_newer_files(struct verify *verify, const struct paths *paths,
     for (unsigned turn = 0; r == 0 && verify->skipped && turn < NEWER_TURNS; turn++) {
         size_t first = 0, end;
 
-        r = list_whole(verify, paths, refuse_nothing, NULL);
+        verify->set = (struct fileset){0};
+        r = list_whole(verify, paths, NULL);
         if (r < 0)
             break;
         while (first < verify->set.files &&
@@ -241,44 +294,6 @@ static int verify_segment(struct verify *verify, const struct paths *paths, size
     return r;
 }
 
-/* Files of a listing that cannot be read. */
-struct refused {
-    struct refused *next;
-    int error;
-    char path[];
-};
-
-struct refusals {
-    struct refused *first;
-    bool failed; /* no memory for one */
-};
-
-static void keep_refused(void *arg, const char *path, int error)
-{
-    struct refusals *refusals = arg;
-    struct refused **at = &refusals->first, *refused;
-
-    while (*at)
-        at = &(*at)->next;
-    refused = calloc(1, sizeof(*refused) + strlen(path) + 1);
-    refusals->failed |= !refused;
-    if (!refused)
-        return;
-    refused->error = error;
-    strcpy(refused->path, path);
-    *at = refused;
-}
-
-static void forget_refused(struct refusals *refusals)
-{
-    while (refusals->first) {
-        struct refused *const next = refusals->first->next;
-
-        free(refusals->first);
-        refusals->first = next;
-    }
-}
-
 static void report_refused(struct verify *verify, const struct refused *refused)
 {
     static const char part[] = ".part";
@@ -302,14 +317,13 @@ static void report_refused(struct verify *verify, const struct refused *refused)
 static int list_files(struct verify *verify, const struct paths *paths)
 {
     struct refusals refusals = {0};
-    int r = fileset_open(paths->path, paths->count, refuse_nothing, NULL, &verify->set);
+    int r = list_whole(verify, paths, NULL);
 
     if (r == 0)
         r = verify_ask_segments(verify);
-    if (r == 0) {
-        fileset_done(&verify->set);
-        r = list_whole(verify, paths, keep_refused, &refusals);
-    }
+    fileset_done(&verify->set);
+    if (r == 0)
+        r = list_whole(verify, paths, &refusals);
     report_refused(verify, refusals.first);
     forget_refused(&refusals);
     return r == 0 && refusals.failed ? -ENOMEM : r;

@@ -296,12 +296,8 @@ static void *make_noise(void *arg)
 {
     struct noise *noise = arg;
 
-    const struct timespec pace = {.tv_nsec = 1000000}; /* tens of files a second, not thousands */
-
-    while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED)) {
+    while (!__atomic_load_n(&noise->stop, __ATOMIC_RELAXED))
         log_noise(noise->log, 100, &noise->random);
-        nanosleep(&pace, NULL);
-    }
     return NULL;
 }
 
