@@ -29,11 +29,11 @@ static void say(const struct alarm *a, const char *format, ...)
 
 enum news { NO_NEWS, NEWS, OVER };
 
-static enum news step(struct alarm_episode *e, bool seen, uint64_t now_ns)
+static enum news step(struct alarm_episode *e, bool seen, bool again, uint64_t now_ns)
 {
     if (seen)
         e->seen_ns = now_ns;
-    if (seen && (!e->on || now_ns - e->said_ns >= ALARM_AGAIN_NS)) {
+    if (seen && (!e->on || (again && now_ns - e->said_ns >= ALARM_AGAIN_NS))) {
         e->on = true;
         e->said_ns = now_ns;
         return NEWS;
@@ -77,21 +77,17 @@ static uint32_t worst_ring(const struct alarm *a)
     return worst;
 }
 
-static void look_at_losses(struct alarm *a, uint64_t now_ns)
+static void look_at_losses(struct alarm *a, const struct shm_losses *losses, uint64_t now_ns)
 {
-    struct shm_losses losses;
+    const uint64_t lost = shm_losses_sum(losses);
+    const enum news news = step(&a->losing, lost > a->lost, true, now_ns);
     char causes[256], ring[48] = "";
-    uint64_t lost;
     uint32_t worst;
-    enum news news;
 
-    shm_losses_of_segment(a->segment, &losses);
-    lost = shm_losses_sum(&losses);
-    news = step(&a->losing, lost > a->lost, now_ns);
     a->lost = lost;
     if (news == NO_NEWS)
         return;
-    put_causes(&losses, causes, sizeof(causes));
+    put_causes(losses, causes, sizeof(causes));
     worst = worst_ring(a);
     if (worst < a->segment->geometry.rings)
         snprintf(ring, sizeof(ring), ", most of them in ring %" PRIu32, worst);
@@ -123,12 +119,15 @@ static void look_at_rings(struct alarm *a, uint64_t now_ns)
 
     if (a->segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE)
         return;
-    for (uint32_t i = 0; i < a->segment->geometry.rings; i++)
-        if (fill_of(a, i) > fullest) {
-            fullest = fill_of(a, i);
+    for (uint32_t i = 0; i < a->segment->geometry.rings; i++) {
+        const unsigned fill = fill_of(a, i);
+
+        if (fill > fullest) {
+            fullest = fill;
             index = i;
         }
-    news = step(&a->filling, fullest >= PER_CENT_NEARLY_FULL, now_ns);
+    }
+    news = step(&a->filling, fullest >= PER_CENT_NEARLY_FULL, true, now_ns);
     if (news == NEWS)
         say(a, "ring %" PRIu32 " is full to %u %%: its records are not taken as fast as they come",
             index, fullest);
@@ -140,10 +139,8 @@ static void look_at_table(struct alarm *a, struct alarm_episode *e, const char *
                           uint32_t taken, uint32_t size, const char *meaning, uint64_t now_ns)
 {
     const bool full = (uint64_t)taken * 100 >= (uint64_t)size * PER_CENT_NEARLY_FULL;
-    const enum news news = e->on && full ? NO_NEWS : step(e, full, now_ns);
+    const enum news news = step(e, full, false, now_ns);
 
-    if (e->on && full)
-        e->seen_ns = now_ns;
     if (news == NEWS)
         say(a, "the table of %s is nearly full: %" PRIu32 " of %" PRIu32 " entries are taken; %s",
             name, taken, size, meaning);
@@ -173,11 +170,11 @@ static uint32_t sites_taken(const struct shm_segment *segment)
     return taken;
 }
 
-void alarm_work(struct alarm *a, uint64_t now_ns)
+void alarm_work(struct alarm *a, const struct shm_losses *losses, uint64_t now_ns)
 {
     const struct shmlog_control *const g = &a->segment->geometry;
 
-    look_at_losses(a, now_ns);
+    look_at_losses(a, losses, now_ns);
     look_at_rings(a, now_ns);
     look_at_table(a, &a->producers, "producers", producers_taken(a->segment), g->producers_max,
                   "threads that find it full have no name", now_ns);

@@ -2,7 +2,7 @@
  *
  * The alarm: tells those who do not ask that records are being lost, and what leads to that: rings
  * that fill, and tables that are nearly full. A line when it begins, one every ten seconds while it
- * goes on, and one when it is over, with the total.
+ * goes on (for a table, which may stay so for days: none), and one when it is over, with the total.
  */
 #ifndef COLLECTOR_ALARM_H
 #define COLLECTOR_ALARM_H
@@ -26,10 +26,10 @@ struct alarm {
 
     /* zero at first */
     struct alarm_episode losing, filling, producers, sites;
-    uint32_t fullest; /* ring of the episode */
 };
 
-/* A look; call it about twice a second. Cost: some loads for each ring and table entry. */
-void alarm_work(struct alarm *alarm, uint64_t now_ns);
+/* A look; call it about twice a second. `losses`: of the whole segment, as they are now. Cost: some
+ * loads for each ring and table entry. */
+void alarm_work(struct alarm *alarm, const struct shm_losses *losses, uint64_t now_ns);
 
 #endif

@@ -15,6 +15,7 @@
 #include "collector/writeback.h"
 #include "shm/clock.h"
 #include "shm/losses.h"
+#include "shm/rungs.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -79,16 +80,6 @@ static _Noreturn void fail(struct housekeeper *k, int error, const char *format,
 
 /* ---- The way to the disk ---- */
 
-static void set_rung(const struct housekeeper *k, uint64_t rung, bool set)
-{
-    uint64_t *const rungs = &k->p.segment->control->rungs;
-
-    if (set)
-        __atomic_fetch_or(rungs, rung, __ATOMIC_RELAXED);
-    else
-        __atomic_fetch_and(rungs, ~rung, __ATOMIC_RELAXED);
-}
-
 /* io_uring if it may be and works, else plain writes. */
 static int open_backend(struct housekeeper *k, bool uring, struct store **ret_store)
 {
@@ -101,8 +92,8 @@ static int open_backend(struct housekeeper *k, bool uring, struct store **ret_st
     outbox_memory(k->p.outbox, &memory, &size);
     if (uring)
         r = store_uring_open(memory, size, &store);
-    set_rung(k, SHMLOG_RUNG_NO_FIXED_BUFFERS, r == 0 && !store->fixed_buffers);
-    set_rung(k, SHMLOG_RUNG_NO_URING, r < 0 && io != IO_PLAIN);
+    shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_FIXED_BUFFERS, r == 0 && !store->fixed_buffers);
+    shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_URING, r < 0 && io != IO_PLAIN);
     if (r < 0 && uring && io == IO_URING)
         return r;
     if (r < 0)
@@ -129,8 +120,8 @@ static void fall_back(struct housekeeper *k)
         fail(k, r, "plain writes: %s", strerror(-r));
     say("io_uring takes no more requests: %s; plain writes from now on",
         strerror(-k->store->failed));
-    set_rung(k, SHMLOG_RUNG_NO_FIXED_BUFFERS, false);
-    set_rung(k, SHMLOG_RUNG_NO_URING, true);
+    shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_FIXED_BUFFERS, false);
+    shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_URING, true);
     replace_store(k, store);
 }
 
@@ -299,14 +290,13 @@ static void check_claim(struct housekeeper *k)
 }
 
 /* Note when the count of losses has grown since the last look, by whichever collector. */
-static void check_losses(struct housekeeper *k, uint64_t now)
+static void check_losses(struct housekeeper *k, uint64_t now, struct shm_losses *ret_losses)
 {
     struct shmlog_control *const c = k->p.segment->control;
-    struct shm_losses losses;
     uint64_t lost;
 
-    shm_losses_of_segment(k->p.segment, &losses);
-    lost = shm_losses_sum(&losses);
+    shm_losses_of_segment(k->p.segment, ret_losses);
+    lost = shm_losses_sum(ret_losses);
     if (lost > shmlog_load_relaxed_(&c->collector_losses))
         shmlog_store_relaxed_(&c->collector_lost, now);
     shmlog_store_relaxed_(&c->collector_losses, lost);
@@ -330,6 +320,8 @@ static void beat(struct housekeeper *k, uint64_t now)
 
 static void keep_house(struct housekeeper *k, uint64_t now)
 {
+    struct shm_losses losses;
+
     if (now - k->beat_ns < 50 * MS)
         return;
     beat(k, now);
@@ -341,8 +333,8 @@ static void keep_house(struct housekeeper *k, uint64_t now)
         k->census_ns = now;
         census_work(k->census);
         watch_work(k->watch);
-        check_losses(k, now);
-        alarm_work(&k->alarm, now);
+        check_losses(k, now, &losses);
+        alarm_work(&k->alarm, &losses, now);
     }
     if (now - k->claim_ns >= 1000 * MS) {
         k->claim_ns = now;
@@ -437,6 +429,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
                                struct housekeeping_page *page)
 {
     struct housekeeper k = {.p = *params, .page = page, .clock = params->clock};
+    struct shm_losses losses;
     uint32_t naps = 0;
 
     open_store(&k);
@@ -446,7 +439,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
         .lost = shmlog_load_relaxed_(&k.p.segment->control->collector_losses),
     };
     open_agents(&k);
-    check_losses(&k, clock_ns(CLOCK_MONOTONIC));
+    check_losses(&k, clock_ns(CLOCK_MONOTONIC), &losses);
     shmlog_store32_release_(&page->state, HOUSEKEEPING_READY);
     for (;;) {
         const bool stop = shmlog_load32_acquire_(&page->stop);

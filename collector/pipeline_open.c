@@ -12,6 +12,7 @@
 #include "shm/clock.h"
 #include "shm/health.h"
 #include "shm/path.h"
+#include "shm/rungs.h"
 #include "shm/tables.h"
 
 #include <errno.h>
@@ -365,13 +366,12 @@ static void say_difference(const struct pipeline *p)
 /* What this C library offers is most likely what producers will find. */
 static void look_for_rseq(const struct pipeline *p)
 {
-    uint64_t *const rungs = &p->segment->control->rungs;
     bool usable = false;
 
 #if defined(__x86_64__) && __GLIBC_PREREQ(2, 35)
     usable = __rseq_size > 0 && p->segment->geometry.clock == SHMLOG_CLOCK_TSC;
 #endif
-    *rungs = usable ? *rungs & ~SHMLOG_RUNG_NO_RSEQ : *rungs | SHMLOG_RUNG_NO_RSEQ;
+    shm_rung_set(p->segment, SHMLOG_RUNG_NO_RSEQ, !usable);
 }
 
 /* Tell tools who runs here. Not the pid of one collector with the start of another: a reader takes
@@ -440,7 +440,7 @@ int pipeline_open(const struct options *options, struct pipeline **ret_pipeline,
         pipeline_close(p);
         return r;
     }
-    privileges_take(options, &p->privileges, &p->segment->control->rungs);
+    privileges_take(options, &p->privileges, p->segment);
     look_for_rseq(p);
     drain_release_all(p->drain);
     p->recovering = journal_is_open(p->journal) || p->taken_over;

@@ -4,8 +4,7 @@
  */
 #include "collector/privileges.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "shm/rungs.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -39,7 +38,7 @@ static bool is_pinned(int core)
 }
 
 void privileges_take(const struct options *options, struct privileges *ret_privileges,
-                     uint64_t *rungs)
+                     const struct shm_segment *segment)
 {
     const struct sched_param param = {.sched_priority = (int)options->realtime};
     struct privileges got = {.core = is_pinned((int)options->pin) ? (int)options->pin : -1};
@@ -47,9 +46,8 @@ void privileges_take(const struct options *options, struct privileges *ret_privi
     prctl(PR_SET_TIMERSLACK, 1000UL); /* short sleeps are meant */
     got.realtime = options->realtime && sched_setscheduler(0, SCHED_FIFO, &param) == 0;
     got.locked = options->mlock && mlockall(MCL_CURRENT) == 0;
-    *rungs &= ~(SHMLOG_RUNG_NO_PIN | SHMLOG_RUNG_NO_REALTIME | SHMLOG_RUNG_NO_MLOCK);
-    *rungs |= options->pin >= 0 && got.core < 0 ? SHMLOG_RUNG_NO_PIN : 0;
-    *rungs |= options->realtime && !got.realtime ? SHMLOG_RUNG_NO_REALTIME : 0;
-    *rungs |= options->mlock && !got.locked ? SHMLOG_RUNG_NO_MLOCK : 0;
+    shm_rung_set(segment, SHMLOG_RUNG_NO_PIN, options->pin >= 0 && got.core < 0);
+    shm_rung_set(segment, SHMLOG_RUNG_NO_REALTIME, options->realtime && !got.realtime);
+    shm_rung_set(segment, SHMLOG_RUNG_NO_MLOCK, options->mlock && !got.locked);
     *ret_privileges = got;
 }

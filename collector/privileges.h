@@ -7,6 +7,7 @@
 #define COLLECTOR_PRIVILEGES_H
 
 #include "collector/options.h"
+#include "shm/segment.h"
 
 #include <stddef.h>
 
@@ -17,8 +18,8 @@ struct privileges {
 
 /* Pin as asked; -EINVAL with a message if there is no such core. */
 int privileges_pin(const struct options *options, char *ret_message, size_t message_size);
-/* Ask for the rest once everything is set up. Sets and clears bits of *rungs. */
+/* Ask for the rest once everything is set up. What is not to be had is noted in the segment. */
 void privileges_take(const struct options *options, struct privileges *ret_privileges,
-                     uint64_t *rungs);
+                     const struct shm_segment *segment);
 
 #endif

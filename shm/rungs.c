@@ -81,6 +81,16 @@ static unsigned reasons_of(const struct shm_segment *segment, unsigned shift)
     return reasons & ((1u << SHMLOG_PAGES_REASONS) - 2);
 }
 
+void shm_rung_set(const struct shm_segment *segment, uint64_t rung, bool missing)
+{
+    uint64_t *const rungs = &segment->control->rungs;
+
+    if (missing)
+        __atomic_fetch_or(rungs, rung, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(rungs, ~rung, __ATOMIC_RELAXED);
+}
+
 bool shm_rungs_next(const struct shm_segment *segment, struct shm_rungs_walk *walk)
 {
     const uint64_t taken = shmlog_load_relaxed_(&segment->control->rungs);

@@ -15,6 +15,10 @@ struct shm_rung {
     const char *fix;
 };
 
+/* Take note of what a segment does without, or of that it has it again. Two processes of the
+ * collector may do so at one time. */
+void shm_rung_set(const struct shm_segment *segment, uint64_t rung, bool missing);
+
 /* All rungs, ended by an entry with bit 0. */
 extern const struct shm_rung shm_rungs[];
 

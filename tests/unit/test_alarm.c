@@ -44,9 +44,11 @@ static void end(void)
 static unsigned look(double seconds)
 {
     const unsigned before = lines;
+    struct shm_losses losses;
 
     now += (uint64_t)(seconds * 1e9);
-    alarm_work(&alarm_, now);
+    shm_losses_of_segment(segment, &losses);
+    alarm_work(&alarm_, &losses, now);
     return lines - before;
 }
 
