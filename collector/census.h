@@ -27,8 +27,8 @@ int census_open(const struct shm_segment *segment, const struct outbox *outbox,
                 struct census **ret_census);
 void census_close(struct census *census);
 
-/* One step; call it about every second. Asks /proc about at most 256
- * threads, and looks at 16,384 slots at most. Returns the number of entries freed. */
+/* One step; call it about every second. Asks /proc about at most 256 threads, and looks at 16,384
+ * slots at most. Returns the number of entries freed. */
 int census_work(struct census *census);
 
 #endif

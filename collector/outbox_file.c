@@ -256,7 +256,7 @@ void outbox_drop_next(struct outbox *next, const char *segment_path)
         (void)unlink(path);
 }
 
-/* `outbox` becomes what `next` was, which is no more. */
+/* Take over the mapping of `next`, and free the one before. */
 static void exchange(struct outbox *outbox, struct outbox *next)
 {
     const struct outbox before = *outbox;

@@ -168,6 +168,8 @@ int retention_work(struct retention *p, uint64_t now_ns)
     return r < 0 ? r : (int)round.removed;
 }
 
+/* The drain may change its word on the open file between two loads of it. A file that it has begun
+ * since then has its first entry in the outbox, which nobody else empties, and so counts there. */
 uint64_t retention_present(const struct outbox *outbox)
 {
     const struct outbox_file *const file = outbox_file(outbox);

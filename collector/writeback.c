@@ -135,8 +135,9 @@ static void write_again(struct writeback *w, uint64_t index)
     w->next = index < w->next ? index : w->next;
 }
 
-/* The file's descriptor is used no more. An error of writing back is for the descriptor that wrote
- * (errseq_t): what that has not synced is written once more, through the next one. */
+/* The file will be opened anew. The kernel reports an error of writing back to descriptors that
+ * were open when it happened (errseq_t), so the next one would not hear of it: what is not synced
+ * is written once more, through that one. */
 static void distrust(struct writeback *w, uint64_t number)
 {
     for (uint64_t i = w->first; w->p.durable && i < w->last; i++) {

@@ -220,7 +220,7 @@ int shm_path_make(const char *name, char *ret_path, size_t size)
     return r < 0 ? r : take_path(folder, name, ret_path, size);
 }
 
-/* ---- What stands in the way ---- */
+/* ---- Why a runtime folder cannot be used ---- */
 
 static void put_user(uid_t uid, char *ret_text, size_t size)
 {
