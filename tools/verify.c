@@ -225,6 +225,7 @@ static int list_whole(struct verify *verify, const struct paths *paths, struct r
     for (unsigned turn = 0; r == 0 && turn < LIST_TURNS && !verify->set.files; turn++) {
         if (refusals)
             forget_refused(refusals);
+        fileset_done(&verify->set);
         r = fileset_open(paths->path, paths->count, refusals ? keep_refused : refuse_nothing,
                          refusals, &verify->set);
         if (r == 0)
