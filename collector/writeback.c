@@ -327,6 +327,18 @@ static int take(struct writeback *w)
     return taken;
 }
 
+/* A file begins on the disk when all before it is written: writes end in any order, and who reads
+ * the directory meanwhile takes what a file's ledger counts to be in the files before. */
+static bool must_wait(struct writeback *w, const struct piece *piece)
+{
+    if (piece->offset)
+        return false;
+    for (uint64_t i = w->first; i < w->next; i++)
+        if (piece_at(w, i)->state != WRITTEN)
+            return true;
+    return false;
+}
+
 static int begin_writes(struct writeback *w, uint64_t now_ns)
 {
     int begun = 0;
@@ -340,7 +352,7 @@ static int begin_writes(struct writeback *w, uint64_t now_ns)
         if (piece->state != QUEUED)
             continue;
         /* after a failure, one write at a time until one works */
-        if (w->stall && begun)
+        if ((w->stall && begun) || must_wait(w, piece))
             break;
         fd = writeback_files_get(&w->files, piece, acknowledged(w, piece));
         if (fd == -EAGAIN)

@@ -78,6 +78,26 @@ Test(writeback, frees_in_order)
     check_file(1, true);
 }
 
+/* Nothing of a file is written before all of the one before it. */
+Test(writeback, files_in_order)
+{
+    fake.last_first = true;
+    put(1, 1000);
+    put(1, 1000);
+    seal(1);
+    put(2, 1000);
+    put(2, 1000);
+    fake.hold = true;
+    work();
+    cr_assert_eq(fake.requests, 3);
+    work();
+    cr_assert_eq(fake.requests, 3, "the second file was begun while the first was not written");
+    fake.hold = false;
+    work_all();
+    check_file(1, false);
+    check_file(2, true);
+}
+
 Test(writeback, short_writes)
 {
     fake.short_by_half = 40;

@@ -85,16 +85,36 @@ Test(writeback, io_error)
     cr_assert(writeback_needs_new_file(writeback, now));
     cr_assert_eq(fake.writes, writes);
     cr_assert_eq(outbox_tail(outbox), tail, "freed though it is not written");
-    cr_assert(exists(2, true));
+    cr_assert(!exists(2, true), "begun before the one before it was written");
     cr_assert_eq(writeback_leave_files(writeback), 0);
     cr_assert(exists(1, true));
-    cr_assert(!exists(2, true), "nothing of it counts");
     writeback_begin_anew(writeback, false, now); /* it did not work out: another pause */
     cr_assert(!writeback_needs_new_file(writeback, now + 50 * MS));
     cr_assert(writeback_needs_new_file(writeback, now + 200 * MS));
     writeback_begin_anew(writeback, true, now);
     work_all();
     cr_assert_eq(said, 2);
+    check_file(1, true);
+    check_file(2, true);
+}
+
+/* A file of which not even the first piece could be written is removed before going on in another.
+ */
+Test(writeback, io_error_at_the_start)
+{
+    put(1, 1000);
+    work_all();
+    put(2, 1000);
+    fake.write_error = -EIO;
+    work();
+    cr_assert(writeback_stalled(writeback));
+    cr_assert(exists(2, true));
+    cr_assert_eq(writeback_leave_files(writeback), 0);
+    cr_assert(exists(1, true));
+    cr_assert(!exists(2, true), "nothing of it counts");
+    fake.write_error = 0;
+    writeback_begin_anew(writeback, true, now);
+    work_all();
     check_file(1, true);
     check_file(2, true);
 }
