@@ -262,6 +262,7 @@ static void retain(struct housekeeper *k)
     r = retention_work(&k->retention, now);
     if (r > 0)
         k->p.segment->control->stats[SHM_STAT_files_removed] += (uint64_t)r;
+    outbox_keep_clock(k->p.outbox, &k->steady_clock, k->retention.seen);
 }
 
 /* A claim whose file was deleted, or whose directory was replaced, keeps nobody out: take it anew.
@@ -418,6 +419,7 @@ static void open_agents(struct housekeeper *k)
         .say = say_line,
         .seen = k->p.newest_file,
     };
+    (void)outbox_kept_clock(k->p.outbox, &k->steady_clock, &k->retention.seen);
     r = census_open(k->p.segment, k->p.outbox, &k->census);
     if (r == 0)
         r = watch_open(&watch, &k->watch);

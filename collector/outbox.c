@@ -164,3 +164,32 @@ void outbox_memory(const struct outbox *outbox, void **ret_memory, size_t *ret_s
     *ret_memory = outbox->data;
     *ret_size = outbox->data_size;
 }
+
+/* Whoever dies in between leaves a step that is waited out for too long rather than too short. */
+void outbox_keep_clock(struct outbox *outbox, const struct steady_clock *clock, uint64_t dated)
+{
+    struct outbox_clock *const kept = &outbox->header->clock;
+
+    __atomic_store_n(&kept->stepped_at_ns, clock->stepped_at_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&kept->step_ns, clock->step_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&kept->offset_ns, clock->offset_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&kept->dated, dated, __ATOMIC_RELEASE);
+    __atomic_store_n(&kept->running, clock->running, __ATOMIC_RELEASE);
+}
+
+bool outbox_kept_clock(const struct outbox *outbox, struct steady_clock *ret_clock,
+                       uint64_t *ret_dated)
+{
+    const struct outbox_clock *const kept = &outbox->header->clock;
+
+    if (!kept->running)
+        return false;
+    *ret_clock = (struct steady_clock){
+        .running = true,
+        .offset_ns = kept->offset_ns,
+        .step_ns = kept->step_ns,
+        .stepped_at_ns = kept->stepped_at_ns,
+    };
+    *ret_dated = kept->dated;
+    return true;
+}

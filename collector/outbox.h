@@ -24,6 +24,7 @@
 #define COLLECTOR_OUTBOX_H
 
 #include "collector/file/outbox_layout.h"
+#include "collector/steady_clock.h"
 
 #include <limits.h>
 
@@ -91,6 +92,13 @@ uint64_t outbox_head(const struct outbox *outbox);
 bool outbox_is_written(const struct outbox *outbox); /* it holds no entry */
 /* Entries before `pos` are in their files: free them. */
 void outbox_release(struct outbox *outbox, uint64_t pos);
+
+/* The clock that is believed outlives the collector, like what waits here: what the clock says at
+ * the start of the next one may be a step. `dated`: files up to this number have a time by it.
+ * Housekeeping alone keeps it. Returns false if none was kept, with both outputs untouched. */
+void outbox_keep_clock(struct outbox *outbox, const struct steady_clock *clock, uint64_t dated);
+bool outbox_kept_clock(const struct outbox *outbox, struct steady_clock *ret_clock,
+                       uint64_t *ret_dated);
 
 /* Memory of all entries, for io_uring's fixed buffers. */
 void outbox_memory(const struct outbox *outbox, void **ret_memory, size_t *ret_size);

@@ -243,6 +243,7 @@ int outbox_create_next(const struct outbox *outbox, const char *segment_path, ui
         next->header->line[i][0].value = *outbox_ledger(outbox, i);
     next->header->file[0].value = *outbox_file(outbox);
     memcpy(next->header->directory, outbox->header->directory, sizeof(next->header->directory));
+    next->header->clock = outbox->header->clock;
     *ret_next = next;
     return 0;
 }

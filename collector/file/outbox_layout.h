@@ -51,6 +51,15 @@ struct outbox_file_line {
     struct outbox_file value;
 };
 
+/* The wall clock as it is believed, for ages of files (collector/steady_clock.h). Zero at first. */
+struct outbox_clock {
+    uint64_t running;
+    uint64_t dated; /* files up to this number have a time by it */
+    int64_t offset_ns;
+    int64_t step_ns;
+    uint64_t stepped_at_ns;
+};
+
 struct outbox_header {
     uint64_t magic; /* stored last at creation */
     uint32_t version;
@@ -64,7 +73,8 @@ struct outbox_header {
     uint64_t head; /* at 128 */
     uint8_t reserved2[120];
     uint64_t tail; /* at 256 */
-    uint8_t reserved3[120];
+    struct outbox_clock clock;
+    uint8_t reserved3[80];
     struct outbox_file_line file[2];
     char directory[PATH_MAX];
     struct outbox_line line[][2];
@@ -73,5 +83,6 @@ struct outbox_header {
 _Static_assert(sizeof(struct outbox_entry) == OUTBOX_ALIGN, "an entry's head fills its alignment");
 _Static_assert(offsetof(struct outbox_header, head) == 128, "head moved");
 _Static_assert(offsetof(struct outbox_header, tail) == 256, "tail moved");
+_Static_assert(offsetof(struct outbox_header, file) == 384, "file moved");
 
 #endif

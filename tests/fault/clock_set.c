@@ -93,15 +93,20 @@ static void need_text(const char *path, const char *want)
     free(text);
 }
 
-static void begin(struct kit_process *collector, const char *output)
+static void start(struct kit_process *collector, const char *output)
 {
     const char *const args[] = {"--spare-rings", "1", "--rotate-size", "64k", "--retain-age",
                                 "604800",        NULL};
 
-    logged = 0;
     setenv("LD_PRELOAD", kit_program("tests/fault/libclock_shift.so"), 1);
     kit_collector_start(collector, SEGMENT, output, args);
     unsetenv("LD_PRELOAD");
+}
+
+static void begin(struct kit_process *collector, const char *output)
+{
+    logged = 0;
+    start(collector, output);
     KIT_OK(shmlog_open(&log_, SEGMENT, NULL));
     KIT_OK(shmlog_own_ring(log_));
     log_some();
@@ -187,6 +192,30 @@ static void test_retention(void)
     end(&collector, output, &ledger);
 }
 
+/* Nor when it comes while no collector runs. */
+static void test_retention_restarted(void)
+{
+    const char *const output = kit_path("restarted");
+    struct kit_process collector;
+    struct kit_ledger ledger;
+
+    __atomic_store_n(shift, 0, __ATOMIC_RELAXED);
+    begin(&collector, output);
+    kit_kill(&collector, SIGHUP);
+    KIT_CHECK(kit_wait(has_sealed, (void *)(uintptr_t)output, 30));
+    wait_looks();
+    for (int day = -8; day <= 8; day += 16) {
+        kit_kill_hard(&collector);
+        __atomic_store_n(shift, day * 86400 * S, __ATOMIC_RELAXED);
+        start(&collector, output);
+        log_some();
+        kit_kill(&collector, SIGHUP);
+        wait_looks();
+    }
+    KIT_EQ(log_->control.stats[SHM_STAT_files_removed], 0);
+    end(&collector, output, &ledger);
+}
+
 static void test_ticks(void)
 {
     const char *const output = kit_path("ticks");
@@ -215,6 +244,7 @@ int main(void)
     setenv("SHMLOG_TEST_CLOCK_SHIFT", kit_path("shift"), 1);
     test_wall_clock();
     test_retention();
+    test_retention_restarted();
     test_ticks();
     return 0;
 }

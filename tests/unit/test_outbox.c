@@ -459,3 +459,28 @@ Test(outbox, next)
     cr_assert_eq(outbox_head(outbox), outbox_tail(outbox));
     outbox_close(reopen(outbox));
 }
+
+/* Kept for the next collector, also in an outbox that takes this one's place. */
+Test(outbox, clock)
+{
+    const struct steady_clock clock = {
+        .running = true, .offset_ns = -7, .step_ns = INT64_MAX, .stepped_at_ns = 5};
+    struct outbox *outbox = create(), *next = NULL;
+    struct steady_clock kept = {.offset_ns = 1};
+    uint64_t dated = 2;
+
+    cr_assert(!outbox_kept_clock(outbox, &kept, &dated));
+    cr_assert_eq(kept.offset_ns, 1);
+    cr_assert_eq(dated, 2);
+    outbox_keep_clock(outbox, &clock, 44);
+    outbox = reopen(outbox);
+    cr_assert_eq(outbox_create_next(outbox, kit_folder, SIZE, &next), 0);
+    cr_assert_eq(outbox_replace(outbox, next, kit_folder), 0);
+    cr_assert(outbox_kept_clock(outbox, &kept, &dated));
+    cr_assert(kept.running);
+    cr_assert_eq(kept.offset_ns, clock.offset_ns);
+    cr_assert_eq(kept.step_ns, clock.step_ns);
+    cr_assert_eq(kept.stepped_at_ns, clock.stepped_at_ns);
+    cr_assert_eq(dated, 44);
+    outbox_close(outbox);
+}
