@@ -12,20 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void verify_problem(struct verify *verify, const char *format, ...)
-{
-    struct text text = {0};
-    va_list args;
-
-    verify->problems++;
-    fflush(verify->out);
-    va_start(args, format);
-    text_vprintf(&text, format, args);
-    va_end(args);
-    text_say(verify->err, "problem: %.*s", (int)text.size, text.data ? text.data : "");
-    text_done(&text);
-}
-
 /* A piece of the file being read; `excused`: it need not mean a loss. */
 static void say_piece(struct verify *verify, bool excused, uint64_t offset, int error,
                       const char *reason)
@@ -37,23 +23,6 @@ static void say_piece(struct verify *verify, bool excused, uint64_t offset, int 
         text_say(verify->out, "note: %s: at %" PRIu64 ": %s: %s", path, offset, what, reason);
     else
         verify_problem(verify, "%s: at %" PRIu64 ": %s: %s", path, offset, what, reason);
-}
-
-void verify_account_problem(void *arg, const struct account *account, const char *format, ...)
-{
-    struct verify *verify = arg;
-    char text[256], ring[32] = "outside rings";
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (account->ring != VERIFY_NO_RING)
-        snprintf(ring, sizeof(ring), "ring %" PRIu32, account->ring);
-    if (verify->file)
-        verify_problem(verify, "%s: %s: %s", verify->file->path, ring, text);
-    else
-        verify_problem(verify, "%s: %s", ring, text);
 }
 
 static struct account *find_account(struct verify *verify, uint32_t ring)

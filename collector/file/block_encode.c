@@ -13,11 +13,6 @@
 
 #define CONTENT_FIXED 64 /* room for the group count */
 
-int file_encode_column(struct encode *e, size_t count)
-{
-    return file_columns_put(&e->encoder->columns, e->encoder->value, count, &e->encoder->content);
-}
-
 /* Smallest and largest of a column, as unsigned numbers. */
 static void unsigned_range(const struct column_range *range, const uint64_t *v, size_t count,
                            uint64_t *ret_min, uint64_t *ret_max)

@@ -53,7 +53,6 @@ struct column_range;
 /* What columns of one group may be told from, while these are written. */
 struct column_group {
     bool open;
-    unsigned relate;     /* COLUMN_RELATE_* that the next column may use */
     const uint8_t *keys; /* of each record: the index of its string in the dictionary; or NULL */
     uint32_t key_count;
     unsigned key_argument; /* which string argument of the group that is */
@@ -95,7 +94,10 @@ void file_columns_cut(struct file_columns *columns, const struct file_buffer *ou
 /* Append a column of integers. */
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count,
                      struct file_buffer *out);
-/* The same for at least one value, of which the range is known. */
+/* The same, and what it may be told from: COLUMN_RELATE_*. */
+int file_columns_put_told(struct file_columns *columns, const uint64_t *v, size_t count,
+                          unsigned relate, struct file_buffer *out);
+/* The same for at least one value, of which the range is known, told from nothing. */
 int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, size_t count,
                             const struct column_range *range, struct file_buffer *out);
 /* Append a column of IEEE 754 values, given as bits, `width` 4 or 8. */
@@ -130,12 +132,22 @@ struct column_relatives {
 int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
                              uint64_t *scratch, struct column_relatives *relatives);
 
-/* Append CONST. */
-int file_columns_put_const(uint64_t value, struct file_buffer *out);
-
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out);
+
+/* column_put.c */
+
+/* Append CONST. */
+int file_columns_put_const(uint64_t value, struct file_buffer *out);
+/* Room for the widest thing that a column of `count` values can become, which those below take. */
+int column_reserve(struct file_buffer *out, size_t count);
+void column_put_const(struct file_buffer *out, uint64_t value);
+void file_columns_put_plain(struct file_columns *columns, const uint64_t *v, size_t count,
+                            uint64_t base, unsigned planes, struct file_buffer *out);
+void file_columns_put_delta(struct file_columns *columns, const uint64_t *v, size_t count,
+                            uint64_t base, unsigned planes, struct file_buffer *out);
+void column_put_raw(const uint64_t *v, size_t count, unsigned width, struct file_buffer *out);
 
 /* column_cost.c */
 
@@ -148,16 +160,12 @@ uint64_t column_base(int64_t min, int64_t max, uint64_t typical);
 uint64_t file_columns_planes_cost(const struct file_columns *columns, const uint64_t *v,
                                   size_t count, bool step, uint64_t base, unsigned planes);
 
-/* column_relate.c: append the column as differences from related values, if that is cheaper than
- * `cost` bits. 1 if it was appended, 0 if not. -ENOMEM. */
-int file_columns_put_related(struct file_columns *columns, const uint64_t *v, size_t count,
-                             uint64_t cost, struct file_buffer *out);
-
-/* column_unrelate.c: as file_columns_get(), after the first byte. `relatives` may be NULL. */
-int file_columns_get_keyed(struct bytes_in *in, unsigned argument, size_t count, uint64_t *ret_v,
-                           const struct column_relatives *relatives);
-int file_columns_get_reference(struct bytes_in *in, size_t count, uint64_t *ret_v,
-                               const struct column_relatives *relatives);
+/* column_relate.c: if the differences from related values are cheaper than `cost` bits, append the
+ * head of such a column, with the differences in columns->work3 and their range; they are to be
+ * appended next. `out` has room for the column as it would have been. */
+bool file_columns_relate(struct file_columns *columns, unsigned relate, const uint64_t *v,
+                         size_t count, uint64_t cost, struct file_buffer *out,
+                         struct column_range *ret_range);
 
 /* column_decode.c: a column of codec CONST to DICT, RAW or PACKED. */
 int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inner loops with AVX2. What is left over at the end of a column goes the portable way.
+ * The inner loops with AVX2, and the choice of a set. What is left over at the end of a column goes
+ * the portable way.
  */
 #include "collector/file/avx2.h"
-#include "collector/file/column_avx2.h"
+#include "collector/file/column_kernel.h"
 
 #ifdef __x86_64__
 
@@ -320,20 +321,20 @@ AVX2 static uint64_t decimal(const uint64_t *v, size_t count, unsigned codec, un
     return rest | lane[0] | lane[1] | lane[2] | lane[3];
 }
 
-const struct file_kernels *file_kernels_avx2(void)
+const struct file_kernels *file_kernels(void)
 {
     static const struct file_kernels kernels = {
         spread, is_sequence, extract, range, plane, step_plane, decimal,
     };
 
-    return __builtin_cpu_supports("avx2") ? &kernels : NULL;
+    return __builtin_cpu_supports("avx2") ? &kernels : &file_kernels_portable;
 }
 
 #else
 
-const struct file_kernels *file_kernels_avx2(void)
+const struct file_kernels *file_kernels(void)
 {
-    return NULL;
+    return &file_kernels_portable;
 }
 
 #endif

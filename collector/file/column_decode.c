@@ -160,6 +160,40 @@ int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width,
     return r < 0 ? r : column_reader_take(&reader, count, ret_v, NULL);
 }
 
+/* ---- Columns told from others of their group; the indices of `relatives` have been checked ----
+ */
+
+static int get_keyed(struct bytes_in *in, unsigned argument, size_t count, uint64_t *ret_v,
+                     const struct column_relatives *relatives)
+{
+    uint64_t last[COLUMN_DICT_MAX];
+    const uint8_t *key;
+    int r;
+
+    if (!relatives || argument >= COLUMN_KEY_ARGUMENTS || !relatives->keys[argument])
+        return -EBADMSG;
+    key = relatives->key[argument];
+    for (uint32_t k = 0; k < relatives->keys[argument]; k++)
+        last[k] = bytes_svarint(in);
+    r = file_columns_get_integers(in, count, 8, ret_v);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        ret_v[i] = last[key[i]] += ret_v[i];
+    return r;
+}
+
+static int get_reference(struct bytes_in *in, size_t count, uint64_t *ret_v,
+                         const struct column_relatives *relatives)
+{
+    int r;
+
+    if (!relatives || !relatives->has_reference)
+        return -EBADMSG;
+    r = file_columns_get_integers(in, count, 8, ret_v);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        ret_v[i] += relatives->reference[i];
+    return r;
+}
+
 /* The integers of a floating-point column, into what columns after it may be told from. */
 static int get_scaled(struct bytes_in *in, size_t count, uint64_t *ret_k,
                       struct column_relatives *relatives)
@@ -167,13 +201,13 @@ static int get_scaled(struct bytes_in *in, size_t count, uint64_t *ret_k,
     int r;
 
     if (next_codec(in) == COLUMN_KEYED)
-        r = file_columns_get_keyed(in, bytes_u8(in) & 15, count, ret_k, relatives);
+        r = get_keyed(in, bytes_u8(in) & 15, count, ret_k, relatives);
     else if (next_codec(in) != COLUMN_RELATED)
         r = file_columns_get_integers(in, count, 8, ret_k);
     else if (bytes_u8(in) & 15)
         r = -EBADMSG;
     else
-        r = file_columns_get_reference(in, count, ret_k, relatives);
+        r = get_reference(in, count, ret_k, relatives);
     if (r == 0 && relatives) {
         memcpy(relatives->reference, ret_k, count * sizeof(*ret_k));
         relatives->has_reference = true;
@@ -192,7 +226,7 @@ int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, 
         return file_columns_get_integers(in, count, width, ret_v);
     parameter = bytes_u8(in) & 15;
     if (codec == COLUMN_KEYED)
-        return file_columns_get_keyed(in, parameter, count, ret_v, relatives);
+        return get_keyed(in, parameter, count, ret_v, relatives);
     if (width != 4 && width != 8)
         return -EBADMSG;
     r = get_scaled(in, count, scratch, relatives);

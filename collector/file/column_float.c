@@ -9,16 +9,6 @@
 
 #include <errno.h>
 
-const double column_power[COLUMN_EXPONENT_MAX + 1] = {
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-};
-
-/* 1 / column_power, rounded: what a tick size of 0.01 is in a program. */
-const double column_fraction[COLUMN_EXPONENT_MAX + 1] = {
-    1e0,  1e-1, 1e-2,  1e-3,  1e-4,  1e-5,  1e-6,  1e-7,
-    1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15,
-};
-
 static double value_of(uint64_t bits, unsigned width)
 {
     double d;
@@ -32,23 +22,6 @@ static double value_of(uint64_t bits, unsigned width)
     }
     memcpy(&d, &bits, sizeof(d));
     return d;
-}
-
-uint64_t file_column_decimal(int64_t k, unsigned codec, unsigned exponent, unsigned width)
-{
-    double d = codec == COLUMN_DECIMAL ? (double)k / column_power[exponent]
-                                       : (double)k * column_fraction[exponent];
-    uint64_t bits;
-
-    if (width == 4) {
-        float f = (float)d;
-        uint32_t low;
-
-        memcpy(&low, &f, sizeof(low));
-        return low;
-    }
-    memcpy(&bits, &d, sizeof(bits));
-    return bits;
 }
 
 struct choice {
@@ -128,7 +101,8 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
                              struct file_buffer *out)
 {
     struct column_group *const group = &columns->group;
-    const unsigned relate = group->relate;
+    const unsigned relate = (group->keys ? COLUMN_RELATE_KEYED : 0) |
+                            (group->has_reference ? COLUMN_RELATE_REFERENCE : 0);
     int r = file_columns_reserve(columns, count);
     uint64_t off, *k;
 
@@ -142,14 +116,10 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
               ? columns->kernels->decimal(v, count, codec, exponent, columns->work, columns->work2)
               : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
-    if (group->has_reference)
-        group->relate |= COLUMN_RELATE_REFERENCE;
-    r = file_columns_put(columns, columns->work, count, out);
-    group->relate = 0;
+    r = file_columns_put_told(columns, columns->work, count, relate, out);
     if (r == 0)
-        r = off ? file_columns_put(columns, columns->work2, count, out)
+        r = off ? file_columns_put_told(columns, columns->work2, count, 0, out)
                 : file_columns_put_const(0, out);
-    group->relate = relate;
     if (group->open) {
         k = columns->work;
         columns->work = group->reference;

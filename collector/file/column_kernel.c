@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inner loops, portably, and the choice of a set.
+ * The inner loops, portably.
  */
-#include "collector/file/column_avx2.h"
+#include "collector/file/column_kernel.h"
 #include "collector/file/record.h"
 
 static void spread(const struct shmlog_slot *slots, const uint32_t *order, size_t count,
@@ -84,10 +84,3 @@ static uint64_t decimal(const uint64_t *v, size_t count, unsigned codec, unsigne
 const struct file_kernels file_kernels_portable = {
     spread, is_sequence, extract, range, plane, step_plane, decimal,
 };
-
-const struct file_kernels *file_kernels(void)
-{
-    const struct file_kernels *avx2 = file_kernels_avx2();
-
-    return avx2 ? avx2 : &file_kernels_portable;
-}

@@ -7,24 +7,6 @@
 
 #define RELATE_MIN 64u /* values: fewer are not worth the bother */
 
-void file_columns_begin_group(struct file_columns *columns, const uint8_t *keys, uint32_t key_count,
-                              unsigned key_argument)
-{
-    columns->group.open = true;
-    columns->group.relate = keys ? COLUMN_RELATE_KEYED : 0;
-    columns->group.keys = keys;
-    columns->group.key_count = key_count;
-    columns->group.key_argument = key_argument;
-    columns->group.has_reference = false;
-}
-
-void file_columns_end_group(struct file_columns *columns)
-{
-    columns->group.open = false;
-    columns->group.relate = 0;
-    columns->group.has_reference = false;
-}
-
 /* `ret_first`: the first value of each key. Differences of first values are 0. */
 static void keyed_differences(const struct column_group *group, const uint64_t *v, size_t count,
                               uint64_t *ret_first, uint64_t *ret_v)
@@ -65,22 +47,9 @@ static uint64_t differences_cost(const struct file_columns *columns, const uint6
     return planes < packed ? planes : packed;
 }
 
-/* Room was made for the column as it would have been, heads included; the differences make their
- * own. */
-static int put_differences(struct file_columns *columns, size_t count,
-                           const struct column_range *range, struct file_buffer *out)
-{
-    const unsigned relate = columns->group.relate;
-    int r;
-
-    columns->group.relate = 0;
-    r = file_columns_put_ranged(columns, columns->work3, count, range, out);
-    columns->group.relate = relate;
-    return r < 0 ? r : 1;
-}
-
-int file_columns_put_related(struct file_columns *columns, const uint64_t *v, size_t count,
-                             uint64_t cost, struct file_buffer *out)
+bool file_columns_relate(struct file_columns *columns, unsigned relate, const uint64_t *v,
+                         size_t count, uint64_t cost, struct file_buffer *out,
+                         struct column_range *ret_range)
 {
     const struct column_group *const group = &columns->group;
     const uint64_t worth = count / 8 + 64; /* bits to win */
@@ -88,15 +57,16 @@ int file_columns_put_related(struct file_columns *columns, const uint64_t *v, si
     struct column_range range;
 
     if (count < RELATE_MIN || cost < count + worth)
-        return 0;
-    if (group->relate & COLUMN_RELATE_REFERENCE) {
+        return false;
+    if (relate & COLUMN_RELATE_REFERENCE) {
         reference_differences(group, v, count, columns->work3);
         if (differences_cost(columns, columns->work3, count, &range) + worth < cost / 2) {
             column_put_head(out, COLUMN_RELATED, 0);
-            return put_differences(columns, count, &range, out);
+            *ret_range = range;
+            return true;
         }
     }
-    if (group->relate & COLUMN_RELATE_KEYED) {
+    if (relate & COLUMN_RELATE_KEYED) {
         keyed_differences(group, v, count, first, columns->work3);
         if (differences_cost(columns, columns->work3, count, &range) + worth +
                 32ull * group->key_count <
@@ -104,8 +74,9 @@ int file_columns_put_related(struct file_columns *columns, const uint64_t *v, si
             column_put_head(out, COLUMN_KEYED, group->key_argument);
             for (uint32_t k = 0; k < group->key_count; k++)
                 column_put_svarint(out, first[k]);
-            return put_differences(columns, count, &range, out);
+            *ret_range = range;
+            return true;
         }
     }
-    return 0;
+    return false;
 }

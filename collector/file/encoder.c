@@ -175,3 +175,8 @@ int file_encoder_compress(struct file_encoder *encoder, size_t soft, bool column
     file_columns_begin(&encoder->columns);
     return r;
 }
+
+int file_encode_column(struct encode *e, size_t count)
+{
+    return file_columns_put(&e->encoder->columns, e->encoder->value, count, &e->encoder->content);
+}

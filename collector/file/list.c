@@ -139,16 +139,6 @@ static int list_by_index(struct file_reader *reader, struct listing *listing)
     return r < 0 ? r : list_by_scan(reader, reader->seal_begin, true, listing);
 }
 
-bool file_reader_index_lies(const struct file_reader *reader)
-{
-    return reader->index_lies;
-}
-
-void file_reader_ignore_index(struct file_reader *reader)
-{
-    reader->index_lies = true;
-}
-
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count)
 {

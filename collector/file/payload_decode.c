@@ -9,29 +9,6 @@
 
 #include <errno.h>
 
-void file_decode_scatter(const struct decode *d, const struct decode_group *group, uint32_t offset,
-                         unsigned width, bool text)
-{
-    const uint32_t *order = d->decoder->order + group->first;
-    const uint64_t *value = d->decoder->value;
-
-    if (text) {
-        for (size_t i = 0; i < group->count; i++) {
-            for (unsigned b = 0; b < width; b++)
-                decode_payload(d, order[i])[offset + b] |= (uint8_t)(value[i] >> (8 * b));
-        }
-    } else if (width == 8) {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(decode_payload(d, order[i]) + offset, &value[i], 8);
-    } else if (width == 4) {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(decode_payload(d, order[i]) + offset, &value[i], 4);
-    } else {
-        for (size_t i = 0; i < group->count; i++)
-            memcpy(decode_payload(d, order[i]) + offset, &value[i], width);
-    }
-}
-
 /* The next column of a group's values, which may be told from others of the group. */
 static int get_column(struct decode *d, size_t count, unsigned width)
 {

@@ -40,55 +40,6 @@ const char *file_strerror(int error)
 
 /* ---- Identity ---- */
 
-static void take_text(char *to, const char *from, size_t size)
-{
-    memcpy(to, from, size - 1);
-    to[size - 1] = 0;
-}
-
-static void take_identity(const struct frame_identity *frame, struct file_identity *identity)
-{
-    *identity = (struct file_identity){
-        .file_number = frame->file_number,
-        .created_ns = frame->created_ns,
-        .clock_hz = frame->clock_hz,
-        .clock = frame->clock,
-        .on_full = frame->on_full,
-        .ring_slots = frame->ring_slots,
-    };
-    memcpy(identity->file_uuid, frame->head.file_uuid, 16);
-    memcpy(identity->segment_uuid, frame->segment_uuid, 16);
-    take_text(identity->host, frame->host, sizeof(identity->host));
-    take_text(identity->segment, frame->segment, sizeof(identity->segment));
-    take_text(identity->segment_path, frame->segment_path, sizeof(identity->segment_path));
-}
-
-int file_reader_take_ledger(const uint8_t *frame, size_t size, struct file_identity *ret_identity,
-                            struct ledger *ret_ledger, uint32_t *ret_flags)
-{
-    struct frame_identity head;
-    struct ledger ledger;
-
-    if (size < sizeof(head) + sizeof(uint64_t))
-        return -EBADMSG;
-    memcpy(&head, frame, sizeof(head));
-    if (head.incompatible & ~FILE_INCOMPATIBLE) /* also where the header cannot be read */
-        return -FILE_ERR_FEATURES;
-    ledger.rings = head.rings;
-    if (ledger.rings > FILE_LEDGER_MAX ||
-        size != sizeof(head) + ledger.rings * sizeof(*ledger.entry) + sizeof(uint64_t))
-        return -EBADMSG;
-    /* One more: no rings is not the same as no ledger. */
-    ledger.entry = calloc(ledger.rings + 1, sizeof(*ledger.entry));
-    if (!ledger.entry)
-        return -ENOMEM;
-    memcpy(ledger.entry, frame + sizeof(head), ledger.rings * sizeof(*ledger.entry));
-    take_identity(&head, ret_identity);
-    *ret_ledger = ledger;
-    *ret_flags = head.flags;
-    return 0;
-}
-
 /* The version stands in the head of every frame, and features in the HEADER: both are looked at
  * only when the frame's checksum is right. */
 static int refuse_version(unsigned version)
@@ -336,40 +287,6 @@ void file_reader_rewind(struct file_reader *reader)
     reader->walk = (struct file_walk){.at = reader->begin};
 }
 
-int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t stored, size_t raw,
-                       uint64_t hash)
-{
-    size_t size;
-    int r;
-
-    if (offset > reader->source.size || stored > reader->source.size - offset)
-        return -FILE_ERR_CUT;
-    reader->stored.size = reader->content.size = 0;
-    r = file_buffer_reserve(&reader->stored, stored);
-    if (r == 0)
-        r = file_source_read(&reader->source, offset, reader->stored.data, stored);
-    if (r < 0)
-        return r;
-    if (XXH64(reader->stored.data, stored, 0) != hash) {
-        if (!stored || reader->stored.data[stored - 1])
-            return -FILE_ERR_DAMAGED;
-        r = file_scan_zeros(&reader->source, offset + stored);
-        return r < 0 ? r : r > 0 ? -FILE_ERR_CUT : -FILE_ERR_DAMAGED;
-    }
-    if (ZSTD_getFrameContentSize(reader->stored.data, stored) != raw ||
-        ZSTD_findFrameCompressedSize(reader->stored.data, stored) != stored)
-        return -FILE_ERR_DAMAGED;
-    r = file_buffer_reserve(&reader->content, raw);
-    if (r < 0)
-        return r;
-    size =
-        ZSTD_decompressDCtx(reader->zstd, reader->content.data, raw, reader->stored.data, stored);
-    if (ZSTD_isError(size) || size != raw)
-        return -FILE_ERR_DAMAGED;
-    reader->content.size = raw;
-    return 0;
-}
-
 /* Is it the block that the piece, perhaps by the index, says it is? */
 static bool same_info(const struct file_block_info *a, const struct file_block_info *b)
 {
@@ -429,4 +346,14 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
         r = file_block_decode(reader->decoder, &info, reader->content.data, info.raw_size,
                               ret_block);
     return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
+}
+
+bool file_reader_index_lies(const struct file_reader *reader)
+{
+    return reader->index_lies;
+}
+
+void file_reader_ignore_index(struct file_reader *reader)
+{
+    reader->index_lies = true;
 }

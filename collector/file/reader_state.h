@@ -59,7 +59,7 @@ struct file_reader {
 int file_dictionary_add(struct file_dictionary *dictionary, const uint8_t *frame, size_t size);
 void file_dictionary_done(struct file_dictionary *dictionary);
 
-/* scan.c */
+/* frame_read.c */
 
 /* What stands at an offset. */
 struct found {
@@ -72,11 +72,11 @@ struct found {
  * before it does, -FILE_ERR_DAMAGED, or errno's. */
 int file_scan_frame(struct file_source *source, uint64_t offset, const uint8_t *uuid,
                     struct found *ret_found);
-/* The piece at walk->at, and step over it. */
+void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct file_gap *ret_gap);
+
+/* scan.c: the piece at walk->at, and step over it. */
 int file_scan_step(struct file_reader *reader, struct file_walk *walk,
                    struct file_piece *ret_piece);
-
-void file_gap_of(const struct frame_gap *frame, const uint8_t uuid[16], struct file_gap *ret_gap);
 
 /* search.c */
 
@@ -88,14 +88,14 @@ int file_scan_next(struct file_source *source, uint64_t offset, uint64_t limit, 
 /* 1: nothing but zeros from `offset` to the end of the file. */
 int file_scan_zeros(struct file_source *source, uint64_t offset);
 
-/* reader.c */
+/* content.c */
 
 /* Read a zstd frame of `stored` bytes at `offset` whose hash is `hash` into reader->content, which
  * gets `raw` bytes. -FILE_ERR_CUT (also where it ends in space not written to yet),
  * -FILE_ERR_DAMAGED, or errno's. */
 int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t stored, size_t raw,
                        uint64_t hash);
-/* Take identity and ledger from a HEADER or LEDGER frame. -EBADMSG, -ENOMEM. */
+/* ledger.c: take identity and ledger from a HEADER or LEDGER frame. -EBADMSG, -ENOMEM. */
 int file_reader_take_ledger(const uint8_t *frame, size_t size, struct file_identity *ret_identity,
                             struct ledger *ret_ledger, uint32_t *ret_flags);
 

@@ -177,20 +177,20 @@ AVX2 static void store_payloads(uint8_t *to, uint64_t *const word[KERNEL_PAYLOAD
     unpack_kernels_portable.store_payloads(to, rest, count - i);
 }
 
-const struct unpack_kernels *unpack_kernels_avx2(void)
+const struct unpack_kernels *unpack_kernels(void)
 {
     static const struct unpack_kernels kernels = {
         fill, add_plane, add_bits, sum, look_up, add_decimals, insert, store_payloads,
     };
 
-    return __builtin_cpu_supports("avx2") ? &kernels : NULL;
+    return __builtin_cpu_supports("avx2") ? &kernels : &unpack_kernels_portable;
 }
 
 #else
 
-const struct unpack_kernels *unpack_kernels_avx2(void)
+const struct unpack_kernels *unpack_kernels(void)
 {
-    return NULL;
+    return &unpack_kernels_portable;
 }
 
 #endif

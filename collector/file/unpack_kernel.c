@@ -78,10 +78,3 @@ static void store_payloads(uint8_t *to, uint64_t *const word[KERNEL_PAYLOAD_WORD
 const struct unpack_kernels unpack_kernels_portable = {
     fill, add_plane, add_bits, sum, look_up, add_decimals, insert, store_payloads,
 };
-
-const struct unpack_kernels *unpack_kernels(void)
-{
-    const struct unpack_kernels *avx2 = unpack_kernels_avx2();
-
-    return avx2 ? avx2 : &unpack_kernels_portable;
-}

@@ -36,7 +36,5 @@ struct unpack_kernels {
 extern const struct unpack_kernels unpack_kernels_portable;
 /* The best set for this machine. */
 const struct unpack_kernels *unpack_kernels(void);
-/* unpack_avx2.c: NULL where the processor, or the compiler's target, has none. */
-const struct unpack_kernels *unpack_kernels_avx2(void);
 
 #endif
