@@ -264,8 +264,9 @@ static void ask(void)
 /* The collector's only child. Without it the collector ends; so it may be gone, too. */
 static void hang(void)
 {
-    char *const text = kit_read_file(
-        kit_text("/proc/%d/task/%d/children", soak.collector.pid, soak.collector.pid), NULL);
+    char *const text =
+        kit_read_file(kit_text("/proc/%d/task/%d/children", soak.collector.pid, soak.collector.pid),
+                      NULL);
     const pid_t pid = (pid_t)atoi(text);
 
     free(text);

@@ -463,8 +463,10 @@ Test(outbox, next)
 /* Kept for the next collector, also in an outbox that takes this one's place. */
 Test(outbox, clock)
 {
-    const struct steady_clock clock = {
-        .running = true, .offset_ns = -7, .step_ns = INT64_MAX, .stepped_at_ns = 5};
+    const struct steady_clock clock = {.running = true,
+                                       .offset_ns = -7,
+                                       .step_ns = INT64_MAX,
+                                       .stepped_at_ns = 5};
     struct outbox *outbox = create(), *next = NULL;
     struct steady_clock kept = {.offset_ns = 1};
     uint64_t dated = 2;
