@@ -122,7 +122,7 @@ int shm_place_open(int directory, const char *file, const char *unique, bool wri
 {
     char folder[PATH_MAX], name[SHM_UNIQUE_NAME_MAX];
     uint64_t page_kib = shm_small_page_kib();
-    int folder_fd, fd;
+    int folder_fd = -1, fd = -1;
     int r = read_link(directory, file, unique, folder, name);
 
     if (r == -EINVAL) {
@@ -149,7 +149,7 @@ int shm_place_open(int directory, const char *file, const char *unique, bool wri
 int shm_place_remove(int directory, const char *file, const char *unique)
 {
     char folder[PATH_MAX], name[SHM_UNIQUE_NAME_MAX];
-    int folder_fd;
+    int folder_fd = -1;
     int r = read_link(directory, file, unique, folder, name);
 
     if (r == 0 && open_folder(folder, &folder_fd) == 0) {
