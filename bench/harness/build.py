@@ -12,7 +12,7 @@ TARGETS = ["collector/shmlog-collector", "tools/shmlog-cat", "tools/shmlog-dump"
 def bring_up_to_date(source, build):
     """Configure if need be, and build what is measured."""
     if not os.path.exists(os.path.join(build, "build.ninja")):
-        run(["meson", "setup", build, source, "--buildtype=release", "-Dtests=false",
+        run(["meson", "setup", build, source, "--buildtype=release", "-Dtests=disabled",
              "-Ddemo=false", "-Dbench=true"])
     run(["ninja", "-C", build, *TARGETS])
 
