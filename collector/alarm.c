@@ -14,9 +14,9 @@
 
 #define PER_CENT_NEARLY_FULL 80
 
-static void say(const struct alarm *a, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void say(const struct alarm *a, const char *format, ...)
+static void say(const struct alarm *a, enum alarm_news news, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(const struct alarm *a, enum alarm_news news, const char *format, ...)
 {
     char line[512];
     va_list args;
@@ -24,25 +24,23 @@ static void say(const struct alarm *a, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    a->say(line);
+    a->say(news == ALARM_OVER ? SHMLOG_INFO : SHMLOG_WARN, line);
 }
 
-enum news { NO_NEWS, NEWS, OVER };
-
-static enum news step(struct alarm_episode *e, bool seen, bool again, uint64_t now_ns)
+enum alarm_news alarm_step(struct alarm_episode *e, bool seen, bool again, uint64_t now_ns)
 {
     if (seen)
         e->seen_ns = now_ns;
     if (seen && (!e->on || (again && now_ns - e->said_ns >= ALARM_AGAIN_NS))) {
         e->on = true;
         e->said_ns = now_ns;
-        return NEWS;
+        return ALARM_NEWS;
     }
     if (e->on && now_ns - e->seen_ns >= ALARM_AGAIN_NS) {
         e->on = false;
-        return OVER;
+        return ALARM_OVER;
     }
-    return NO_NEWS;
+    return ALARM_NO_NEWS;
 }
 
 /* "12 full, 3 no-ring" */
@@ -80,20 +78,20 @@ static uint32_t worst_ring(const struct alarm *a)
 static void look_at_losses(struct alarm *a, const struct shm_losses *losses, uint64_t now_ns)
 {
     const uint64_t lost = shm_losses_sum(losses);
-    const enum news news = step(&a->losing, lost > a->lost, true, now_ns);
+    const enum alarm_news news = alarm_step(&a->losing, lost > a->lost, true, now_ns);
     char causes[256], ring[48] = "";
     uint32_t worst;
 
     a->lost = lost;
-    if (news == NO_NEWS)
+    if (news == ALARM_NO_NEWS)
         return;
     put_causes(losses, causes, sizeof(causes));
     worst = worst_ring(a);
     if (worst < a->segment->geometry.rings)
         snprintf(ring, sizeof(ring), ", most of them in ring %" PRIu32, worst);
-    say(a, "%s: %" PRIu64 " in all (%s)%s",
-        news == NEWS ? "records are being lost" : "no more records are being lost", lost, causes,
-        ring);
+    say(a, news, "%s: %" PRIu64 " in all (%s)%s",
+        news == ALARM_NEWS ? "records are being lost" : "no more records are being lost", lost,
+        causes, ring);
 }
 
 /* How full a ring is, in per cent. */
@@ -115,7 +113,7 @@ static void look_at_rings(struct alarm *a, uint64_t now_ns)
 {
     unsigned fullest = 0;
     uint32_t index = 0;
-    enum news news;
+    enum alarm_news news;
 
     if (a->segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE)
         return;
@@ -127,26 +125,28 @@ static void look_at_rings(struct alarm *a, uint64_t now_ns)
             index = i;
         }
     }
-    news = step(&a->filling, fullest >= PER_CENT_NEARLY_FULL, true, now_ns);
-    if (news == NEWS)
-        say(a, "ring %" PRIu32 " is full to %u %%: its records are not taken as fast as they come",
+    news = alarm_step(&a->filling, fullest >= PER_CENT_NEARLY_FULL, true, now_ns);
+    if (news == ALARM_NEWS)
+        say(a, news,
+            "ring %" PRIu32 " is full to %u %%: its records are not taken as fast as they come",
             index, fullest);
-    else if (news == OVER)
-        say(a, "no ring is nearly full any more");
+    else if (news == ALARM_OVER)
+        say(a, news, "no ring is nearly full any more");
 }
 
 static void look_at_table(struct alarm *a, struct alarm_episode *e, const char *name,
                           uint32_t taken, uint32_t size, const char *meaning, uint64_t now_ns)
 {
     const bool full = (uint64_t)taken * 100 >= (uint64_t)size * PER_CENT_NEARLY_FULL;
-    const enum news news = step(e, full, false, now_ns);
+    const enum alarm_news news = alarm_step(e, full, false, now_ns);
 
-    if (news == NEWS)
-        say(a, "the table of %s is nearly full: %" PRIu32 " of %" PRIu32 " entries are taken; %s",
+    if (news == ALARM_NEWS)
+        say(a, news,
+            "the table of %s is nearly full: %" PRIu32 " of %" PRIu32 " entries are taken; %s",
             name, taken, size, meaning);
-    else if (news == OVER)
-        say(a, "the table of %s has room again: %" PRIu32 " of %" PRIu32 " entries are taken", name,
-            taken, size);
+    else if (news == ALARM_OVER)
+        say(a, news, "the table of %s has room again: %" PRIu32 " of %" PRIu32 " entries are taken",
+            name, taken, size);
 }
 
 static uint32_t producers_taken(const struct shm_segment *segment)
@@ -170,12 +170,40 @@ static uint32_t sites_taken(const struct shm_segment *segment)
     return taken;
 }
 
+void alarm_clock_set(struct alarm *a, int64_t by_ns)
+{
+    a->steps.times++;
+    a->steps.by_ns += by_ns;
+    a->steps_unsaid.times++;
+    a->steps_unsaid.by_ns += by_ns;
+}
+
+static void look_at_clock(struct alarm *a, uint64_t now_ns)
+{
+    const enum alarm_news news = alarm_step(&a->clock, a->steps_unsaid.times, true, now_ns);
+
+    if (news == ALARM_NEWS) {
+        char steps[32] = "";
+
+        if (a->steps_unsaid.times > 1)
+            snprintf(steps, sizeof(steps), " in %u steps", a->steps_unsaid.times);
+        say(a, news, "the wall clock was set by %+.3f s%s: times follow it, order does not",
+            (double)a->steps_unsaid.by_ns / 1e9, steps);
+        memset(&a->steps_unsaid, 0, sizeof(a->steps_unsaid));
+    } else if (news == ALARM_OVER) {
+        say(a, news, "the wall clock runs evenly again; it was set %u %s, by %+.3f s in all",
+            a->steps.times, a->steps.times == 1 ? "time" : "times", (double)a->steps.by_ns / 1e9);
+        memset(&a->steps, 0, sizeof(a->steps));
+    }
+}
+
 void alarm_work(struct alarm *a, const struct shm_losses *losses, uint64_t now_ns)
 {
     const struct shmlog_control *const g = &a->segment->geometry;
 
     look_at_losses(a, losses, now_ns);
     look_at_rings(a, now_ns);
+    look_at_clock(a, now_ns);
     look_at_table(a, &a->producers, "producers", producers_taken(a->segment), g->producers_max,
                   "threads that find it full have no name", now_ns);
     look_at_table(a, &a->sites, "call sites", sites_taken(a->segment), g->sites_max - 1,

@@ -7,6 +7,7 @@
 #include "collector/census.h"
 #include "collector/claim.h"
 #include "collector/housekeeping_parts.h"
+#include "collector/own_log.h"
 #include "collector/retention.h"
 #include "collector/say.h"
 #include "collector/steady_clock.h"
@@ -78,6 +79,51 @@ static _Noreturn void fail(struct housekeeper *k, int error, const char *format,
     _exit(1);
 }
 
+/* ---- What it says ---- */
+
+/* Said by agents that know nothing of who uses them. The process has one housekeeper. */
+static struct own_log own_log;
+
+static void tell(unsigned level, const char *line)
+{
+    say_line(line);
+    own_log_put(&own_log, level, line);
+}
+
+static void warn_line(const char *line)
+{
+    tell(SHMLOG_WARN, line);
+}
+
+static void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void warn(const char *format, ...)
+{
+    char line[2 * PATH_MAX + 512];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(line, sizeof(line), format, ap);
+    va_end(ap);
+    warn_line(line);
+}
+
+/* What the drain says, and may not wait to say. */
+static void hear(struct housekeeper *k)
+{
+    struct housekeeping_page *const page = k->page;
+    uint32_t heard = page->heard;
+
+    /* pairs with housekeeping_tell() */
+    for (; heard != shmlog_load32_acquire_(&page->told);
+         shmlog_store32_release_(&page->heard, ++heard)) {
+        const uint32_t at = heard % HOUSEKEEPING_LINES;
+
+        if (!page->line[at].said)
+            say_line(page->line[at].text);
+        own_log_put(&own_log, page->line[at].level, page->line[at].text);
+    }
+}
+
 /* ---- The way to the disk ---- */
 
 /* io_uring if it may be and works, else plain writes. */
@@ -118,8 +164,8 @@ static void fall_back(struct housekeeper *k)
 
     if (r < 0)
         fail(k, r, "plain writes: %s", strerror(-r));
-    say("io_uring takes no more requests: %s; plain writes from now on",
-        strerror(-k->store->failed));
+    warn("io_uring takes no more requests: %s; plain writes from now on",
+         strerror(-k->store->failed));
     shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_FIXED_BUFFERS, false);
     shm_rung_set(k->p.segment, SHMLOG_RUNG_NO_URING, true);
     replace_store(k, store);
@@ -136,13 +182,14 @@ static void report_move(struct housekeeper *k, bool left, int error)
     if (error == 0)
         return;
     if (!left)
-        say("%s: cannot remove a file that was just begun: %s", k->p.directory, strerror(-error));
+        warn("%s: cannot remove a file that was just begun: %s", k->p.directory, strerror(-error));
     else if (error == -ENOSPC || error == -ENOMEM)
-        say("%s: no room for a second outbox, which new files take: make room there, or start with "
+        warn(
+            "%s: no room for a second outbox, which new files take: make room there, or start with "
             "a smaller --outbox-size",
             segment);
     else
-        say("%s/outbox: cannot make another one: %s", segment, strerror(-error));
+        warn("%s/outbox: cannot make another one: %s", segment, strerror(-error));
 }
 
 /* The drain makes another outbox; this one gets it, however long it takes. */
@@ -160,8 +207,8 @@ static int ask_for_move(struct housekeeper *k)
         if (r == -EBADMSG)
             return r;
         if (r != before)
-            say("%s/outbox: cannot map the new one: %s; trying again", k->p.segment->path,
-                strerror(-r));
+            warn("%s/outbox: cannot map the new one: %s; trying again", k->p.segment->path,
+                 strerror(-r));
         nap(NAP_DEEP_NS);
     }
     return 0;
@@ -212,6 +259,7 @@ static int write_files(struct housekeeper *k, uint64_t now)
         fail(k, work, "%s/outbox: damaged", k->p.segment->path);
     if (work > 0)
         shmlog_store_relaxed_(&k->page->progress, k->page->progress + (uint64_t)work);
+    shmlog_store_relaxed_(&k->page->answers, writeback_answers(k->writeback));
     shmlog_store32_release_(&k->page->stalled, writeback_stalled(k->writeback));
     if (writeback_needs_new_file(k->writeback, now))
         move_on(k, now);
@@ -235,9 +283,10 @@ static void check_clock(struct housekeeper *k, const struct shmlog_clock_pair *p
     k->clock = *pair;
     if (change == SHM_CLOCK_SET) {
         stats[SHM_STAT_clock_set]++;
-        say("the wall clock was set by %+.3f s: times follow it, order does not", (double)by / 1e9);
+        alarm_clock_set(&k->alarm, by);
     } else if (change == SHM_CLOCK_BACK && !stats[SHM_STAT_clock_back]++) {
-        say("the time stamp counter went back: it is not the same on all cores; times of different "
+        warn(
+            "the time stamp counter went back: it is not the same on all cores; times of different "
             "rings cannot be compared");
     }
 }
@@ -280,13 +329,13 @@ static void check_claim(struct housekeeper *k)
         close(p->claim);
         k->p.claim = fd;
         k->claim_lost = false;
-        say("%s/.%s.lock was deleted or replaced: the directory is locked again", p->directory,
-            p->name);
+        warn("%s/.%s.lock was deleted or replaced: the directory is locked again", p->directory,
+             p->name);
     } else if (r == -EBUSY && !k->claim_lost) {
         k->claim_lost = true;
-        say("%s/.%s.lock was deleted or replaced, and another collector writes the files of '%s' "
-            "there now, too (%s): stop one of them",
-            p->directory, p->name, p->name, owner);
+        warn("%s/.%s.lock was deleted or replaced, and another collector writes the files of '%s' "
+             "there now, too (%s): stop one of them",
+             p->directory, p->name, p->name, owner);
     }
 }
 
@@ -332,11 +381,15 @@ static void keep_house(struct housekeeper *k, uint64_t now)
     }
     if (now - k->census_ns >= 500 * MS) {
         k->census_ns = now;
+        shmlog_store32_release_(&k->page->elsewhere, 1); /* in /proc */
         census_work(k->census);
+        shmlog_store32_release_(&k->page->elsewhere, 0);
         watch_work(k->watch);
         check_losses(k, now, &losses);
         alarm_work(&k->alarm, &losses, now);
     }
+    hear(k);
+    (void)own_log_work(&own_log);
     if (now - k->claim_ns >= 1000 * MS) {
         k->claim_ns = now;
         check_claim(k);
@@ -383,7 +436,7 @@ static void open_store(struct housekeeper *k)
         .directory = k->p.directory,
         .segment = k->p.name,
         .durable = k->p.options->durable,
-        .say = say_line,
+        .say = tell,
         .stats = k->p.segment->control->stats,
     };
     int r = open_backend(k, io != IO_PLAIN, &k->store);
@@ -403,7 +456,7 @@ static void open_store(struct housekeeper *k)
 static void open_agents(struct housekeeper *k)
 {
     const struct options *const o = k->p.options;
-    const struct watch_params watch = {.segment = k->p.segment, .say = say_line};
+    const struct watch_params watch = {.segment = k->p.segment, .say = warn_line};
     int r;
 
     k->retention = (struct retention){
@@ -416,7 +469,7 @@ static void open_agents(struct housekeeper *k)
         .min = o->retain_min,
         .free_bytes = o->keep_free.bytes,
         .free_percent = o->keep_free.percent,
-        .say = say_line,
+        .say = warn_line,
         .seen = k->p.newest_file,
     };
     (void)outbox_kept_clock(k->p.outbox, &k->steady_clock, &k->retention.seen);
@@ -434,10 +487,14 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
     struct shm_losses losses;
     uint32_t naps = 0;
 
+    own_log.segment = k.p.segment;
+    own_log.attached = &page->attached;
+    own_log.silent = &page->silent;
+    own_log.off = k.p.options->no_alarm_records;
     open_store(&k);
     k.alarm = (struct alarm){
         .segment = k.p.segment,
-        .say = say_line,
+        .say = tell,
         .lost = shmlog_load_relaxed_(&k.p.segment->control->collector_losses),
     };
     open_agents(&k);

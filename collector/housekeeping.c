@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define FINISH_MS (HOUSEKEEPING_SETTLE_S * 1000 + 5000)
+#define SILENCE_MS 1000
 
 struct housekeeping {
     struct housekeeping_page *page;
@@ -133,6 +134,36 @@ void housekeeping_moved(struct housekeeping *h, int error)
 void housekeeping_recovered(struct housekeeping *h)
 {
     shmlog_store32_release_(&h->page->recovered, 1);
+}
+
+uint64_t housekeeping_answers(const struct housekeeping *h, uint64_t now_ns)
+{
+    return shmlog_load32_relaxed_(&h->page->elsewhere) ? now_ns /* grows as well */
+                                                       : shmlog_load_relaxed_(&h->page->answers);
+}
+
+bool housekeeping_tell(struct housekeeping *h, unsigned level, const char *line, bool said)
+{
+    struct housekeeping_page *const page = h->page;
+    const uint32_t told = page->told, at = told % HOUSEKEEPING_LINES;
+
+    /* pairs with the release by which it has copied a line */
+    if (told - shmlog_load32_acquire_(&page->heard) >= HOUSEKEEPING_LINES)
+        return false;
+    page->line[at].level = level;
+    page->line[at].said = said;
+    snprintf(page->line[at].text, sizeof(page->line[at].text), "%s", line);
+    shmlog_store32_release_(&page->told, told + 1);
+    return true;
+}
+
+void housekeeping_silence(struct housekeeping *h)
+{
+    __atomic_store_n(&h->page->silent, 1, __ATOMIC_SEQ_CST); /* see own_log_work() */
+    for (unsigned ms = 0;
+         ms < SILENCE_MS && !has_ended(h) && __atomic_load_n(&h->page->attached, __ATOMIC_SEQ_CST);
+         ms++)
+        nap();
 }
 
 uint64_t housekeeping_progress(const struct housekeeping *h)

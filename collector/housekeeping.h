@@ -55,6 +55,16 @@ void housekeeping_moved(struct housekeeping *housekeeping, int error);
 /* What another collector left is in its files: from now on they may be retained. */
 void housekeeping_recovered(struct housekeeping *housekeeping);
 
+/* Grows while the disk answers, or has nothing to answer: see disk_alarm.h. */
+uint64_t housekeeping_answers(const struct housekeeping *housekeeping, uint64_t now_ns);
+/* A line to be logged, and if it is not yet `said`, to be said, when it gets to it. False: four
+ * wait. */
+bool housekeeping_tell(struct housekeeping *housekeeping, unsigned level, const char *line,
+                       bool said);
+/* It is to log nothing more into the segment, and not to be attached to it, once this returns; so
+ * that this can be drained to its end. Waits for a second, should it be stopped in the midst. */
+void housekeeping_silence(struct housekeeping *housekeeping);
+
 /* Grows with all that is written. */
 uint64_t housekeeping_progress(const struct housekeeping *housekeeping);
 /* A failure is being waited out. */

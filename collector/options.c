@@ -103,6 +103,8 @@ static const struct definition definitions[] = {
     {"idle", "STRATEGY", "when there is nothing to do: spin, pause, sleep (default sleep)", CHOICE,
      AT(idle), 0, 0, idles},
     {"quiet", NULL, "no report at start", FLAG, AT(quiet), 0, 0, NULL},
+    {"no-alarm-records", NULL, "what it says while it runs does not go to the log as well", FLAG,
+     AT(no_alarm_records), 0, 0, NULL},
     {"remove-orphans", NULL, "only remove huge-page files whose segment is gone, and exit", FLAG,
      AT(remove_orphans), 0, 0, NULL},
 };

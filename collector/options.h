@@ -44,7 +44,8 @@ struct options {
     bool mlock;
     enum idle_choice idle;
     bool quiet;
-    bool remove_orphans; /* that, and nothing else */
+    bool no_alarm_records; /* what it says unasked is on stderr alone */
+    bool remove_orphans;   /* that, and nothing else */
 };
 
 enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };

@@ -92,6 +92,20 @@ static void beat(struct pipeline *p, uint64_t now)
     shmlog_store_relaxed_(&p->segment->control->collector_beat, now);
 }
 
+/* Housekeeping may be what hangs: so it is said here, as far as that cannot wait, and logged there,
+ * later. What finds no place by then repeats what has one. */
+static void watch_disk(struct pipeline *p, uint64_t now)
+{
+    char line[1024];
+    const enum alarm_news news =
+        disk_alarm_work(&p->disk_alarm, housekeeping_answers(p->housekeeping, now), now, line,
+                        sizeof(line));
+
+    if (news != ALARM_NO_NEWS)
+        housekeeping_tell(p->housekeeping, news == ALARM_OVER ? SHMLOG_INFO : SHMLOG_WARN, line,
+                          say_at_once(line));
+}
+
 /* The files get the clock as housekeeping reads it. */
 static void take_clock(struct pipeline *p)
 {
@@ -112,6 +126,7 @@ static int keep_time(struct pipeline *p, uint64_t now, volatile sig_atomic_t *ro
         return 0;
     beat(p, now);
     take_clock(p);
+    watch_disk(p, now);
     if (!p->recovering && (*rotate || journal_due(p->journal, pipeline_clock_ns(CLOCK_REALTIME)))) {
         *rotate = 0; /* first: a signal from now on asks for another */
         r = journal_seal(p->journal);
@@ -157,6 +172,7 @@ static int finish(struct pipeline *p)
     struct standstill still = {0};
     bool drained = false;
 
+    housekeeping_silence(p->housekeeping);
     drain_begin_stop(p->drain);
     /* A file that is left after an error is followed by another one: sealed is what is not open. */
     while (!drained || journal_is_open(p->journal) || !outbox_is_written(p->outbox)) {
@@ -251,6 +267,8 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
 
     p->message = ret_message;
     p->message_size = message_size;
+    p->disk_alarm = (struct disk_alarm){.directory = p->directory};
+    say_at_once_open();
     while (!*stop) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
         int64_t work;

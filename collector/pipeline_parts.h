@@ -5,6 +5,7 @@
 #ifndef COLLECTOR_PIPELINE_PARTS_H
 #define COLLECTOR_PIPELINE_PARTS_H
 
+#include "collector/disk_alarm.h"
 #include "collector/drain.h"
 #include "collector/housekeeping.h"
 #include "collector/journal.h"
@@ -27,6 +28,7 @@ struct pipeline {
     struct journal *journal;
     struct drain *drain;
     struct privileges privileges;
+    struct disk_alarm disk_alarm;
     uint64_t newest_file; /* highest number of a file that was there */
     uint64_t taken_over;
     bool moving;     /* what is in the outbox is for a directory that is gone */

@@ -17,6 +17,7 @@
 #define PAUSE_MIN_NS UINT64_C(50000000)
 #define PAUSE_MAX_NS UINT64_C(1000000000)
 #define LOOK_NS UINT64_C(1000000000) /* between looks whether the files are still there */
+#define SAY_NS UINT64_C(10000000000) /* between two lines about the same failure */
 #define SYNC_TOKEN UINT64_MAX
 
 /* What failed; it is over when the same thing works again. */
@@ -42,6 +43,10 @@ struct writeback {
     bool broken;         /* it takes a new file to go on */
     int error;
     uint64_t pause_ns, retry_at_ns;
+    int error_said; /* 0: it is not said, or said to be over */
+    int error_before;
+    uint64_t said_ns;
+    uint64_t answers;
 };
 
 int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback)
@@ -83,14 +88,19 @@ bool writeback_idle(const struct writeback *w)
     return w->first == w->last && w->pos == outbox_head(w->p.outbox) && !w->under_way;
 }
 
+uint64_t writeback_answers(const struct writeback *w)
+{
+    return w->answers;
+}
+
 bool writeback_stalled(const struct writeback *w)
 {
     return w->stall != STALL_NONE;
 }
 
-static void say(const struct writeback *w, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void say(const struct writeback *w, const char *format, ...)
+static void say(const struct writeback *w, unsigned level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(const struct writeback *w, unsigned level, const char *format, ...)
 {
     char line[PATH_MAX + 256];
     va_list ap;
@@ -98,7 +108,7 @@ static void say(const struct writeback *w, const char *format, ...)
     va_start(ap, format);
     vsnprintf(line, sizeof(line), format, ap);
     va_end(ap);
-    w->p.say(line);
+    w->p.say(level, line);
 }
 
 static struct piece *piece_at(struct writeback *w, uint64_t index)
@@ -152,6 +162,19 @@ static void distrust(struct writeback *w, uint64_t number)
     }
 }
 
+/* A disk that fails and works in turn is not to fill whatever takes the messages. */
+static void say_failure(struct writeback *w, const char *path, int error, uint64_t now_ns)
+{
+    const bool same = error == w->error_before && now_ns - w->said_ns < SAY_NS;
+
+    if (same && w->said_ns)
+        return;
+    say(w, SHMLOG_WARN, "%s: cannot write: %s; records wait in memory, %s until it works", path,
+        reason(error), w->broken ? "trying with new files" : "trying again");
+    w->error_said = w->error_before = error;
+    w->said_ns = now_ns;
+}
+
 /* Pause after a failure of the piece at `index`. Its file is opened anew after that: it may be
  * gone, or on a filesystem that went read-only. */
 static void stall(struct writeback *w, enum stall what, int error, uint64_t index, uint64_t now_ns)
@@ -164,9 +187,7 @@ static void stall(struct writeback *w, enum stall what, int error, uint64_t inde
                    sizeof(path));
     w->p.stats[SHM_STAT_write_errors]++;
     w->broken |= what == STALL_SYNC || (what == STALL_WRITE && !is_passing(error));
-    if (!w->stall || error != w->error)
-        say(w, "%s: cannot write: %s; records wait in memory, %s until it works", path,
-            reason(error), w->broken ? "trying with new files" : "trying again");
+    say_failure(w, path, error, now_ns);
     if (w->stall != STALL_WRITE || what != STALL_WRITE)
         w->stalled_on = index;
     if (again)
@@ -182,7 +203,9 @@ static void recovered(struct writeback *w)
 {
     w->stall = STALL_NONE;
     w->pause_ns = PAUSE_MIN_NS;
-    say(w, "%s: writing again", w->p.directory);
+    if (w->error_said)
+        say(w, SHMLOG_INFO, "%s: writing again", w->p.directory);
+    w->error_said = 0;
 }
 
 bool writeback_needs_new_file(const struct writeback *w, uint64_t now_ns)
@@ -282,7 +305,7 @@ static void give_up(struct writeback *w, uint64_t index, int error, uint64_t now
 
     writeback_path(w->p.directory, w->p.segment, piece->file_number, piece->created_ns, true, path,
                    sizeof(path));
-    say(w, "%s: it cannot even be sealed: %s; it stays as it is", path, reason(error));
+    say(w, SHMLOG_WARN, "%s: it cannot even be sealed: %s; it stays as it is", path, reason(error));
     w->p.stats[SHM_STAT_write_errors]++;
     leave(w, piece, true, now_ns);
     piece->state = WRITTEN;
@@ -455,7 +478,7 @@ static int finish_file(struct writeback *w, const struct piece *piece, uint64_t 
     const int r = writeback_files_rename(&w->files, piece);
 
     if (r == WRITEBACK_GONE) {
-        say(w, "%s: file %llu was removed before it was finished", w->p.directory,
+        say(w, SHMLOG_WARN, "%s: file %llu was removed before it was finished", w->p.directory,
             (unsigned long long)piece->file_number);
         w->p.stats[SHM_STAT_write_errors]++;
     } else if (r < 0) {
@@ -507,8 +530,8 @@ static void look_for_lost(struct writeback *w, uint64_t now_ns)
     number = writeback_files_lost(&w->files);
     if (!number)
         return;
-    say(w, "%s: file %llu was removed, replaced or cut; going on in a new one", w->p.directory,
-        (unsigned long long)number);
+    say(w, SHMLOG_WARN, "%s: file %llu was removed, replaced or cut; going on in a new one",
+        w->p.directory, (unsigned long long)number);
     w->p.stats[SHM_STAT_write_errors]++;
     writeback_files_retire(&w->files, number);
     distrust(w, number);
@@ -523,8 +546,10 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
     if (work < 0)
         return work;
     work += begin_writes(w, now_ns);
+    w->answers += !writeback_is_under_way(w);
     while (writeback_is_under_way(w) && store_poll(w->p.store, false, &done)) {
         work++;
+        w->answers++;
         if (writeback_settling_is(done.token)) {
             writeback_settling_completed(&w->settling, done.token, done.result);
             continue;

@@ -7,7 +7,8 @@
  * until it works. After any other error of a write, after any error of a sync, and where what was
  * written of the file is not there any more, it takes a new file: writeback_needs_new_file().
  * Meanwhile the outbox fills, then the rings, and the rings' policy decides about further records.
- * Said once when it begins and once when it is over.
+ * Said once when it begins, every ten seconds while it goes on or comes back with the same error,
+ * and once when it is over.
  *
  * A file is named DIR/SEGMENT-YYYYMMDDTHHMMSS-NUMBER.shmlog, with .part appended until its seal is
  * written.
@@ -24,10 +25,10 @@ struct writeback_params {
     struct outbox *outbox;
     struct store *store;
     const char *directory;
-    const char *segment;           /* name, for the files' names */
-    bool durable;                  /* free an entry only when it is on the disk */
-    void (*say)(const char *line); /* messages for people */
-    uint64_t *stats;               /* control.stats */
+    const char *segment;                           /* name, for the files' names */
+    bool durable;                                  /* free an entry only when it is on the disk */
+    void (*say)(unsigned level, const char *line); /* messages for people; SHMLOG_WARN or _INFO */
+    uint64_t *stats;                               /* control.stats */
 };
 
 int writeback_open(const struct writeback_params *params, struct writeback **ret_writeback);
@@ -41,6 +42,8 @@ int writeback_work(struct writeback *writeback, uint64_t now_ns);
 bool writeback_idle(const struct writeback *writeback);
 /* A failure is being waited out. */
 bool writeback_stalled(const struct writeback *writeback);
+/* Grows while the disk answers, or there is nothing that it could answer. */
+uint64_t writeback_answers(const struct writeback *writeback);
 
 /* The pause after a failure is over, nothing is under way, and it takes a new file to go on: leave
  * the present ones, with those removed of which nothing counts yet (negative: not now); let

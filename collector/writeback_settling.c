@@ -120,7 +120,7 @@ static void report(struct writeback_settling *s, const struct settling_file *fil
              "%s: the disk did not take all of it: %s; what it has of the file may be incomplete: "
              "copy the file elsewhere, and verify the copy",
              path, strerror(-error));
-    s->p->say(line);
+    s->p->say(SHMLOG_WARN, line);
     s->p->stats[SHM_STAT_write_errors]++;
     s->p->stats[SHM_STAT_files_doubtful]++;
     s->failed++;

@@ -96,7 +96,7 @@ class Collector:
 
     def __init__(self, program, segment, output, core, options=()):
         self.arguments = [program, "--segment", segment, "--output", output, "--pin", str(core),
-                          *options]
+                          "--no-alarm-records", *options]
         self.output = output
         self.process = None
         self.messages = b""

@@ -228,8 +228,13 @@ static bool is_ready_or_ended(void *arg)
  * back; where it can, the next one takes over, and waits itself. */
 static void test_frozen_term(const char *mounted)
 {
-    const char *argv[] = {
-        kit_program("collector/shmlog-collector"), "--segment", NULL, "--output", NULL, NULL};
+    const char *argv[] = {kit_program("collector/shmlog-collector"),
+                          "--segment",
+                          NULL,
+                          "--output",
+                          NULL,
+                          "--no-alarm-records",
+                          NULL};
     const char *thawed;
 
     begin("frozen-term", kit_text("%s/frozen-term", mounted));

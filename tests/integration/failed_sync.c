@@ -66,11 +66,13 @@ static bool producer_at(uint64_t number)
 
 static void start(struct kit_process *producer, struct oracle_life *life)
 {
-    tracer_start(&traced, (const char *const[]){
-                              kit_program("collector/shmlog-collector"), "--segment", "sync",
-                              "--output", log_dir, "--cpus", "0", "--spare-rings", "1", "--on-full",
-                              "wait", "--wait-ms", "600000", "--flush-ms", "1", "--io",
-                              getenv("SHMLOG_TEST_IO") ? getenv("SHMLOG_TEST_IO") : "auto", NULL});
+    tracer_start(&traced,
+                 (const char *const[]){kit_program("collector/shmlog-collector"),
+                                       "--no-alarm-records", "--segment", "sync", "--output",
+                                       log_dir, "--cpus", "0", "--spare-rings", "1", "--on-full",
+                                       "wait", "--wait-ms", "600000", "--flush-ms", "1", "--io",
+                                       getenv("SHMLOG_TEST_IO") ? getenv("SHMLOG_TEST_IO") : "auto",
+                                       NULL});
     oracle.page[0].burst = RECORDS / 2;
     *life = (struct oracle_life){.page = &oracle.page[0],
                                  .segment = "sync",

@@ -371,6 +371,7 @@ static bool finished(void)
 static void start(void)
 {
     const char *argv[48] = {kit_program("collector/shmlog-collector"),
+                            "--no-alarm-records", /* all records are counted */
                             "--segment",
                             "fault",
                             "--output",
@@ -383,7 +384,7 @@ static void start(void)
     memset(&second, 0, sizeof(second));
     memset(oracle.page, 0, ORACLE_PRODUCERS * sizeof(*oracle.page));
     put_old_files();
-    memcpy(argv + 7, args, sizeof(args));
+    memcpy(argv + 8, args, sizeof(args));
     tracer_start(&traced, argv);
     for (unsigned i = 0; i < PRODUCERS; i++) {
         oracle.page[i].burst = RECORDS / 2;

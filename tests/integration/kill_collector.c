@@ -53,6 +53,7 @@ static void let_pass(uint64_t ns)
 static void start_collector(const char *log, uint64_t *random)
 {
     const char *argv[24] = {kit_program("collector/shmlog-collector"),
+                            "--no-alarm-records", /* all records are counted */
                             "--segment",
                             "kill",
                             "--output",
@@ -65,7 +66,7 @@ static void start_collector(const char *log, uint64_t *random)
         let_pass(kit_random_below(random, 20000000));
         return;
     }
-    memcpy(argv + 7, args, sizeof(args));
+    memcpy(argv + 8, args, sizeof(args));
     kit_spawn(&collector, argv, NULL);
     let_pass(kit_random_below(random, 40000000));
 }

@@ -388,6 +388,7 @@ int main(void)
         file_of[i] = NO_FILE;
     tracer_start(&traced,
                  (const char *const[]){kit_program("collector/shmlog-collector"),
+                                       "--no-alarm-records",
                                        "--segment",
                                        "loss",
                                        "--output",

@@ -205,6 +205,7 @@ static void test_race(void)
 
     for (unsigned i = 0; i < COLLECTORS; i++) {
         const char *const argv[] = {kit_program("collector/shmlog-collector"),
+                                    "--no-alarm-records",
                                     "--segment",
                                     segment(i),
                                     "--output",

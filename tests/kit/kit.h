@@ -144,6 +144,10 @@ int kit_run(struct kit_process *process, const char *const argv[],
 
 /* ---- The programs under test (programs.c) ---- */
 
+/* Collectors log what they say unasked: of losses, full rings, a slow disk. Off at first, since
+ * tests count records to the record, and a busy machine alone can provoke that. */
+extern bool kit_alarm_records;
+
 /* Start a collector for `segment` writing to `output` and wait until it is ready. `args`: more
  * options, ended by NULL, or NULL. The backend is SHMLOG_TEST_IO. */
 void kit_collector_start(struct kit_process *collector, const char *segment, const char *output,

@@ -48,6 +48,8 @@ static size_t append(const char **argv, size_t count, const char *const args[])
     return count;
 }
 
+bool kit_alarm_records;
+
 void kit_collector_start(struct kit_process *collector, const char *segment, const char *output,
                          const char *const args[])
 {
@@ -59,9 +61,10 @@ void kit_collector_start(struct kit_process *collector, const char *segment, con
         output,
         "--io",
         wanted_io(),
+        kit_alarm_records ? NULL : "--no-alarm-records",
     };
 
-    append(argv, 7, args);
+    append(argv, kit_alarm_records ? 7 : 8, args);
     kit_spawn(collector, argv, NULL);
     kit_wait_text(collector, READY, 30);
 }

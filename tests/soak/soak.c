@@ -199,6 +199,7 @@ static void bury_collector(void)
 static void kill_starting_collector(void)
 {
     const char *argv[40] = {kit_program("collector/shmlog-collector"),
+                            "--no-alarm-records", /* all records are counted */
                             "--segment",
                             "soak",
                             "--output",
@@ -206,7 +207,7 @@ static void kill_starting_collector(void)
                             "--io",
                             getenv("SHMLOG_TEST_IO") ? getenv("SHMLOG_TEST_IO") : "auto"};
 
-    memcpy(argv + 7, soak.args, sizeof(soak.args));
+    memcpy(argv + 8, soak.args, sizeof(soak.args));
     begin_shift();
     kit_spawn(&soak.collector, argv, NULL);
     end_shift();

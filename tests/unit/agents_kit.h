@@ -33,8 +33,9 @@ struct agents {
     char out[128];
 };
 
-__attribute__((unused)) static void agents_say(const char *line)
+__attribute__((unused)) static void agents_say(unsigned level, const char *line)
 {
+    (void)level;
     fprintf(stderr, "%s\n", line);
 }
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the collector tells those who do not ask: when it begins, every ten seconds while it goes
- * on, and when it is over.
+ * What the collector tells those who do not ask, of losses, tables, clocks and disks: when it
+ * begins, every ten seconds while it goes on, and when it is over.
  */
 #include "tests/unit/segment_kit.h"
 
-#include "collector/alarm.h"
+#include "collector/disk_alarm.h"
 
 #define S UINT64_C(1000000000)
 
 static char said[512];
-static unsigned lines;
+static unsigned lines, level;
 static struct shm_segment *segment;
 static struct alarm alarm_;
 static uint64_t now;
+static struct disk_alarm disk;
 
-static void take_line(const char *line)
+static void take_line(unsigned of_level, const char *line)
 {
+    level = of_level;
     snprintf(said, sizeof(said), "%s", line);
     lines++;
 }
@@ -66,6 +68,7 @@ Test(alarm, losses)
     cr_assert_eq(look(0.5), 1);
     cr_assert_str_eq(said, "records are being lost: 12 in all (10 full, 2 nested), most of them in "
                            "ring 1");
+    cr_assert_eq(level, SHMLOG_WARN);
     for (unsigned i = 0; i < 19; i++) { /* it goes on */
         lost[SHMLOG_LOST_FULL]++;
         cr_assert_eq(look(0.5), 0);
@@ -78,6 +81,7 @@ Test(alarm, losses)
     cr_assert_eq(look(0.5), 1);
     cr_assert_str_eq(said, "no more records are being lost: 32 in all (30 full, 2 nested), most of "
                            "them in ring 1");
+    cr_assert_eq(level, SHMLOG_INFO);
     cr_assert_eq(look(100), 0);
     segment->control->lost[SHMLOG_LOST_NO_RING] = 1; /* of no ring */
     cr_assert_eq(look(0.5), 1);
@@ -153,4 +157,87 @@ Test(alarm, tables)
     cr_assert_eq(look(2), 1);
     cr_assert(strstr(said, "table of producers has room again"), "%s", said);
     end();
+}
+
+Test(alarm, clock)
+{
+    begin(SHMLOG_ON_FULL_DROP, 0);
+    cr_assert_eq(look(0.5), 0);
+    alarm_clock_set(&alarm_, 3600 * (int64_t)S);
+    cr_assert_eq(look(0.5), 1);
+    cr_assert_str_eq(said,
+                     "the wall clock was set by +3600.000 s: times follow it, order does not");
+    for (unsigned i = 0; i < 19; i++) {
+        alarm_clock_set(&alarm_, -(int64_t)S);
+        cr_assert_eq(look(0.5), 0);
+    }
+    alarm_clock_set(&alarm_, -(int64_t)S);
+    cr_assert_eq(look(0.5), 1);
+    cr_assert(strstr(said, "set by -20.000 s in 20 steps"), "%s", said);
+    cr_assert_eq(level, SHMLOG_WARN);
+    cr_assert_eq(look(9.5), 0);
+    cr_assert_eq(look(0.5), 1);
+    cr_assert_str_eq(said, "the wall clock runs evenly again; it was set 21 times, by +3580.000 s "
+                           "in all");
+    cr_assert_eq(level, SHMLOG_INFO);
+    cr_assert_eq(look(100), 0);
+    end();
+}
+
+/* ---- A disk that hangs ---- */
+
+/* So long, looked at as the drain does. The lines said. */
+static unsigned disk_looks(double seconds, uint64_t answers)
+{
+    const uint64_t until = now + (uint64_t)(seconds * 1e9);
+    unsigned count = 0;
+
+    while (now < until) {
+        now += S / 20;
+        count += disk_alarm_work(&disk, answers, now, said, sizeof(said)) != ALARM_NO_NEWS;
+    }
+    return count;
+}
+
+Test(alarm, disk)
+{
+    uint64_t answers = 7;
+
+    disk = (struct disk_alarm){.directory = "/logs"};
+    now = 50 * S;
+    cr_assert_eq(disk_looks(0.95, answers), 0);
+    answers++;
+    cr_assert_eq(disk_looks(0.95, answers), 0, "slow is not hung");
+    cr_assert_eq(disk_looks(0.2, answers), 1);
+    cr_assert(strstr(said, "/logs: the disk has not answered for 1.0 s; records wait"), "%s", said);
+    cr_assert_eq(disk_looks(9.5, answers), 0);
+    cr_assert_eq(disk_looks(0.5, answers), 1);
+    cr_assert(strstr(said, "not answered for 11.0 s"), "%s", said);
+    answers++;
+    cr_assert_eq(disk_looks(0.5, answers), 0);
+    answers++;
+    cr_assert_eq(disk_looks(2, answers), 0, "once more, in the same ten seconds");
+    for (unsigned i = 0; i < 10; i++) {
+        answers++;
+        cr_assert_eq(disk_looks(0.9, answers), 0);
+    }
+    answers++;
+    disk_looks(0.9, answers);
+    answers++;
+    disk_looks(0.9, answers);
+    cr_assert(strstr(said, "/logs: the disk answers again; it hung 2 times, 13."), "%s", said);
+    cr_assert(strstr(said, " s at most"), "%s", said);
+}
+
+/* Who was stopped itself cannot tell. */
+Test(alarm, disk_after_a_stop)
+{
+    uint64_t answers = 7;
+
+    disk = (struct disk_alarm){.directory = "/logs"};
+    now = 50 * S;
+    cr_assert_eq(disk_looks(0.5, answers), 0);
+    now += 100 * S;
+    cr_assert_eq(disk_looks(0.9, answers), 0);
+    cr_assert_eq(disk_looks(0.2, answers), 1);
 }

@@ -121,8 +121,9 @@ static unsigned said;
 static char last_said[512];
 static uint64_t offset_of[100]; /* of each file: bytes committed */
 
-static void say(const char *line)
+static void say(unsigned level, const char *line)
 {
+    (void)level;
     said++;
     snprintf(last_said, sizeof(last_said), "%s", line);
     fprintf(stderr, "%s\n", line);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the collector says unasked is in its log, too, where it happened, as records of category
+ * "shmlog" of a process "shmlog-collector": and costs no record of others, waits for nothing, and
+ * keeps no segment alive. A disk that hangs is said within moments by the process that does not
+ * hang.
+ */
+#include "tests/kit/kit.h"
+
+#include "producer/shmlog.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MANY 3000u /* a ring has 1,024 slots */
+
+static struct kit_process collector, producer;
+static const char *segment, *output;
+static struct shmlog *log_;
+
+static void begin(const char *name, const char *on_full)
+{
+    const char *const args[] = {"--ring-size", "64k",       "--spare-rings",
+                                "4",           "--on-full", on_full,
+                                "--wait-ms",   "forever",   "--flush-ms",
+                                "5",           NULL};
+
+    segment = name;
+    output = kit_path(name);
+    kit_collector_start(&collector, segment, output, args);
+    KIT_OK(shmlog_open(&log_, segment, NULL));
+}
+
+/* ---- What is in the log ---- */
+
+struct want {
+    const char *source, *level, *text;
+    unsigned count;
+};
+
+/* Records of category shmlog, of a level if one is given, with the text in them. */
+static unsigned count_records(const char *source, const char *level, const char *text)
+{
+    const char *const args[] = {source, "--format", "json", NULL};
+    const char *const path = kit_path("records");
+    char *all, *save = NULL;
+    unsigned count = 0;
+
+    kit_dump(path, args);
+    all = kit_read_file(path, NULL);
+    for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        count += strstr(line, "\"category\":\"shmlog\"") && strstr(line, text) &&
+                 strstr(line, "\"process\":\"shmlog-collector\"") &&
+                 (!level || strstr(line, kit_text("\"level\":\"%s\"", level)));
+    free(all);
+    return count;
+}
+
+static bool is_logged(void *arg)
+{
+    const struct want *const want = arg;
+
+    return count_records(want->source, want->level, want->text) >= want->count;
+}
+
+static void wait_logged(const char *level, const char *text)
+{
+    struct want want = {output, level, text, 1};
+
+    if (!kit_wait(is_logged, &want, 40))
+        KIT_FAIL("'%s' is not in the log; said:\n%s", text, kit_read_file(collector.err, NULL));
+}
+
+/* Of what was logged here nothing is lost but what was counted; and the segment is removed. */
+static void end(uint64_t logged)
+{
+    const uint64_t lost = shmlog_lost(log_);
+    struct kit_ledger ledger;
+
+    shmlog_close(log_);
+    kit_collector_stop(&collector);
+    kit_verify_balanced(output, &ledger);
+    KIT_EQ(ledger.dropped, lost);
+    KIT_EQ(ledger.in_ring, 0);
+    KIT_EQ(ledger.written, logged - lost + count_records(output, NULL, ""));
+    KIT_EQ(access(kit_text("%s/%s", kit_shm_dir(), segment), F_OK), -1);
+}
+
+/* ---- Losses ---- */
+
+static void lose(void)
+{
+    kit_kill(&collector, SIGSTOP);
+    for (unsigned i = 0; i < MANY; i++)
+        shmlog_info(log_, "number %u", i);
+    KIT_COMPARE(shmlog_lost(log_), >, MANY / 2);
+    kit_wait_text(&collector, "is full to 100 %", 20);
+    kit_wait_text(&collector, "records are being lost", 20);
+    kit_kill(&collector, SIGCONT);
+}
+
+static void test_losses(void)
+{
+    begin("losses", "drop");
+    lose();
+    wait_logged("warn", "records are being lost");
+    wait_logged("warn", "is full to 100 %");
+    wait_logged("info", "no more records are being lost");
+    KIT_EQ(count_records(output, "warn", "records are being lost"), 1);
+    end(MANY);
+}
+
+static void test_off(void)
+{
+    kit_alarm_records = false;
+    begin("off", "drop");
+    lose();
+    kit_wait_text(&collector, "records are being lost", 20);
+    kit_wait_text(&collector, "no more records are being lost", 40);
+    end(MANY);
+    KIT_EQ(count_records(output, NULL, ""), 0);
+    kit_alarm_records = true;
+}
+
+/* ---- Full rings, and writers that wait ---- */
+
+static int log_many(void *arg)
+{
+    struct shmlog *log;
+
+    (void)arg;
+    if (shmlog_open(&log, segment, NULL) < 0)
+        return 1;
+    for (unsigned i = 0; i < MANY; i++)
+        shmlog_info(log, "number %u", i);
+    shmlog_close(log);
+    return 0;
+}
+
+static bool is_further(void *arg)
+{
+    return shmlog_load_acquire_(&log_->control.clock_count) > *(const uint64_t *)arg + 3;
+}
+
+/* The collector's own core has a full ring, and writers that wait for it: housekeeping does not. */
+static void test_wait(void)
+{
+    cpu_set_t before, one;
+    uint64_t looks;
+
+    KIT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    begin("wait", "wait");
+    kit_kill(&collector, SIGSTOP);
+    kit_spawn_function(&producer, "producer", log_many, NULL);
+    kit_wait_text(&collector, "is full to 100 %", 20);
+    looks = shmlog_load_acquire_(&log_->control.clock_count);
+    KIT_CHECK(kit_wait(is_further, &looks, 20));
+    kit_kill(&collector, SIGCONT);
+    KIT_EQ(kit_wait_exit(&producer, 40), 0);
+    wait_logged("warn", "is full to 100 %");
+    KIT_EQ(shmlog_lost(log_), 0);
+    KIT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+    end(MANY);
+}
+
+/* ---- A disk that hangs ---- */
+
+static pid_t housekeeping(void)
+{
+    char *const text =
+        kit_read_file(kit_text("/proc/%d/task/%d/children", collector.pid, collector.pid), NULL);
+    const pid_t pid = (pid_t)atoi(text);
+
+    free(text);
+    KIT_COMPARE(pid, >, 0);
+    return pid;
+}
+
+static char heard[65536]; /* what came by the pipe */
+static size_t heard_size;
+static int pipe_fd = -1;
+
+static bool is_heard(void *arg)
+{
+    ssize_t n;
+
+    while ((n = read(pipe_fd, heard + heard_size, sizeof(heard) - 1 - heard_size)) > 0)
+        heard_size += (size_t)n;
+    heard[heard_size] = 0;
+    return strstr(heard, arg) != NULL;
+}
+
+static void wait_heard(const char *text)
+{
+    if (!kit_wait(is_heard, (void *)text, 40))
+        KIT_FAIL("'%s' was not said, but:\n%s", text, heard);
+}
+
+static void start_with_pipe(const char *name)
+{
+    const char *const fifo = kit_path("said");
+    const char *const argv[] = {"sh",
+                                "-c",
+                                "exec \"$0\" --segment \"$1\" --output \"$2\" --io \"$3\" 2>\"$4\"",
+                                kit_program("collector/shmlog-collector"),
+                                name,
+                                kit_path(name),
+                                getenv("SHMLOG_TEST_IO") ? getenv("SHMLOG_TEST_IO") : "auto",
+                                fifo,
+                                NULL};
+
+    segment = name;
+    output = kit_path(name);
+    KIT_EQ(mkfifo(fifo, 0600), 0);
+    pipe_fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    KIT_COMPARE(pipe_fd, >=, 0);
+    kit_spawn(&collector, argv, NULL);
+    wait_heard("shmlog-collector: ready");
+    KIT_OK(shmlog_open(&log_, segment, NULL));
+}
+
+/* Said by the drain, while housekeeping can say nothing. */
+static void test_hang(void)
+{
+    uint64_t began;
+    pid_t pid;
+
+    start_with_pipe("hang");
+    pid = housekeeping();
+    KIT_EQ(kill(pid, SIGSTOP), 0);
+    began = kit_now_ns();
+    shmlog_info(log_, "a record");
+    wait_heard("the disk has not answered for 1.0 s");
+    printf("said after %.2f s\n", (double)(kit_now_ns() - began) / 1e9);
+    KIT_EQ(kill(pid, SIGCONT), 0);
+    wait_logged("warn", "the disk has not answered for 1.0 s");
+    wait_heard("the disk answers again; it hung 1 time");
+    wait_logged("info", "the disk answers again; it hung 1 time");
+    end(1);
+}
+
+/* A file may be on that disk: what is for one is said when housekeeping is back. */
+static void test_hang_with_file(void)
+{
+    pid_t pid;
+
+    begin("hang-file", "drop");
+    pid = housekeeping();
+    KIT_EQ(kill(pid, SIGSTOP), 0);
+    {
+        const uint64_t until = kit_now_ns() + UINT64_C(1500000000);
+
+        while (kit_now_ns() < until)
+            sched_yield();
+    }
+    KIT_CHECK(!kit_err_contains(&collector, "has not answered"));
+    KIT_EQ(kill(pid, SIGCONT), 0);
+    kit_wait_text(&collector, "the disk has not answered for 1.0 s", 20);
+    wait_logged("warn", "the disk has not answered for 1.0 s");
+    end(0);
+}
+
+int main(void)
+{
+    kit_begin("alarm_records");
+    kit_need_io();
+    kit_alarm_records = true;
+    test_losses();
+    test_off();
+    test_wait();
+    test_hang();
+    test_hang_with_file();
+    return 0;
+}
