@@ -40,7 +40,10 @@ static void adopt(struct account *account, const struct file_ledger_entry *entry
 
 void account_begin(struct account *account, const struct file_ledger_entry *start)
 {
-    *account = (struct account){.ring = start->ring, .cpu = start->cpu, .kind = start->kind};
+    *account = (struct account){.ring = start->ring,
+                                .cpu = start->cpu,
+                                .kind = start->kind,
+                                .oldest_time = UINT64_MAX};
     adopt(account, start);
     account->written = account->before = start->written;
     account->absent = 0;

@@ -26,6 +26,13 @@ struct account {
     /* times of records, in ticks: the newest so far, how many are older than one before them, by
      * how much at most; and the first record whose time was not looked at yet */
     uint64_t newest_time, backwards, backwards_by, next_timed;
+    uint64_t oldest_time; /* UINT64_MAX: none yet */
+    /* records whose producer no file knows, or is not one who writes to this ring; the number of
+     * the first one, and who that names */
+    struct {
+        uint64_t records, first_seq;
+        uint32_t producer;
+    } unknown, misplaced;
     uint64_t missing; /* records that should be in the files and are not */
     /* A piece is missing in a file that has no good seal. That is in order if the next file starts
      * no later than there; what follows in this one is not counted. */

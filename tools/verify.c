@@ -275,7 +275,7 @@ static int verify_segment(struct verify *verify, const struct paths *paths, size
     int r;
 
     verify->accounts = 0;
-    verify->clock_seen = 0;
+    verify->clock_seen = verify->clock_first = 0;
     verify->skipped = false;
     verify->removed = 0;
     r = verify_read_files(verify, first, end, &last);
@@ -290,6 +290,7 @@ static int verify_segment(struct verify *verify, const struct paths *paths, size
                     "note: retention removed %" PRIu64 " files before they were read\n",
                     verify->removed);
         verify_print_times(verify, identity);
+        verify_print_origins(verify, identity);
     }
     free(last.seal);
     return r;

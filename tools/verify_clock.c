@@ -10,6 +10,18 @@
 
 #include <inttypes.h>
 
+/* Does the file begin where the segment does? */
+static bool is_first(const struct file_reader *reader)
+{
+    size_t rings;
+    const struct file_ledger_entry *const start = file_reader_start(reader, &rings);
+
+    for (size_t i = 0; i < rings; i++)
+        if (start[i].next_seq != 1)
+            return false;
+    return rings > 0;
+}
+
 void verify_clock(struct verify *verify, const struct file_reader *reader)
 {
     const struct file_identity *const identity = &verify->file->identity;
@@ -29,6 +41,8 @@ void verify_clock(struct verify *verify, const struct file_reader *reader)
                  " and %" PRIu64,
                  verify->file->path, (double)by_ns / 1e9, pairs[i - 1].ticks, pairs[i].ticks);
     }
+    if (count && !verify->clock_seen && is_first(reader))
+        verify->clock_first = pairs[0].ticks;
     if (count && pairs[count - 1].ticks > verify->clock_seen)
         verify->clock_seen = pairs[count - 1].ticks;
 }
@@ -43,6 +57,8 @@ void verify_times(struct account *account, uint64_t first_seq, const struct file
     for (size_t i = first_seq < next ? next - first_seq : 0; i < block->records; i++) {
         const uint64_t time = block->record[i].time;
 
+        if (time < account->oldest_time)
+            account->oldest_time = time;
         if (time < account->newest_time) {
             account->backwards++;
             if (account->newest_time - time > account->backwards_by)

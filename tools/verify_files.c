@@ -120,8 +120,10 @@ static int read_block(struct verify *verify, const struct state *state,
         return 0; /* the account will miss it */
     }
     account_block(account, piece->block.first_seq, verify->block.records, state->firm, &report);
-    if (!account->broken) /* else the next file has it, too, in its place */
+    if (!account->broken) { /* else the next file has it, too, in its place */
+        verify_origins(verify, state->reader, account, piece->block.first_seq, &verify->block);
         verify_times(account, piece->block.first_seq, &verify->block);
+    }
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "collector/file/outbox_reader.h"
 #include "shm/directory.h"
 #include "shm/ring_reader.h"
+#include "shm/tables.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>
@@ -171,6 +172,15 @@ const struct verify_live *verify_find_live(const struct verify *verify,
         if (memcmp(verify->live[i]->segment->geometry.uuid, identity->segment_uuid, 16) == 0)
             return verify->live[i];
     return NULL;
+}
+
+bool verify_live_owns_none(const struct verify_live *live, uint32_t id)
+{
+    struct shmlog_producer producer;
+
+    return shm_producer_copy(live->segment, id, &producer) == 0 &&
+           (producer.claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_LIVE && !producer.ring &&
+           !producer.why;
 }
 
 /* What is on its way to a file cannot be told apart from what is missing. */

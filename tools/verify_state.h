@@ -29,6 +29,7 @@ struct verify {
     struct file_block block;
     size_t begun;        /* unfinished files without even a whole header: nothing else is in them */
     uint64_t clock_seen; /* ticks of the newest clock pair looked at, of one segment */
+    uint64_t clock_first; /* of its first one, if the files begin where the segment does; else 0 */
     uint64_t problems;
     uint64_t produced, written, dropped, in_ring; /* totals */
 };
@@ -61,6 +62,14 @@ void verify_close_live(struct verify *verify, const struct verify_live *live,
 void verify_clock(struct verify *verify, const struct file_reader *reader);
 void verify_times(struct account *account, uint64_t first_seq, const struct file_block *block);
 void verify_print_times(struct verify *verify, const struct file_identity *identity);
+
+/* Of where records come from (verify_origin.c): can the producer that a record names have written
+ * to that ring, at that time? To be asked of a block before verify_times(). */
+void verify_origins(struct verify *verify, const struct file_reader *reader,
+                    struct account *account, uint64_t first_seq, const struct file_block *block);
+void verify_print_origins(struct verify *verify, const struct file_identity *identity);
+/* Does the segment know this producer as one that logs and owns no ring? */
+bool verify_live_owns_none(const struct verify_live *live, uint32_t producer);
 
 void verify_problem(struct verify *verify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

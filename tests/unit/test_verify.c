@@ -355,3 +355,159 @@ Test(verify, bad_file_without_its_repetition)
     finish("2.shmlog");
     expect_bad("problem");
 }
+
+/* ---- Where records come from ---- */
+
+static void put_producer(uint32_t id, uint32_t owned_ring_and_1, uint32_t why)
+{
+    const struct shmlog_producer producer = {.claim = SHMLOG_PRODUCER_LIVE,
+                                             .id = id,
+                                             .pid = 7,
+                                             .tid = 7,
+                                             .ring = owned_ring_and_1,
+                                             .why = why};
+    const size_t before = file.buffer.size;
+
+    cr_assert_eq(file_put_producer(file.encoder, file.identity.file_uuid, &producer, &file.buffer),
+                 0);
+    log_kit_added(&file, before);
+}
+
+static void block_of(uint32_t ring, uint32_t producer, uint64_t time)
+{
+    log_kit_slots_begin(&slots, file.ledger[ring].next_seq, 0);
+    for (size_t i = 0; i < 3; i++)
+        log_kit_string(&slots, 1, time, producer, "text");
+    log_kit_put_block(&file, ring, &slots);
+}
+
+static void expect_note(const char *note)
+{
+    const struct result result = run();
+
+    cr_expect_eq(result.r, 0, "a note is no problem: %s", result.err);
+    cr_expect(strstr(result.out, note), "no '%s' in: %s", note, result.out);
+}
+
+static void expect_no_note(void)
+{
+    const struct result result = run();
+
+    cr_expect_eq(result.r, 0, "%s", result.err);
+    cr_expect_null(strstr(result.out, "note: in ring"), "%s", result.out);
+}
+
+Test(verify, producers_in_their_places)
+{
+    ledger[1].kind = ledger[2].kind = SHMLOG_RING_OWNED;
+    begin(1);
+    put_producer(65537, 0, 0);
+    put_producer(65538, 2, SHMLOG_WHY_ASKED);
+    put_producer(65539, 3, SHMLOG_WHY_NO_RSEQ);
+    block_of(0, 65537, 2000);
+    block_of(0, 65538, 2000); /* before it owned one */
+    block_of(1, 65538, 2000);
+    block_of(1, 0, 2000); /* nobody knows who */
+    block_of(2, 65539, 2000);
+    block_of(2, 65537, 2000); /* the file got it before it claimed a ring, for all that is known */
+    finish("1.shmlog");
+    expect_no_note();
+}
+
+Test(verify, producer_that_is_not_known)
+{
+    begin(1);
+    put_producer(65537, 0, 0);
+    block_of(0, 65537, 2000);
+    block_of(0, 131073, 2000); /* of the same entry, but not it */
+    block_of(0, 65537, 2000);
+    finish("1.shmlog");
+    expect_note("note: in ring 0, 3 records name a producer that the files do not know; the first "
+                "is number 4 and names 131073\n");
+}
+
+Test(verify, producer_of_another_owned_ring)
+{
+    ledger[1].kind = ledger[2].kind = SHMLOG_RING_OWNED;
+    begin(1);
+    put_producer(65538, 2, SHMLOG_WHY_ASKED);
+    put_producer(65539, 3, SHMLOG_WHY_ASKED);
+    block_of(1, 65538, 2000);
+    block_of(2, 65538, 2000);
+    block_of(2, 65539, 2000);
+    finish("1.shmlog");
+    expect_note("note: in ring 2, 3 records name a producer that does not write to this ring; the "
+                "first is number 1 and names 65538\n");
+}
+
+Test(verify, producer_that_cannot_use_cores)
+{
+    ledger[1].kind = SHMLOG_RING_OWNED;
+    begin(1);
+    put_producer(65538, 2, SHMLOG_WHY_NO_RSEQ);
+    block_of(1, 65538, 2000);
+    block_of(0, 65538, 2000);
+    finish("1.shmlog");
+    expect_note("note: in ring 0, 3 records name a producer that does not write to this ring");
+}
+
+#define HOUR UINT64_C(3600000000000)
+
+static void put_clock(uint64_t ticks)
+{
+    const struct shmlog_clock_pair pair = {.seq = 2, .ticks = ticks, .realtime_ns = ticks};
+    const size_t before = file.buffer.size;
+
+    cr_assert_eq(file_put_clock(file.encoder, file.identity.file_uuid, &pair, &file.buffer), 0);
+    log_kit_added(&file, before);
+}
+
+Test(verify, times_that_no_clock_had_yet)
+{
+    begin(1);
+    put_producer(65537, 0, 0);
+    block_of(0, 65537, HOUR);
+    put_clock(2 * HOUR);
+    block_of(0, 65537, 2 * HOUR + HOUR / 61);
+    finish("1.shmlog");
+    expect_no_note();
+    begin(2);
+    put_producer(65537, 0, 0);
+    block_of(0, 65537, 3 * HOUR);
+    finish("2.shmlog");
+    expect_note("note: in ring 0, times go up to 3600 s beyond the collector's newest one");
+}
+
+/* The first file, with nothing but this of the clock. */
+static void begin_with_clock(uint64_t ticks)
+{
+    begin(1);
+    file.buffer.size = 0;
+    file_index_clear(file.index);
+    cr_assert_eq(file_put_header(file.encoder, &file.identity, file.ledger, LOG_KIT_RINGS,
+                                 &file.buffer),
+                 0);
+    log_kit_put_site(&file, 1, &text_site);
+    put_clock(ticks);
+    put_producer(65537, 0, 0);
+}
+
+Test(verify, times_before_the_segment)
+{
+    begin_with_clock(2 * HOUR);
+    block_of(0, 65537, 2 * HOUR - HOUR / 61);
+    finish("1.shmlog");
+    expect_no_note();
+    begin(2); /* not the segment's first: what a ring kept from before it is as old as it is */
+    put_producer(65537, 0, 0);
+    block_of(0, 65537, 2 * HOUR);
+    finish("2.shmlog");
+    expect_no_note();
+    log_kit_remove(directory);
+    log_kit_directory(directory);
+    log_kit_ledger_begin(ledger);
+    begin_with_clock(2 * HOUR);
+    block_of(0, 65537, HOUR);
+    finish("1.shmlog");
+    expect_note("note: in ring 0, times begin 3600 s before the collector's first one");
+}

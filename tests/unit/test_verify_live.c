@@ -273,3 +273,31 @@ Test(verify_live, live_flight_recorder)
     cr_expect_eq(dropped, 3000 - 6 - in_ring);
     end_live();
 }
+
+/* The segment knows that its producer logs and has never owned a ring. */
+Test(verify_live, producer_without_a_ring)
+{
+    struct result result;
+
+    ledger[1].kind = SHMLOG_RING_OWNED;
+    make_live(SHMLOG_ON_FULL_DROP, 10, 6);
+    log_kit_put_producer(&file, 65537, 7, "p");
+    log_kit_slots_begin(&slots, 1, 0);
+    log_kit_string(&slots, 1, 10, 65537, "text");
+    log_kit_commit(live, 1, &slots);
+    block(1, 1);
+    finish("1.shmlog");
+    result = run();
+    cr_expect_null(strstr(result.out, "note: in ring"), "%s", result.out);
+    shm_producers(live)[0] =
+        (struct shmlog_producer){.claim = UINT64_C(7) << 32 | SHMLOG_PRODUCER_LIVE, .id = 65537};
+    live->control->producers_used = 1;
+    result = run();
+    cr_expect_eq(result.r, 0, "%s", result.err);
+    cr_expect(strstr(result.out, "note: in ring 1, 1 records name a producer that does not write"),
+              "%s", result.out);
+    shm_producers(live)[0].why = SHMLOG_WHY_ASKED;
+    result = run();
+    cr_expect_null(strstr(result.out, "note: in ring"), "%s", result.out);
+    end_live();
+}
