@@ -462,6 +462,7 @@ static void open_agents(struct housekeeper *k)
     k->retention = (struct retention){
         .directory = k->p.directory,
         .segment = k->p.name,
+        .name = k->p.segment->geometry.name,
         .uuid = k->p.segment->geometry.uuid,
         .count = o->retain_count,
         .bytes = o->retain_bytes,

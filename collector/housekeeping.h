@@ -29,7 +29,7 @@ struct housekeeping_params {
     struct shm_segment *segment;
     struct outbox *outbox;
     const char *directory;          /* of the files */
-    const char *name;               /* of the segment, for theirs */
+    const char *name;               /* that theirs begin with */
     int claim;                      /* on the directory; -1: none */
     const cpu_set_t *cpus;          /* that it may use; it leaves the drain's to that */
     struct shmlog_clock_pair clock; /* the newest */

@@ -36,6 +36,8 @@ static int index_file(struct journal *j, const char *path)
     if (fd < 0)
         return -errno;
     r = file_reader_open(path, &reader);
+    if (r == 0 && memcmp(file_reader_identity(reader)->file_uuid, j->file.uuid, 16) != 0)
+        r = -FILE_ERR_FOREIGN;
     while (r >= 0 && (r = file_reader_next(reader, &piece)) >= 0 && piece.kind != FILE_PIECE_END) {
         if (piece.kind == FILE_PIECE_DAMAGED)
             continue;

@@ -4,6 +4,7 @@
  */
 #include "collector/old_files.h"
 
+#include "collector/file/format.h"
 #include "collector/file/reader.h"
 #include "shm/directory.h"
 
@@ -64,6 +65,30 @@ void old_file_name(const struct old_file *file, const char *segment, char ret_na
 {
     snprintf(ret_name, NAME_MAX + 1, "%s%s" FINISHED "%s", segment, file->middle,
              file->part ? PART : "");
+}
+
+int old_file_is_foreign(int directory, const char *file, const char *name)
+{
+    static const struct frame_identity none;
+    const int fd = openat(directory, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct frame_identity found = {0};
+    bool foreign;
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ELOOP ? 1 : errno == ENOENT || errno == EACCES ? 0 : -errno;
+    n = pread(fd, &found, sizeof(found), 0);
+    if (n < 0)
+        n = -errno;
+    close(fd);
+    if (n < 0)
+        return (int)n;
+    if (n == 0 || memcmp(&found, &none, (size_t)n) == 0)
+        return false;
+    foreign = found.head.magic != FILE_MAGIC ||
+              (n >= (ssize_t)sizeof(found.head) && found.head.tag != FILE_TAG);
+    return foreign || (name && n == (ssize_t)sizeof(found) && *found.segment &&
+                       strncmp(found.segment, name, sizeof(found.segment)) != 0);
 }
 
 /* Two may have one number. */

@@ -26,6 +26,7 @@ struct old_file {
     uint64_t room;                /* what it takes of the disk */
     int64_t finished_s;           /* its modification time */
     bool part;                    /* unfinished */
+    bool foreign;                 /* something else than its name says, as far as was looked */
     char middle[OLD_FILE_MIDDLE]; /* of its name, between the segment's and the ending */
 };
 
@@ -58,6 +59,10 @@ int old_files_look(struct old_files *files, const struct old_files_place *place,
 /* The first `count` files are gone. */
 void old_files_forget(struct old_files *files, size_t count);
 void old_files_done(struct old_files *files);
+
+/* Is the file of this name something else than a log file of the segment `name` (NULL: of any)? One
+ * that is empty, or of zeros, or damaged, may have been one. 1, 0 or -errno. */
+int old_file_is_foreign(int directory, const char *file, const char *name);
 
 void old_file_name(const struct old_file *file, const char *segment, char ret_name[NAME_MAX + 1]);
 

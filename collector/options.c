@@ -56,6 +56,8 @@ static const struct definition definitions[] = {
      AT(segment), 0, 0, NULL},
     {"output", "DIR", "directory for the log files; made if it is missing", TEXT, AT(output), 0, 0,
      NULL},
+    {"instance", "NAME", "who writes here, for the names of the files: collectors can share DIR",
+     TEXT, AT(instance), 0, 0, NULL},
     {"cpus", "LIST", "cores that get a ring, like 0-3,8 (default: all that are possible)", CPUS,
      AT(cpus), 0, 0, NULL},
     {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", POWER,
@@ -379,6 +381,15 @@ static enum options_result check(struct options *o, FILE *err)
                 "%s: --segment %s: must be a name of letters, digits, '.', '_', '-', not beginning "
                 "with '.' or '-', at most 63 bytes, or a path that ends in such a name\n",
                 tool, o->segment);
+        return OPTIONS_WRONG;
+    }
+    if (o->instance && (strchr(o->instance, '/') ||
+                        shm_path_find(o->instance, (char[PATH_MAX]){0}, PATH_MAX) == -EINVAL)) {
+        fprintf(
+            err,
+            "%s: --instance %s: must be a name of letters, digits, '.', '_', '-', not beginning "
+            "with '.' or '-', at most 63 bytes\n",
+            tool, o->instance);
         return OPTIONS_WRONG;
     }
     if (o->retain_count && o->retain_count < o->retain_min) {

@@ -21,6 +21,7 @@ struct options_room { /* one of the two; both 0: none */
 struct options {
     const char *segment;
     const char *output;
+    const char *instance;            /* NULL: none */
     uint32_t cpus[OPTIONS_CPUS_MAX]; /* that get a ring */
     uint32_t cpu_count;
     bool cpus_by_default; /* nobody asked for just these */

@@ -59,7 +59,7 @@ static int finish_recovery(struct pipeline *p)
 
     if (!outbox_is_written(p->outbox))
         return 0;
-    r = writeback_path(p->directory, p->name, file->number, file->created_ns, true, path,
+    r = writeback_path(p->directory, p->prefix, file->number, file->created_ns, true, path,
                        sizeof(path));
     if (r == 0)
         r = journal_seal_left(p->journal, path);

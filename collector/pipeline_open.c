@@ -148,6 +148,8 @@ static int open_segment(struct pipeline *p)
     int r;
 
     p->name = slash ? slash + 1 : o->segment;
+    snprintf(p->prefix, sizeof(p->prefix), "%s%s%s", p->name, o->instance ? "-" : "",
+             o->instance ? o->instance : "");
     params.name = p->name;
     r = find_group(p, &params.group);
     if (r < 0)
@@ -183,21 +185,22 @@ static int open_segment(struct pipeline *p)
 static int claim_directory(struct pipeline *p)
 {
     char owner[512];
-    const int r = claim_take(p->directory, p->name, p->segment->path, getpid(), &p->claim, owner,
+    const int r = claim_take(p->directory, p->prefix, p->segment->path, getpid(), &p->claim, owner,
                              sizeof(owner));
 
     if (r == -EBUSY)
         return pipeline_fail(p, r,
                              "%s: another collector writes the files of '%s' there (%s); give "
-                             "another --output or another --segment",
-                             p->directory, p->name, owner);
+                             "another --output, another --segment or an --instance",
+                             p->directory, p->prefix, owner);
     if (r == -EOPNOTSUPP || r == -ENOLCK || r == -ENOSYS) {
         say("%s: this filesystem has no locks: a second collector of '%s' there would not be "
             "noticed",
-            p->directory, p->name);
+            p->directory, p->prefix);
         return 0;
     }
-    return r < 0 ? pipeline_fail(p, r, "%s/.%s.lock: %s", p->directory, p->name, strerror(-r)) : 0;
+    return r < 0 ? pipeline_fail(p, r, "%s/.%s.lock: %s", p->directory, p->prefix, strerror(-r))
+                 : 0;
 }
 
 /* Before the segment is made: it may need the pages. */
@@ -295,7 +298,7 @@ static int open_drain(struct pipeline *p)
         .outbox = p->outbox,
         .flush_ns = p->options.flush_ms * MS,
     };
-    int r = old_files_newest(p->directory, p->name, &journal.newest_file);
+    int r = old_files_newest(p->directory, p->prefix, &journal.newest_file);
 
     p->newest_file = journal.newest_file;
     shm_clock_sample(p->segment->geometry.clock, &p->clock);
@@ -337,7 +340,7 @@ static int start_housekeeping(struct pipeline *p)
         .segment = p->segment,
         .outbox = p->outbox,
         .directory = p->directory,
-        .name = p->name,
+        .name = p->prefix,
         .claim = p->claim,
         .cpus = &p->cpus,
         .clock = p->clock,

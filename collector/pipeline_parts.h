@@ -19,7 +19,8 @@
 struct pipeline {
     struct options options;
     char directory[PATH_MAX];
-    const char *name; /* of the segment, for file names */
+    const char *name; /* of the segment */
+    char prefix[160]; /* of the names of its files: that, and the instance's if there is one */
     int claim;        /* on the directory; -1: none */
     cpu_set_t cpus;   /* that this process might use before it was pinned */
     struct shm_segment *segment;

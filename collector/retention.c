@@ -43,7 +43,8 @@ struct round {
     uint64_t left;  /* what is left to make */
     uint64_t free;  /* room, before */
     uint64_t bytes; /* in the files that are left */
-    size_t removed;
+    size_t removed; /* or left out, */
+    size_t foreign; /* since they are somebody else's */
 };
 
 static int find_room(int directory, uint64_t *ret_size, uint64_t *ret_free)
@@ -92,22 +93,70 @@ static bool is_due(const struct retention *p, const struct round *round)
            (p->age_s && now_s - oldest->finished_s > (int64_t)p->age_s) || round->left;
 }
 
-/* 0, or -errno for the one that could not be removed. */
-static int remove_due(const struct retention *p, struct round *round)
+static void say_foreign(struct retention *p, const char *name)
 {
+    char line[PATH_MAX + NAME_MAX + 256];
+
+    if (p->said_foreign || !p->say)
+        return;
+    p->said_foreign = true;
+    snprintf(
+        line, sizeof(line),
+        "%s/%s: is no file of the segment '%s', though its name says so: it is not removed, and "
+        "any other one like it",
+        p->directory, name, p->name ? p->name : p->segment);
+    p->say(line);
+}
+
+/* Leave the oldest file behind, which is removed, or somebody else's. */
+static void pass(const struct retention *p, struct round *round)
+{
+    const struct old_file *const file = &p->files.file[round->removed++];
+
+    round->bytes -= file->bytes;
+    if (file->foreign)
+        round->foreign++; /* it gets back into the list at the next change */
+    else
+        round->left -= file->room < round->left ? file->room : round->left;
+}
+
+/* Look into the files that are due, before any is removed: 0, or -errno. */
+static int check_due(struct retention *p, struct round round)
+{
+    while (round.removed < p->files.count && is_due(p, &round)) {
+        struct old_file *const file = &p->files.file[round.removed];
+        char name[NAME_MAX + 1];
+        int r;
+
+        old_file_name(file, p->segment, name);
+        r = file->foreign ? 1 : old_file_is_foreign(round.directory, name, p->name);
+        if (r < 0)
+            return r;
+        file->foreign = r > 0;
+        if (r > 0)
+            say_foreign(p, name);
+        pass(p, &round);
+    }
+    return 0;
+}
+
+/* 0, or -errno for the one that could not be removed. */
+static int remove_due(struct retention *p, struct round *round)
+{
+    int r;
+
     round->bytes = p->files.bytes;
-    while (round->removed < p->files.count && is_due(p, round)) {
+    r = check_due(p, *round);
+    while (r == 0 && round->removed < p->files.count && is_due(p, round)) {
         const struct old_file *const file = &p->files.file[round->removed];
         char name[NAME_MAX + 1];
 
         old_file_name(file, p->segment, name);
-        if (unlinkat(round->directory, name, 0) < 0 && errno != ENOENT)
+        if (!file->foreign && unlinkat(round->directory, name, 0) < 0 && errno != ENOENT)
             return -errno;
-        round->bytes -= file->bytes;
-        round->left -= file->room < round->left ? file->room : round->left;
-        round->removed++;
+        pass(p, round);
     }
-    return 0;
+    return r;
 }
 
 static void say_short(struct retention *p)
@@ -165,7 +214,7 @@ int retention_work(struct retention *p, uint64_t now_ns)
     if (r == 0)
         check_room(p, &round);
     closedir(dir);
-    return r < 0 ? r : (int)round.removed;
+    return r < 0 ? r : (int)(round.removed - round.foreign);
 }
 
 /* The drain may change its word on the open file between two loads of it. A file that it has begun

@@ -2,7 +2,8 @@
  *
  * Retention: removes the oldest sealed files of a segment when there are too many, too much, too
  * old, or when too little of the filesystem is free. Unfinished ones that nobody will finish any
- * more go like sealed ones. The file being written is never touched, nor are files of other names.
+ * more go like sealed ones. The file being written is never touched, nor are files of other names,
+ * nor such as have the right name and are something else.
  */
 #ifndef COLLECTOR_RETENTION_H
 #define COLLECTOR_RETENTION_H
@@ -12,7 +13,8 @@
 
 struct retention {
     const char *directory;
-    const char *segment;
+    const char *segment; /* that the names of its files begin with */
+    const char *name;    /* of the segment, as it stands in them; NULL: any */
     const uint8_t *uuid; /* see struct old_files_place */
     uint64_t present;    /* the same: to be set before each round, by retention_present() */
 
@@ -29,6 +31,7 @@ struct retention {
     struct old_files files;
     uint64_t waits_ns; /* since when what was removed is waited for to be free; 0: it is not */
     bool short_of_room;
+    bool said_foreign;
 };
 
 /* Removes what is to go. `now_ns` is the time as from steady_clock_ns(). A file's age goes by its

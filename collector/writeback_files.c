@@ -5,9 +5,12 @@
  */
 #include "collector/writeback_parts.h"
 
+#include "collector/file/format.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,14 +89,52 @@ int writeback_files_sync(const struct writeback_files *files)
     return r;
 }
 
+/* ---- Is it the file that it is named like? ---- */
+
+/* What is there may be somebody else's: a copy that was put back, the file of another host. Each
+ * piece has its file's UUID, and so has the beginning of that file, once it is written: before
+ * that, it is missing, or space that nothing was written to. */
+static bool is_foreign(int fd, const struct piece *piece)
+{
+    static const struct frame_head none;
+    struct frame_head want, found = {0};
+    ssize_t n;
+
+    if (piece->size < sizeof(want))
+        return false;
+    memcpy(&want, piece->bytes, sizeof(want));
+    if (want.magic != FILE_MAGIC || want.tag != FILE_TAG)
+        return false;
+    n = pread(fd, &found, sizeof(found), 0);
+    if (n <= 0 || memcmp(&found, &none, (size_t)n) == 0)
+        return false;
+    if (n < (ssize_t)sizeof(found))
+        return n >= (ssize_t)sizeof(found.magic) && found.magic != FILE_MAGIC;
+    return found.magic != FILE_MAGIC || found.tag != FILE_TAG ||
+           memcmp(found.file_uuid, want.file_uuid, sizeof(want.file_uuid)) != 0;
+}
+
+/* The same of a name. What cannot be opened shows that when it is used. */
+static bool is_name_foreign(const char *path, const struct piece *piece)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool foreign;
+
+    if (fd < 0)
+        return errno == ELOOP;
+    foreign = is_foreign(fd, piece);
+    close(fd);
+    return foreign;
+}
+
 /* Open what is there. A crash between the writing of a seal and its release from the outbox finds
  * the file under its final name. */
 static int open_names(const struct names *names)
 {
-    int fd = open(names->part, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(names->part, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0 && errno == ENOENT)
-        fd = open(names->sealed, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        fd = open(names->sealed, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     return fd < 0 ? -errno : fd;
 }
 
@@ -118,7 +159,7 @@ static int prepare(const struct writeback_files *files, const struct piece *piec
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < acknowledged)
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < acknowledged || is_foreign(fd, piece))
         return WRITEBACK_GONE; /* cut, or another one */
     /* what is behind a bad seal has moved to another file; if it stays, readers cope with it */
     if (piece->kind == OUTBOX_ENTRY_BAD_SEAL && ftruncate(fd, (off_t)piece->offset) < 0)
@@ -248,8 +289,8 @@ int writeback_files_rename(const struct writeback_files *files, const struct pie
 
     if (r < 0)
         return r;
-    r = rename_to_free(names.part, names.sealed);
-    if (r == -ENOENT && access(names.sealed, F_OK) < 0) {
+    r = is_name_foreign(names.part, piece) ? -ENOENT : rename_to_free(names.part, names.sealed);
+    if (r == -ENOENT && (access(names.sealed, F_OK) < 0 || is_name_foreign(names.sealed, piece))) {
         r = writeback_files_sync(files);
         return r < 0 ? r : WRITEBACK_GONE;
     }
@@ -263,7 +304,7 @@ int writeback_files_remove(const struct writeback_files *files, const struct pie
     struct names names;
     const int r = make_names(files, piece->file_number, piece->created_ns, &names);
 
-    if (r < 0)
+    if (r < 0 || is_name_foreign(names.part, piece))
         return r;
     return unlink(names.part) < 0 && errno != ENOENT && errno != ENOTDIR ? -errno : 0;
 }

@@ -9,7 +9,10 @@
 #include "producer/shmlog.h"
 #include "shm/stats.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define COLLECTORS 11u
 #define RECORDS 1000u
@@ -163,6 +166,18 @@ static void test_lost_claim(bool replace)
     kit_collector_stop(&one);
 }
 
+/* The process that looks after the claim. */
+static pid_t housekeeping(const struct kit_process *collector)
+{
+    char *const text =
+        kit_read_file(kit_text("/proc/%d/task/%d/children", collector->pid, collector->pid), NULL);
+    const pid_t pid = (pid_t)atoi(text);
+
+    free(text);
+    KIT_COMPARE(pid, >, 0);
+    return pid;
+}
+
 /* Another collector was quicker: reported, until it is gone. */
 static void test_taken_claim(void)
 {
@@ -170,10 +185,10 @@ static void test_taken_claim(void)
     struct kit_process one, two;
 
     kit_collector_start(&one, segment(1), output, args);
-    KIT_EQ(kill(one.pid, SIGSTOP), 0);
+    KIT_EQ(kill(housekeeping(&one), SIGSTOP), 0);
     KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
     kit_collector_start(&two, segment(2), output, args);
-    KIT_EQ(kill(one.pid, SIGCONT), 0);
+    KIT_EQ(kill(housekeeping(&one), SIGCONT), 0);
     kit_wait_text(&one, kit_text("there now, too (pid %ld on ", (long)two.pid), 30);
     refused(3, output, &two);
     kit_collector_stop(&two);
@@ -229,6 +244,146 @@ static void test_race(void)
     check_records(output, RECORDS);
 }
 
+/* ---- Each with a name of its own ---- */
+
+static const char *const *instance(const char *name, const char *retain)
+{
+    static const char *of[16];
+    unsigned n = 0;
+
+    while (args[n]) {
+        of[n] = args[n];
+        n++;
+    }
+    of[n++] = "--instance";
+    of[n++] = name;
+    of[n] = retain ? "--retain-count" : NULL;
+    of[n + 1] = retain;
+    of[n + 2] = NULL;
+    return of;
+}
+
+/* Files that begin so and end so. */
+static unsigned count_named(const char *output, const char *prefix, const char *suffix)
+{
+    const char *const list = kit_path("list");
+    char *text, *save = NULL;
+    unsigned count = 0;
+
+    KIT_EQ(system(kit_text("ls -A '%s' >'%s'", output, list)), 0);
+    text = kit_read_file(list, NULL);
+    for (char *name = strtok_r(text, "\n", &save); name; name = strtok_r(NULL, "\n", &save))
+        count += strncmp(name, prefix, strlen(prefix)) == 0 && strlen(name) >= strlen(suffix) &&
+                 strcmp(name + strlen(name) - strlen(suffix), suffix) == 0;
+    free(text);
+    return count;
+}
+
+/* As on two hosts that share a volume: at once, with numbers, locks and retention of their own. */
+static void test_instances(void)
+{
+    const char *const output = kit_path("instances");
+    struct kit_process one, two, third;
+    const char *const same[] = {kit_program("collector/shmlog-collector"),
+                                "--segment",
+                                segment(3),
+                                "--output",
+                                output,
+                                "--instance",
+                                "east",
+                                NULL};
+    struct shmlog *log;
+
+    kit_collector_start(&one, segment(1), output, instance("east", NULL));
+    kit_collector_start(&two, segment(2), output, instance("west", "1"));
+    KIT_EQ(kit_run(&third, same, NULL), 1);
+    if (!kit_err_contains(&third, kit_text("pid %ld on ", (long)one.pid)))
+        KIT_FAIL("it said:\n%s", kit_read_file(third.err, NULL));
+    log_records(1);
+    log_records(2);
+    KIT_EQ(count_named(output, "trading-east-", ".shmlog.part"), 1);
+    kit_kill_hard(&one);
+    KIT_OK(shmlog_open(&log, segment(2), NULL));
+    for (unsigned i = 1; i <= 2; i++) {
+        wait_stat(log, SHM_STAT_acknowledged, RECORDS + i - 1);
+        kit_kill(&two, SIGHUP);
+        shmlog_info(log, "of two, in another file");
+        wait_stat(log, SHM_STAT_files, i + 1);
+    }
+    wait_stat(log, SHM_STAT_files_removed, 1);
+    shmlog_close(log);
+    kit_collector_stop(&two);
+    KIT_EQ(count_named(output, "trading-east-", ".shmlog.part"), 1);
+    kit_collector_start(&one, segment(1), output, instance("east", NULL));
+    kit_collector_stop(&one);
+    KIT_EQ(count_named(output, "trading-east-", "-000001.shmlog"), 1);
+    KIT_COMPARE(count_named(output, "trading-west-", ".shmlog"), >=, 1);
+    KIT_EQ(count_named(output, "trading-2", ""), 0);
+    KIT_EQ(count_named(output, "", ".part"), 0);
+}
+
+/* ---- Somebody else's file under our name ---- */
+
+/* Its path: the one that is being written. */
+static const char *part_of(const char *output)
+{
+    const char *const list = kit_path("list");
+    char *text;
+
+    KIT_EQ(system(kit_text("ls '%s'/*.part >'%s'", output, list)), 0);
+    text = kit_read_file(list, NULL);
+    text[strcspn(text, "\n")] = 0;
+    return text; /* for the rest of the test */
+}
+
+/* Not gone on with, not sealed, not renamed: it stays as it is, and what was for it goes to a new
+ * file. */
+static void test_foreign(void)
+{
+    const char *const output = kit_path("foreign"), *const other = kit_path("others");
+    struct kit_process one;
+    struct shmlog *log;
+    const char *part;
+    char *before, *after;
+    size_t size, now_size;
+
+    kit_collector_start(&one, segment(4), other, args);
+    log_records(4);
+    log_records(4);
+    kit_collector_stop(&one);
+
+    kit_collector_start(&one, segment(5), output, args);
+    KIT_OK(shmlog_open(&log, segment(5), NULL));
+    shmlog_info(log, "in the first file");
+    wait_stat(log, SHM_STAT_acknowledged, 1);
+    kit_kill_hard(&one);
+    part = part_of(output);
+    KIT_EQ(system(kit_text("cp '%s'/*-000001.shmlog '%s'", other, part)), 0);
+    before = kit_read_file(part, &size);
+    shmlog_info(log, "in a new file");
+    shmlog_close(log);
+    kit_collector_start(&one, segment(5), output, args);
+    kit_wait_text(&one, "the file was removed, replaced or cut", 20);
+    kit_wait_text(&one, "writing again", 20);
+    kit_collector_stop(&one);
+    after = kit_read_file(part, &now_size);
+    KIT_EQ(now_size, size);
+    KIT_EQ(memcmp(before, after, size), 0);
+    free(before);
+    free(after);
+    KIT_EQ(count_named(output, "trading-", "-000002.shmlog"), 1);
+    KIT_EQ(unlink(part), 0);
+    {
+        const char *const dump[] = {output, "--fields", "message", "--format", "text", NULL};
+        char *text;
+
+        kit_dump(kit_path("messages"), dump);
+        text = kit_read_file(kit_path("messages"), NULL);
+        KIT_STR_EQ(text, "in a new file\n");
+        free(text);
+    }
+}
+
 int main(void)
 {
     kit_begin("two_collectors");
@@ -239,6 +394,8 @@ int main(void)
     test_lost_claim(false);
     test_lost_claim(true);
     test_taken_claim();
+    test_instances();
+    test_foreign();
     test_race();
     return 0;
 }

@@ -171,7 +171,8 @@ static unsigned said;
 
 static void count_said(const char *line)
 {
-    said += strstr(line, "less is free there than --keep-free asks for") != NULL;
+    said += strstr(line, "less is free there than --keep-free asks for") ||
+            strstr(line, "is no file of the segment 't', though its name says so");
 }
 
 /* With their room on the disk. */
@@ -180,7 +181,7 @@ static void make_nine(void)
     for (unsigned i = 1; i <= 9; i++) {
         make(name_of(i, false), 0, 1000 - 100 * (int64_t)i);
         cr_assert_eq(truncate(path_of(name_of(i, false)), FILE_ROOM), 0);
-        kit_write_at(path_of(name_of(i, false)), 0, (char[FILE_ROOM]){1}, FILE_ROOM);
+        kit_write_at(path_of(name_of(i, false)), 0, (char[FILE_ROOM]){0}, FILE_ROOM);
     }
     make(name_of(10, true), 0, 0);
     taken = said = 0;
@@ -380,6 +381,44 @@ Test(retention, unfinished_of_whom)
     make_unfinished(3, kit_path);
     cr_assert_eq(truncate(path_of(name_of(1, true)), 10), 0); /* nothing says whose it is */
     cr_assert(is_removed(own));
+}
+
+/* Files of our names that are something else stay, and are said once; the others go. */
+Test(retention, foreign)
+{
+    struct file_identity identity = {.segment_uuid = {3}, .file_uuid = {9}, .segment = "other"};
+    struct retention retention = {.directory = kit_folder,
+                                  .segment = "t",
+                                  .name = "t",
+                                  .count = 2,
+                                  .min = 1,
+                                  .seen = UINT64_MAX,
+                                  .say = count_said};
+    const struct file_ledger_entry line = {.ring = 0};
+    struct file_buffer buffer = {0};
+    struct file_encoder *encoder;
+
+    make_ten();
+    said = 0;
+    kit_write_at(path_of(name_of(1, false)), 0, (const uint8_t *)"my notes", 8);
+    cr_assert_eq(file_encoder_open(&encoder, 1), 0);
+    cr_assert_eq(file_put_header(encoder, &identity, &line, 1, &buffer), 0);
+    kit_write_at(path_of(name_of(2, false)), 0, buffer.data, buffer.size);
+    strcpy(identity.segment, "t");
+    buffer.size = 0;
+    cr_assert_eq(file_put_header(encoder, &identity, &line, 1, &buffer), 0);
+    kit_write_at(path_of(name_of(3, false)), 0, buffer.data, buffer.size);
+    cr_assert_eq(look_at(&retention, 0), 5); /* 3 to 7 */
+    for (unsigned i = 1; i <= 9; i++)
+        cr_assert_eq(exists(name_of(i, false)), i < 3 || i > 7, "file %u", i);
+    cr_assert_eq(said, 1);
+    make("t-20240102T000000-000011.shmlog", 100, 0); /* the directory is read anew */
+    cr_assert_eq(look_at(&retention, 1), 1);
+    cr_assert(exists(name_of(1, false)) && exists(name_of(2, false)) && !exists(name_of(8, false)));
+    cr_assert_eq(said, 1);
+    file_buffer_done(&buffer);
+    file_encoder_close(encoder);
+    retention_done(&retention);
 }
 
 static void commit(struct outbox *outbox, uint32_t kind, uint64_t number, bool open)
