@@ -207,5 +207,6 @@ void alarm_work(struct alarm *a, const struct shm_losses *losses, uint64_t now_n
     look_at_table(a, &a->producers, "producers", producers_taken(a->segment), g->producers_max,
                   "threads that find it full have no name", now_ns);
     look_at_table(a, &a->sites, "call sites", sites_taken(a->segment), g->sites_max - 1,
-                  "records of sites that find it full are lost", now_ns);
+                  "records of sites that find it full bring their site along, and are larger",
+                  now_ns);
 }

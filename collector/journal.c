@@ -44,7 +44,7 @@ int journal_open(const struct journal_params *params, struct journal **ret_journ
     if (!j)
         return -ENOMEM;
     j->p = *params;
-    j->site_in_file = calloc(g->sites_max / 64 + 1, sizeof(uint64_t));
+    j->site_in_file = calloc(JOURNAL_SITE_WORDS, sizeof(uint64_t));
     j->producer_in_file = calloc(g->producers_max, sizeof(uint32_t));
     j->ledger = calloc(g->rings + 1, sizeof(*j->ledger));
     if (j->site_in_file && j->producer_in_file && j->ledger)
@@ -180,7 +180,7 @@ static int commit(struct journal *j, uint32_t kind, uint32_t ring,
 
 void journal_forget_dictionary(struct journal *j)
 {
-    memset(j->site_in_file, 0, (j->p.segment->geometry.sites_max / 64 + 1) * sizeof(uint64_t));
+    memset(j->site_in_file, 0, JOURNAL_SITE_WORDS * sizeof(uint64_t));
     memset(j->producer_in_file, 0, j->p.segment->geometry.producers_max * sizeof(uint32_t));
     j->last_site = 0;
     j->last_producer = 0;
@@ -273,8 +273,7 @@ int journal_site(struct journal *j, uint32_t id, const struct file_site **ret_si
     size_t size;
     int r = 0;
 
-    if (!site && id < j->p.segment->geometry.sites_max &&
-        shm_site_copy(j->p.segment, id, bytes, &size) == 0) {
+    if (!site && shm_site_copy(j->p.segment, id, bytes, &size) == 0) {
         r = file_sites_put(&j->sites, id, bytes, size);
         site = file_sites_get(&j->sites, id);
     }
@@ -291,8 +290,7 @@ static int put_site(struct journal *j, uint32_t id)
     const struct file_site *site;
     int r;
 
-    if (id >= j->p.segment->geometry.sites_max ||
-        (j->site_in_file[id / 64] & UINT64_C(1) << id % 64))
+    if (j->site_in_file[id / 64] & UINT64_C(1) << id % 64)
         return 0;
     r = journal_site(j, id, &site);
     if (r < 0 || !site)

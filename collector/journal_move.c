@@ -255,6 +255,23 @@ static int put_bad_seal(struct move *m, const struct front *front)
     return 0;
 }
 
+static int put_sites(struct move *m, uint32_t first, uint32_t end)
+{
+    struct journal *const j = m->journal;
+    int r = 0;
+
+    for (uint32_t id = first; r == 0 && id < end; id++) {
+        const struct file_site *site;
+
+        r = journal_site(j, id, &site);
+        if (r == 0 && site)
+            r = file_put_site(j->encoder, m->file.uuid, id, site->bytes, site->size, &j->buffer);
+        if (r == 0 && j->buffer.size > DICTIONARY_MAX)
+            r = put(m, 0);
+    }
+    return r;
+}
+
 /* All sites and producers that there are, and those that the file had so far: the pieces that move
  * need not bring along what they mention. */
 static int put_dictionary(struct move *m)
@@ -264,15 +281,10 @@ static int put_dictionary(struct move *m)
     const uint32_t producers = shm_producers_used(segment);
     int r = file_index_repeat(j->index, m->file.uuid, &j->buffer);
 
-    for (uint32_t id = 1; r == 0 && id < segment->geometry.sites_max; id++) {
-        const struct file_site *site;
-
-        r = journal_site(j, id, &site);
-        if (r == 0 && site)
-            r = file_put_site(j->encoder, m->file.uuid, id, site->bytes, site->size, &j->buffer);
-        if (r == 0 && j->buffer.size > DICTIONARY_MAX)
-            r = put(m, 0);
-    }
+    if (r == 0)
+        r = put_sites(m, 1, segment->geometry.sites_max);
+    if (r == 0)
+        r = put_sites(m, SHMLOG_SITE_INLINE, SHMLOG_SITE_INLINE + SHMLOG_CRITICAL + 1);
     for (uint32_t i = 0; r == 0 && i < producers; i++) {
         struct shmlog_producer producer;
 

@@ -12,6 +12,8 @@
 #define INDEX_ENTRY 32u                   /* bytes of a piece in the index, about, and generously */
 #define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
 
+#define JOURNAL_SITE_WORDS ((SHMLOG_SITE_ID_MASK + 1) / 64)
+
 struct journal {
     struct journal_params p;
     struct file_encoder *encoder;

@@ -19,6 +19,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* C and C++ share this text, so casts are C's; users may ask for warnings about that. */
 #pragma GCC diagnostic push
@@ -87,7 +88,7 @@
 #define SHMLOG_LOST_OVERWRITTEN 4u /* overwritten before it was read */
 #define SHMLOG_LOST_DAMAGED 5u     /* its slots did not make sense */
 #define SHMLOG_LOST_NO_RING 6u     /* no rseq, and no owned ring was free */
-#define SHMLOG_LOST_NO_SITE 7u     /* the site table was full */
+#define SHMLOG_LOST_NO_SITE 7u     /* the site table was full, the record too long for its site */
 #define SHMLOG_LOST_CAUSES 8u
 
 /* ---- Slot and record ----
@@ -129,6 +130,9 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_slot) == 64, "a slot is one cache lin
 #define SHMLOG_PAYLOAD_RAW 16u
 
 #define SHMLOG_SITE_ID_MASK 0xfffffu
+/* This number and the 15 after it are no site's in the table. The first six, SHMLOG_SITE_INLINE +
+ * level, are of records whose site could not be put there: see shmlog_inline_site_(). */
+#define SHMLOG_SITE_INLINE 0xffff0u
 #define SHMLOG_SITE_SLOTS_SHIFT 20
 #define SHMLOG_SITE_SLOTS_MASK 0x7fu
 
@@ -426,6 +430,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 /* A second string for each argument follows the names: what the source says, empty if that is the
  * name. */
 #define SHMLOG_SITE_FLAG_EXPRESSIONS 4u
+#define SHMLOG_SITE_FLAG_INLINE 8u /* its records hold a site each, see shmlog_inline_site_() */
 #define SHMLOG_ARGS_MAX 16u
 #define SHMLOG_RAW_FIELDS_MAX 32u
 
@@ -440,6 +445,42 @@ SHMLOG_STATIC_INLINE_ uint32_t shmlog_site_hash_(const void *data, size_t size)
         h = (h ^ p[i]) * UINT64_C(1099511628211);
     h ^= h >> 32;
     return (uint32_t)h ? (uint32_t)h : 1u;
+}
+
+/* The site SHMLOG_SITE_INLINE + level, 0 .. SHMLOG_CRITICAL. It is in no table, and the same
+ * everywhere. Its records are of sites that could not be registered. They have two BYTES arguments:
+ * such a site, as it would lie in the arena, and the payload that the record would have, from
+ * SHMLOG_PAYLOAD_ARGS on. Readers show that record. */
+#define SHMLOG_INLINE_STRINGS_ "unregistered\0\0\0shmlog\0site\0arguments"
+#define SHMLOG_INLINE_SIZE_                                            \
+    (sizeof(struct shmlog_site) + 2 * sizeof(struct shmlog_site_arg) + \
+     sizeof(SHMLOG_INLINE_STRINGS_))
+#define SHMLOG_INLINE_LENGTHS 8u /* bytes of the two length words */
+SHMLOG_STATIC_INLINE_ uint32_t shmlog_inline_site_(uint32_t id, uint8_t *ret_site)
+{
+    uint8_t *at = ret_site;
+    struct shmlog_site head;
+
+    memset(&head, 0, sizeof(head));
+    head.size = (uint16_t)SHMLOG_INLINE_SIZE_;
+    head.kind = SHMLOG_SITE_EVENT;
+    head.level = (uint8_t)(id - SHMLOG_SITE_INLINE);
+    head.flags = SHMLOG_SITE_FLAG_INLINE;
+    head.args = 2;
+    memcpy(at, &head, sizeof(head));
+    at += sizeof(head);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct shmlog_site_arg arg;
+
+        memset(&arg, 0, sizeof(arg));
+        arg.type = SHMLOG_TYPE_BYTES;
+        arg.offset = (uint16_t)(SHMLOG_PAYLOAD_ARGS + 4 * i);
+        arg.size = 4;
+        memcpy(at, &arg, sizeof(arg));
+        at += sizeof(arg);
+    }
+    memcpy(at, SHMLOG_INLINE_STRINGS_, sizeof(SHMLOG_INLINE_STRINGS_));
+    return (uint32_t)SHMLOG_INLINE_SIZE_;
 }
 
 /* Rungs of degradation, bits of control.rungs. The texts are in shm/rungs.h. */
@@ -584,7 +625,8 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
  *
  * Mind:
  *   - Stack: a call with strings or of more than one slot takes up to 5 KiB; so does the first call
- *     of a thread and of a call site. An alternate signal stack has to have that much.
+ *     of a thread and of a call site, and one whose site found the table of sites full. An
+ * alternate signal stack has to have that much.
  *   - A child of vfork() must not log: it runs on its parent's thread-local state while the kernel
  *     guards no sequences of its own. A handler that forks in the middle of a log call must not
  *     return in the child: the child would finish its parent's call.
@@ -733,6 +775,7 @@ SHMLOG_NAME_(shmlog_open_file_) SHMLOG_NAME_(shmlog_open_ring_) SHMLOG_NAME_(shm
 SHMLOG_NAME_(shmlog_parse_format_) SHMLOG_NAME_(shmlog_pass_bus_on_)
 SHMLOG_NAME_(shmlog_path_add_) SHMLOG_NAME_(shmlog_path_add_number_)
 SHMLOG_NAME_(shmlog_publish_site_) SHMLOG_NAME_(shmlog_put_elsewhere_)
+SHMLOG_NAME_(shmlog_put_inline_) SHMLOG_NAME_(shmlog_put_raw_inline_)
 SHMLOG_NAME_(shmlog_put_long_) SHMLOG_NAME_(shmlog_put_raw_elsewhere_)
 SHMLOG_NAME_(shmlog_put_raw_long_) SHMLOG_NAME_(shmlog_quoted_end_) SHMLOG_NAME_(shmlog_random_)
 SHMLOG_NAME_(shmlog_read_control_) SHMLOG_NAME_(shmlog_read_file_) SHMLOG_NAME_(shmlog_register_)
@@ -3748,7 +3791,7 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
         const uint32_t id = i & (g->sites_max - 1);
         uint64_t word;
 
-        if (!id)
+        if (!id || id >= SHMLOG_SITE_INLINE)
             continue;
         word = shmlog_load_acquire_(&words[id]);
         if (!word) {
@@ -3780,7 +3823,7 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
     return 0;
 }
 
-/* A call that is lost since its site is not in the table. */
+/* A call that is lost: its site is not in the table, and does not fit into a record with it. */
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log);
 SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
 {
@@ -3812,7 +3855,7 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
 /* Where such a call goes. */
 struct shmlog_target_ {
     struct shmlog *log; /* NULL: the call is lost, and counted */
-    uint64_t word;      /* of the site there */
+    uint64_t word;      /* of the site there; 0: there was no room for it */
 };
 SHMLOG_INLINE_ struct shmlog_target_
 shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uint8_t *types,
@@ -3838,13 +3881,15 @@ shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uin
         to.word = word ^ key;
     else if (word != key - 1) /* else tried before */
         to.word = shmlog_register_site_(to.log, site, types, names, function, key);
-    if (!to.word) {
-        shmlog_no_site_(to.log);
-        to.log = SHMLOG_NULL_;
-    }
     return to;
 }
 
+SHMLOG_COLD_ void shmlog_put_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                     const uint8_t *types, const char *const *names,
+                                     const char *function, const struct shmlog_staged_ *stage,
+                                     const struct shmlog_value_ *values, int timed, uint64_t time);
+SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                         const void *data, int timed, uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
                                            const uint8_t *types, const char *const *names,
                                            const char *function, struct shmlog_staged_ *stage,
@@ -3853,8 +3898,10 @@ SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_cal
 {
     const struct shmlog_target_ to = shmlog_find_target_(log, site, types, names, function);
 
-    if (to.log)
+    if (to.word)
         shmlog_put_word_(to.log, site, types, stage, values, to.word, timed, time);
+    else if (to.log)
+        shmlog_put_inline_(to.log, site, types, names, function, stage, values, timed, time);
 }
 
 SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
@@ -3863,8 +3910,10 @@ SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog
 {
     const struct shmlog_target_ to = shmlog_find_target_(log, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
 
-    if (to.log)
+    if (to.word)
         shmlog_put_raw_word_(to.log, site, data, size, to.word, timed, time);
+    else if (to.log)
+        shmlog_put_raw_inline_(to.log, site, data, timed, time);
 }
 
 /* ---- Full rings, long records ---- */
@@ -4158,12 +4207,13 @@ SHMLOG_INLINE_ size_t shmlog_string_size_(const struct shmlog_callsite_ *site,
     return end ? (size_t)((const char *)end - s) : most;
 }
 
-SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                      const struct shmlog_callsite_ *site, const uint8_t *types,
-                                      uint32_t id, const struct shmlog_value_ *values, int timed,
-                                      uint64_t time)
+/* Put arguments into an image, all `shift` bytes behind their place; where the payload ends without
+ * that. */
+SHMLOG_INLINE_ uint32_t shmlog_image_put_args_(struct shmlog_slot *image, uint32_t shift,
+                                               const struct shmlog_callsite_ *site,
+                                               const uint8_t *types,
+                                               const struct shmlog_value_ *values)
 {
-    struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
     uint32_t offset = SHMLOG_PAYLOAD_ARGS, end = SHMLOG_PAYLOAD_ARGS;
 
     for (uint32_t i = 1; i <= types[0]; i++) {
@@ -4176,13 +4226,13 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
         const uint32_t width = shmlog_width_(type);
         const uint32_t aligned = (offset + width - 1) & ~(width - 1);
 
-        shmlog_image_zero_(image, offset, aligned);
+        shmlog_image_zero_(image, shift + offset, shift + aligned);
         offset = aligned;
         if (type == SHMLOG_TYPE_STRING || type == SHMLOG_TYPE_BYTES) {
             uint32_t word = SHMLOG_LENGTH_NULL;
 
             if (values[i].bits || !values[i].length) { /* counted: NULL and 0 bytes is empty */
-                const size_t room = SHMLOG_RECORD_PAYLOAD - end;
+                const size_t room = SHMLOG_RECORD_PAYLOAD - shift - end;
                 size_t size = shmlog_string_size_(site, values, i, room);
 
                 word = 0;
@@ -4191,15 +4241,27 @@ SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ 
                     word = SHMLOG_LENGTH_CUT;
                 }
                 word |= (uint32_t)size;
-                shmlog_image_put_(image, end, (const void *)(uintptr_t)values[i].bits, size);
+                shmlog_image_put_(image, shift + end, (const void *)(uintptr_t)values[i].bits,
+                                  size);
                 end += (uint32_t)size;
             }
-            shmlog_image_put_(image, offset, &word, sizeof(word));
+            shmlog_image_put_(image, shift + offset, &word, sizeof(word));
         } else {
-            shmlog_image_put_(image, offset, &values[i].bits, width); /* little-endian */
+            shmlog_image_put_(image, shift + offset, &values[i].bits, width); /* little-endian */
         }
         offset += width;
     }
+    return end;
+}
+
+SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                      const struct shmlog_callsite_ *site, const uint8_t *types,
+                                      uint32_t id, const struct shmlog_value_ *values, int timed,
+                                      uint64_t time)
+{
+    struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
+    const uint32_t end = shmlog_image_put_args_(image, 0, site, types, values);
+
     shmlog_image_commit_(log, thread, image, end, id, timed, time);
 }
 
@@ -4213,6 +4275,87 @@ SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thre
     shmlog_image_put_(image, SHMLOG_PAYLOAD_RAW, data, site->record_size);
     shmlog_image_commit_(log, thread, image, SHMLOG_PAYLOAD_RAW + site->record_size, id, timed,
                          time);
+}
+
+/* A record that brings its site along: an image, and in its second half the site before it is put
+ * where it belongs, for stacks are short. */
+union shmlog_inline_ {
+    struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
+    struct {
+        uint8_t image_begin[SHMLOG_RECORD_SLOTS * SHMLOG_SLOT_SIZE - sizeof(struct shmlog_blob_)];
+        struct shmlog_blob_ site;
+    } build;
+};
+/* It goes down by that much, less 28 bytes and 8 for each slot that it gets to. */
+SHMLOG_STATIC_ASSERT_(SHMLOG_RECORD_SLOTS *SHMLOG_SLOT_SIZE - sizeof(struct shmlog_blob_) >
+                          28 + 8 * (SHMLOG_SITE_MAX / SHMLOG_SLOT_PAYLOAD + 2) + SHMLOG_SLOT_SIZE,
+                      "no byte of a site is written to before it was read");
+
+/* Put the site into the image. Bytes by which the arguments are behind their place then. */
+SHMLOG_INLINE_ uint32_t shmlog_inline_begin_(union shmlog_inline_ *record)
+{
+    const uint32_t size = record->build.site.size;
+
+    shmlog_image_put_(record->image, SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS,
+                      record->build.site.bytes, size);
+    shmlog_image_put_(record->image, SHMLOG_PAYLOAD_ARGS, &size, sizeof(size));
+    return SHMLOG_INLINE_LENGTHS + size;
+}
+
+/* `end` of the payload that the record would have otherwise. */
+SHMLOG_INLINE_ void shmlog_inline_commit_(struct shmlog *log, union shmlog_inline_ *record,
+                                          const struct shmlog_callsite_ *site, uint32_t shift,
+                                          uint32_t end, int timed, uint64_t time)
+{
+    const uint32_t size = end - SHMLOG_PAYLOAD_ARGS;
+
+    shmlog_image_put_(record->image, SHMLOG_PAYLOAD_ARGS + 4, &size, sizeof(size));
+    shmlog_image_commit_(log, shmlog_thread_state_(log), record->image, shift + end,
+                         SHMLOG_SITE_INLINE + site->level, timed, time);
+}
+
+/* A call whose site is not in the table. `values`: as for shmlog_put_elsewhere_(). What does not
+ * fit is cut from strings. */
+SHMLOG_COLD_ void shmlog_put_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                     const uint8_t *types, const char *const *names,
+                                     const char *function, const struct shmlog_staged_ *stage,
+                                     const struct shmlog_value_ *values, int timed, uint64_t time)
+{
+    union shmlog_inline_ record;
+    uint32_t shift, end;
+
+    shmlog_build_site_(&record.build.site, site, types, names, function);
+    shift = shmlog_inline_begin_(&record);
+    if (values) {
+        end = shmlog_image_put_args_(record.image, shift, site, types, values);
+    } else { /* all of them are in the slot that was staged */
+        const uint64_t words[6] = {stage->words.w2, stage->words.w3, stage->words.w4,
+                                   stage->words.w5, stage->words.w6, stage->words.w7};
+
+        end = stage->offset - 8;
+        shmlog_image_put_(record.image, shift + SHMLOG_PAYLOAD_ARGS, (const uint8_t *)words + 4,
+                          end - SHMLOG_PAYLOAD_ARGS);
+    }
+    shmlog_inline_commit_(log, &record, site, shift, end, timed, time);
+}
+
+/* A struct is not cut. */
+SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
+                                         const void *data, int timed, uint64_t time)
+{
+    const uint32_t end = SHMLOG_PAYLOAD_RAW + site->record_size;
+    union shmlog_inline_ record;
+    uint32_t shift;
+
+    shmlog_build_site_(&record.build.site, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
+    shift = shmlog_inline_begin_(&record);
+    if (shift + end > SHMLOG_RECORD_PAYLOAD) {
+        shmlog_no_site_(log);
+        return;
+    }
+    shmlog_image_zero_(record.image, shift + SHMLOG_PAYLOAD_ARGS, shift + SHMLOG_PAYLOAD_RAW);
+    shmlog_image_put_(record.image, shift + SHMLOG_PAYLOAD_RAW, data, site->record_size);
+    shmlog_inline_commit_(log, &record, site, shift, end, timed, time);
 }
 
 /* ---- Attaching ---- */

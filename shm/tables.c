@@ -16,6 +16,10 @@ int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_s
     const uint8_t *site;
     uint16_t size;
 
+    if (shm_site_is_inline(id)) {
+        *ret_size = shmlog_inline_site_(id, ret_site);
+        return 0;
+    }
     if (id == 0 || id >= segment->geometry.sites_max)
         return -ENOENT;
     /* pairs with the release by which a producer publishes a complete site */

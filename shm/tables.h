@@ -14,6 +14,13 @@
 int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_site,
                   size_t *ret_size);
 
+/* Is it the number of what every segment has, and which is in no table: SHMLOG_SITE_INLINE and a
+ * level? */
+static inline bool shm_site_is_inline(uint32_t id)
+{
+    return id >= SHMLOG_SITE_INLINE && id - SHMLOG_SITE_INLINE <= SHMLOG_CRITICAL;
+}
+
 /* Copy the entry of producer `id`. -ENOENT if the entry now belongs to another id, or to none. */
 int shm_producer_copy(const struct shm_segment *segment, uint32_t id,
                       struct shmlog_producer *ret_producer);

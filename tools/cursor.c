@@ -5,6 +5,7 @@
  */
 #include "tools/cursor.h"
 #include "tools/blocks.h"
+#include "tools/inlined.h"
 #include "tools/source.h"
 #include "tools/target.h"
 
@@ -20,6 +21,7 @@ struct cursor {
     struct source **source;
     size_t sources;
     struct source *given; /* whose record was passed on last */
+    struct inlined inlined;
 };
 
 struct refusal {
@@ -225,5 +227,7 @@ int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
         return r;
     cursor->given = source;
     *ret_record = *source->record;
+    if (ret_record->site && ret_record->site->flags & SHMLOG_SITE_FLAG_INLINE)
+        inlined_take_out(&cursor->inlined, ret_record);
     return 1;
 }

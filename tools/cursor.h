@@ -27,7 +27,7 @@ struct cursor_record {
     uint32_t ring;
     uint32_t cpu;     /* ~0: an owned ring's */
     uint32_t segment; /* number within the cursor: producer and site ids are a segment's own */
-    uint32_t site_id, producer_id;
+    uint32_t site_id, producer_id;          /* site_id 0: the record brought its site along */
     const struct file_site *site;           /* NULL: unknown */
     const struct shmlog_producer *producer; /* NULL: unknown */
     const char *host, *segment_name;        /* as `site`, good until the cursor's next call */

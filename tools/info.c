@@ -54,6 +54,8 @@ static void count_batch(const struct shm_segment *segment, const struct shmlog_s
             continue; /* a record goes on */
         if (id < segment->geometry.sites_max)
             counts->site[id]++;
+        else if (shm_site_is_inline(id))
+            counts->inlined++;
         else
             counts->unknown++;
     }

@@ -32,7 +32,8 @@ void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ri
 
 /* Records of each site that are in the rings now. */
 struct info_counts {
-    uint64_t *site; /* by id */
+    uint64_t *site;   /* by id */
+    uint64_t inlined; /* records that brought their site along */
     uint64_t unknown;
 };
 int info_count_sites(const struct shm_segment *segment, struct info_counts *ret_counts);

@@ -230,6 +230,7 @@ static int put_sites(const struct shm_segment *segment, struct text *out)
             put_site(id, counts.site[id], NULL, out);
     }
     text_putc(out, ']');
+    number(out, "records_not_in_sites", counts.inlined);
     info_counts_done(&counts);
     return 0;
 }

@@ -191,6 +191,9 @@ static int put_sites(const struct shm_segment *segment, struct text *out)
         text_put_plain(out, site.format, strlen(site.format));
         text_putc(out, '\n');
     }
+    if (counts.inlined)
+        text_printf(out, "%6s %10" PRIu64 " (bring their site along: it is not in the table)\n",
+                    "-", counts.inlined);
     if (counts.unknown)
         text_printf(out, "%6s %10" PRIu64 " (beyond the site table)\n", "?", counts.unknown);
     info_counts_done(&counts);

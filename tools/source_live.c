@@ -92,7 +92,7 @@ static const struct file_site *find_site(struct live *live, uint32_t id)
     size_t size;
     int r;
 
-    if (site || id >= live->segment->geometry.sites_max || live->refused[id])
+    if (site || live->refused[id])
         return site;
     r = shm_site_copy(live->segment, id, bytes, &size);
     if (r == 0)
@@ -427,7 +427,7 @@ int source_live_open(struct shm_segment *segment, const struct source_params *pa
     live->segment = segment;
     gethostname(live->host, sizeof(live->host) - 1); /* as the collector does for its files */
     live->stream = calloc(segment->geometry.rings, sizeof(*live->stream));
-    live->refused = calloc(segment->geometry.sites_max, 1);
+    live->refused = calloc(SHMLOG_SITE_ID_MASK + 1, 1);
     if (!stat_control(live, &live->control))
         r = -ENOENT;
     else if (live->stream && live->refused)

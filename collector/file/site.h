@@ -43,6 +43,8 @@ int file_site_parse(const uint8_t *bytes, size_t size, struct file_site *ret_sit
 struct file_sites {
     struct file_site **site; /* by id, NULL unknown */
     uint32_t count;
+    /* those from SHMLOG_SITE_INLINE on, far from all others */
+    struct file_site *last[SHMLOG_SITE_ID_MASK + 1 - SHMLOG_SITE_INLINE];
 };
 
 /* NULL: unknown. The pointer is good until file_sites_done(). */

@@ -9,9 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_last(uint32_t id)
+{
+    return id >= SHMLOG_SITE_INLINE && id <= SHMLOG_SITE_ID_MASK;
+}
+
 const struct file_site *file_sites_get(const struct file_sites *sites, uint32_t id)
 {
-    return id < sites->count ? sites->site[id] : NULL;
+    if (id < sites->count)
+        return sites->site[id];
+    return is_last(id) ? sites->last[id - SHMLOG_SITE_INLINE] : NULL;
 }
 
 static int grow(struct file_sites *sites, uint32_t id)
@@ -19,10 +26,12 @@ static int grow(struct file_sites *sites, uint32_t id)
     uint32_t count = sites->count ? sites->count : 64;
     struct file_site **site;
 
-    if (id < sites->count)
+    if (id < sites->count || is_last(id))
         return 0;
     while (count <= id)
         count *= 2;
+    if (count > SHMLOG_SITE_INLINE)
+        count = SHMLOG_SITE_INLINE; /* those from there on are not here */
     site = realloc(sites->site, count * sizeof(*site));
     if (!site)
         return -ENOMEM;
@@ -53,7 +62,10 @@ int file_sites_put(struct file_sites *sites, uint32_t id, const uint8_t *bytes, 
         free(site);
         return r;
     }
-    sites->site[id] = site;
+    if (is_last(id))
+        sites->last[id - SHMLOG_SITE_INLINE] = site;
+    else
+        sites->site[id] = site;
     return 0;
 }
 
@@ -63,6 +75,8 @@ void file_sites_done(struct file_sites *sites)
         return;
     for (uint32_t i = 0; i < sites->count; i++)
         free(sites->site[i]);
+    for (size_t i = 0; i < sizeof(sites->last) / sizeof(sites->last[0]); i++)
+        free(sites->last[i]);
     free(sites->site);
     *sites = (struct file_sites){0};
 }

@@ -44,22 +44,40 @@ void ledger_close(struct ledger *l)
 
 /* ---- Records ---- */
 
+/* A record that brings its site along: it goes to `ret_site`, and the payload becomes that which
+ * the record would have otherwise. Its new size. */
+static uint32_t take_out(uint8_t *payload, uint32_t size, uint8_t *ret_site)
+{
+    uint32_t site, arguments;
+
+    memcpy(&site, payload + SHMLOG_PAYLOAD_ARGS, 4);
+    memcpy(&arguments, payload + SHMLOG_PAYLOAD_ARGS + 4, 4);
+    KIT_COMPARE(site, <=, SHMLOG_SITE_MAX);
+    KIT_COMPARE((uint64_t)SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS + site + arguments, <=, size);
+    memcpy(ret_site, payload + SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS, site);
+    memmove(payload + SHMLOG_PAYLOAD_ARGS,
+            payload + SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS + site, arguments);
+    return SHMLOG_PAYLOAD_ARGS + arguments;
+}
+
 /* The payload of a record, in one piece. */
-static uint32_t payload_of(const struct shmlog_slot *slots, uint8_t *ret_payload)
+static uint32_t payload_of(const struct shmlog_slot *slots, uint8_t *ret_payload, uint8_t *ret_site)
 {
     const uint32_t count = slots->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
 
     for (uint32_t i = 0; i < count; i++)
         memcpy(ret_payload + (size_t)i * SHMLOG_SLOT_PAYLOAD, slots[i].payload,
                SHMLOG_SLOT_PAYLOAD);
+    if (shm_site_is_inline(slots->site & SHMLOG_SITE_ID_MASK))
+        return take_out(ret_payload, count * SHMLOG_SLOT_PAYLOAD, ret_site);
     return count * SHMLOG_SLOT_PAYLOAD;
 }
 
 /* Number and kind of a record; fails the test unless it is whole. */
-static enum kind kind_of(const struct shmlog_slot *slots, uint64_t *ret_number)
+static enum kind kind_of(const struct shmlog_slot *slots, uint64_t *ret_number, uint8_t *ret_site)
 {
     uint8_t payload[SHMLOG_RECORD_PAYLOAD];
-    const uint32_t size = payload_of(slots, payload);
+    const uint32_t size = payload_of(slots, payload, ret_site);
     char text[LONG_TEXT + 1];
     uint64_t number, check;
     uint32_t length = RAW_TEXT, at = 32;
@@ -87,7 +105,7 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 {
     struct ledger *const l = arg;
     uint64_t number;
-    const enum kind kind = kind_of(slots, &number);
+    const enum kind kind = kind_of(slots, &number, l->last_brought);
     const enum stream stream = kind == KIND_NESTED   ? STREAM_NESTED
                                : kind == KIND_THREAD ? STREAM_THREAD
                                : kind == KIND_OTHER  ? STREAM_OTHER
@@ -124,14 +142,19 @@ bool ledger_slots_hold(const struct ledger *l, uint32_t ring, uint64_t number)
     const uint64_t head = shm_ring_head(r->header);
     const uint32_t count = r->slots[head & (RING_SLOTS - 1)].site >> SHMLOG_SITE_SLOTS_SHIFT;
     struct shmlog_slot slots[SHMLOG_RECORD_SLOTS];
+    uint8_t site[SHMLOG_SITE_MAX];
     uint64_t got;
 
     if (count == 0 || count > SHMLOG_RECORD_SLOTS)
         return false;
     for (uint32_t i = 0; i < count; i++)
         slots[i] = r->slots[(head + i) & (RING_SLOTS - 1)];
-    memcpy(&got, slots[0].payload + 16, sizeof(got));
-    return got == number && (kind_of(slots, &got), got == number);
+    if (!shm_site_is_inline(slots[0].site & SHMLOG_SITE_ID_MASK)) {
+        memcpy(&got, slots[0].payload + 16, sizeof(got));
+        return got == number && (kind_of(slots, &got, site), got == number);
+    }
+    kind_of(slots, &got, site);
+    return got == number;
 }
 
 /* ---- The dead, and sites ---- */
@@ -182,7 +205,10 @@ void ledger_check_site(const struct ledger *l, const char *format)
     struct shmlog_site head;
     size_t size = 0;
 
-    KIT_OK(shm_site_copy(l->kit.segment, l->last_site, site, &size));
+    if (shm_site_is_inline(l->last_site))
+        memcpy(site, l->last_brought, sizeof(site));
+    else
+        KIT_OK(shm_site_copy(l->kit.segment, l->last_site, site, &size));
     memcpy(&head, site, sizeof(head));
     KIT_STR_EQ((const char *)site + sizeof(head) + head.args * sizeof(struct shmlog_site_arg),
                format);

@@ -23,6 +23,7 @@ struct ledger {
     uint64_t last[STREAMS];  /* number of the last record, or that is settled otherwise */
     uint64_t holes[STREAMS]; /* numbers passed over */
     uint32_t last_site;      /* of the last record */
+    uint8_t last_brought[SHMLOG_SITE_MAX]; /* that record's site, if it brought it along */
 };
 
 void ledger_open(struct ledger *ledger, const char *name, const struct segment_kit_params *params);

@@ -58,8 +58,26 @@ def merged(files):
                        key=lambda item: (item[2].time, item[0]))
 
 
+def brought(site, record):
+    """Site and record that a record of flag bit 3 stands for; site and record as they are if it does
+    not follow the rules."""
+    try:
+        first, second = site.values(record.payload)
+        if first.type != content.BYTES or second.type != content.BYTES or \
+                first.value is None or second.value is None:
+            return site, record
+        inner = content.Site(first.value)
+    except (conventions.Damaged, ValueError):
+        return site, record
+    if inner.flags & 8 or inner.level != site.level:
+        return site, record
+    return inner, record._replace(payload=record.payload[:12] + second.value)
+
+
 def line_of(ring, file, record):
     site, values = file.sites.get(record.site), ()
+    if site is not None and site.flags & 8:
+        site, record = brought(site, record)
     if site is None:
         shown = b"(record of unknown site %d, %d bytes)" % (record.site, len(record.payload))
     else:

@@ -30,6 +30,7 @@ static uint8_t kit_payload[SHMLOG_RECORD_PAYLOAD];
 static struct file_site kit_site;
 static struct file_value kit_value[FILE_SITE_ARGS_MAX];
 static uint32_t kit_ring; /* it came from */
+static bool kit_brought;  /* its site along: what is above is then of the record in it */
 
 /* What a thread's struct rseq points the kernel to; 0 when it is in no sequence. */
 __attribute__((unused)) static uint64_t kit_rseq_cs(void)
@@ -80,6 +81,19 @@ __attribute__((unused)) static void kit_detach(void)
     kit_close();
 }
 
+/* The record that is in this one. */
+static void kit_take_out(void)
+{
+    const struct file_value values[2] = {kit_value[0], kit_value[1]};
+
+    cr_assert_eq(kit_site.args, 2);
+    cr_assert_eq(file_site_parse(values[0].data, values[0].size, &kit_site), 0);
+    memmove(kit_payload + SHMLOG_PAYLOAD_ARGS, values[1].data, values[1].size);
+    cr_assert_eq(file_site_values(&kit_site, kit_payload, SHMLOG_PAYLOAD_ARGS + values[1].size,
+                                  kit_value),
+                 0);
+}
+
 /* Take a record's site and values apart. */
 static void kit_parse(void)
 {
@@ -92,6 +106,9 @@ static void kit_parse(void)
     cr_assert_eq(file_site_parse(bytes, size, &kit_site), 0);
     cr_assert_eq(file_site_values(&kit_site, kit_payload, slots * SHMLOG_SLOT_PAYLOAD, kit_value),
                  0);
+    kit_brought = kit_site.flags & SHMLOG_SITE_FLAG_INLINE;
+    if (kit_brought)
+        kit_take_out();
 }
 
 /* Take the next record; false: there is none. */

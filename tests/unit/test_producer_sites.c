@@ -271,22 +271,122 @@ Test(producer_sites, shared_by_processes)
     cr_assert_eq(segment->control->arena_used, used);
 }
 
-/* The table is full: calls are lost and counted, one by one; the sites in it go on. */
-Test(producer_sites, full_table)
+static void fill_table(void)
 {
     uint64_t *const words = shm_site_words(segment);
 
-    log_here(1);
-    cr_assert(kit_take());
     for (uint32_t i = 1; i < segment->geometry.sites_max; i++)
         words[i] = words[i] ? words[i] : UINT64_C(1) << 32;
-    for (int i = 0; i < 5; i++)
-        shmlog_info(logger, "one too many %d %s", i, "with a string");
-    cr_assert_eq(kit_lost(SHMLOG_LOST_NO_SITE), 5);
-    cr_assert_eq(shmlog_thread_lost(logger), 5);
-    cr_assert_eq(shmlog_lost(logger), 5);
+}
+
+/* The table is full: records bring their sites along; the sites in it go on. */
+Test(producer_sites, full_table)
+{
+    log_here(1);
+    cr_assert(kit_take());
+    cr_assert_not(kit_brought);
+    fill_table();
+    for (int i = 0; i < 5; i++) {
+        shmlog_log(logger, SHMLOG_WARN, SHMLOG_TRADE, "one too many %d %s", i, "with a string");
+        cr_assert(kit_take());
+        cr_assert(kit_brought);
+        cr_assert_str_eq(kit_site.format, "one too many %d %s");
+        cr_assert_str_eq(kit_site.category, SHMLOG_TRADE);
+        cr_assert_str_eq(kit_site.function, __func__);
+        cr_assert_eq(kit_site.level, SHMLOG_WARN);
+        cr_assert_eq(kit_slots->site & SHMLOG_SITE_ID_MASK, SHMLOG_SITE_INLINE + SHMLOG_WARN);
+        expect_name(0, "i");
+        cr_assert_eq(kit_value[0].i, i);
+        cr_assert(kit_value[1].size == 13 && !memcmp(kit_value[1].data, "with a string", 13));
+    }
+    shmlog_info(logger, "no argument");
+    cr_assert(kit_take());
+    cr_assert(kit_brought);
+    cr_assert_str_eq(kit_site.format, "no argument");
+    cr_assert_eq(shmlog_thread_lost(logger), 0);
+    cr_assert_eq(shmlog_lost(logger), 0);
     log_here(2);
-    cr_assert_eq(kit_take_all(), 1);
+    cr_assert(kit_take());
+    cr_assert_not(kit_brought);
+}
+
+/* What does not fit beside the site is cut, to the byte. */
+Test(producer_sites, full_table_long_string)
+{
+    static char text[SHMLOG_RECORD_PAYLOAD];
+    uint32_t room;
+
+    memset(text, 'x', sizeof(text) - 1);
+    fill_table();
+    shmlog_info(logger, "%s", text);
+    cr_assert(kit_take());
+    cr_assert(kit_brought);
+    cr_assert_eq(kit_slots->site >> SHMLOG_SITE_SLOTS_SHIFT, SHMLOG_RECORD_SLOTS);
+    room = SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_ARGS - SHMLOG_INLINE_LENGTHS -
+           (uint32_t)kit_site.size - 4;
+    cr_assert(kit_value[0].cut);
+    cr_assert_eq(kit_value[0].size, room);
+    cr_assert_eq(memcmp(kit_value[0].data, text, room), 0);
+    shmlog_line(logger, SHMLOG_INFO, 1, text, room);
+    cr_assert(kit_take());
+    cr_assert_eq(kit_site.flags, SHMLOG_SITE_FLAG_LINE | SHMLOG_SITE_FLAG_MORE);
+    cr_assert_leq(kit_value[0].size, room);
+    cr_assert_eq(shmlog_lost(logger), 0);
+}
+
+#define TIMES_10(text) text text text text text text text text text text
+#define TEXT_700           \
+    TIMES_10("abcdefghij") \
+    TIMES_10("abcdefghij") \
+    TIMES_10("abcdefghij") \
+    TIMES_10("abcdefghij") TIMES_10("abcdefghij") TIMES_10("abcdefghij") TIMES_10("abcdefghij")
+#define TEXT_1500 TEXT_700 TEXT_700 TIMES_10("abcdefghij")
+
+/* A site of the most bytes. */
+Test(producer_sites, full_table_long_site)
+{
+    const char *const text = "0123456789";
+
+    fill_table();
+    shmlog_event(logger, SHMLOG_INFO, TEXT_1500, "order", "a", 1, TEXT_700, 2.5, "c", text);
+    cr_assert(kit_take());
+    cr_assert(kit_brought);
+    cr_assert_gt(kit_site.size, 1900);
+    cr_assert_eq(kit_value[0].i, 1);
+    cr_assert(kit_value[1].f > 2.4 && kit_value[1].f < 2.6);
+    cr_assert(kit_value[2].size == 10 && !memcmp(kit_value[2].data, text, 10));
+}
+
+struct large {
+    char text[3568];
+};
+struct fitting {
+    uint64_t id;
+    char text[3300];
+};
+SHMLOG_RECORD(large_record, struct large, SHMLOG_INFO, "", "large",
+              SHMLOG_FIELD(struct large, text));
+SHMLOG_RECORD(fitting_record, struct fitting, SHMLOG_ERROR, "", "fitting",
+              SHMLOG_FIELD(struct fitting, id), SHMLOG_FIELD(struct fitting, text));
+
+/* A struct is whole, or lost and counted. */
+Test(producer_sites, full_table_struct)
+{
+    static struct large large;
+    static struct fitting fitting = {.id = 77};
+
+    memset(fitting.text, 'y', sizeof(fitting.text));
+    fill_table();
+    shmlog_record(logger, &large_record, &large);
+    cr_assert_eq(kit_lost(SHMLOG_LOST_NO_SITE), 1);
+    cr_assert_eq(shmlog_thread_lost(logger), 1);
+    shmlog_record(logger, &fitting_record, &fitting);
+    cr_assert_eq(shmlog_lost(logger), 1);
+    cr_assert(kit_take());
+    cr_assert(kit_brought);
+    cr_assert_str_eq(kit_site.format, "fitting");
+    cr_assert_eq(kit_value[0].u, 77);
+    cr_assert_eq(kit_value[1].size, sizeof(fitting.text));
 }
 
 /* Words that make no sense must not lead out of the arena. */
@@ -296,18 +396,24 @@ Test(producer_sites, hostile_table)
 
     for (uint32_t i = 1; i < segment->geometry.sites_max; i++)
         words[i] = (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15);
-    shmlog_info(logger, "lost");
+    shmlog_info(logger, "not registered");
     memset(words, 0, segment->geometry.sites_max * sizeof(*words));
     segment->control->arena_used = UINT64_MAX - 7;
-    shmlog_info(logger, "lost, too");
+    shmlog_info(logger, "not this one either");
     segment->control->arena_used = segment->geometry.arena_size - 8;
     shmlog_info(logger, "this one as well");
     segment->control->arena_used = 3;
     shmlog_info(logger, "and this");
-    cr_assert_eq(kit_lost(SHMLOG_LOST_NO_SITE), 4);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert(kit_take());
+        cr_assert(kit_brought);
+    }
     segment->control->arena_used = 0;
     shmlog_info(logger, "kept");
-    cr_assert_eq(kit_take_all(), 1);
+    cr_assert(kit_take());
+    cr_assert_not(kit_brought);
+    cr_assert_str_eq(kit_site.format, "kept");
+    cr_assert_eq(shmlog_lost(logger), 0);
 }
 
 static void log_to(struct shmlog *log)
