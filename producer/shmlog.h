@@ -422,6 +422,10 @@ struct shmlog_site_arg {
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_MAX 2048u
+/* An attachment adds at most a quarter of the table, and of the arena; of small ones more. What one
+ * program registers without end leaves the others theirs. */
+#define SHMLOG_SITES_SHARE(sites_max) ((sites_max) / 4 > 64u ? (sites_max) / 4 : 64u)
+#define SHMLOG_ARENA_SHARE(size) ((size) / 4 > 16384u ? (size) / 4 : UINT64_C(16384))
 #define SHMLOG_SITE_PRINTF 1u    /* a printf-style call */
 #define SHMLOG_SITE_EVENT 2u     /* a name, and named fields */
 #define SHMLOG_SITE_RAW 3u       /* a struct of the user's own */
@@ -712,7 +716,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
  * of part 2, which is to be raised when they change. Code, too: the instructions that the compiler
  * may use, for else a file that is compiled with -mavx512f could be the one whose code serves all
  * others, on a processor without them. */
-#define SHMLOG_PROCESS_VERSION_ _v2
+#define SHMLOG_PROCESS_VERSION_ _v3
 /* x_ if the macro is defined, as 1; else nothing. */
 #define SHMLOG_IF_(macro_, x_) SHMLOG_IF_X_(macro_, x_)
 #define SHMLOG_IF_X_(value_, x_) SHMLOG_IF_XX_(SHMLOG_COMMA_##value_, x_)
@@ -897,6 +901,8 @@ struct shmlog_local_ {
     uint32_t producer_probe; /* where the next one that wants an entry, or a ring, looks */
     uint32_t ring_probe;
     uint32_t rings_missing; /* rings that could not be mapped */
+    uint32_t sites; /* that this attachment added to the table, and their bytes: its share */
+    uint64_t sites_size;
     struct shmlog_follow_
         *follow;         /* SHMLOG_OPEN_LATER, in the log that was handed out: its state */
     struct shmlog *next; /* in follow->dead */
@@ -1781,7 +1787,7 @@ void shmlog_stage_(struct shmlog_staged_ *stage, uint8_t type, struct shmlog_val
  * half, as in the first word of a slot, 0 in the lower.
  *
  * The call site keeps the word with the segment's key in the lower half, so that one step checks
- * and clears it. The key is odd; the even number below it says that the table was full. A log that
+ * and clears it. The key is odd; the even number below it says that there was no room. A log that
  * was handed out with SHMLOG_OPEN_LATER and is not attached itself has a key that no segment has:
  * so it costs the others nothing. */
 #define SHMLOG_SITE_KEY_LATER_ 1u
@@ -3774,9 +3780,22 @@ SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shm
     memcpy(blob->bytes, &head, sizeof(head));
 }
 
+/* Take a part of the attachment's share of the table. 0: it has had it. */
+SHMLOG_INLINE_ int shmlog_take_share_(struct shmlog *log, uint64_t room)
+{
+    const struct shmlog_control *const g = &log->local.geometry;
+
+    if (__atomic_load_n(&log->local.sites, __ATOMIC_RELAXED) >= SHMLOG_SITES_SHARE(g->sites_max) ||
+        shmlog_load_relaxed_(&log->local.sites_size) + room > SHMLOG_ARENA_SHARE(g->arena_size))
+        return 0;
+    __atomic_fetch_add(&log->local.sites, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&log->local.sites_size, room, __ATOMIC_RELAXED);
+    return 1;
+}
+
 /* Find or add the site in the segment's table. Its word is stored, by compare-and-swap, when its
  * bytes are complete; whoever loses the race to another thread or process with the same site takes
- * theirs. 0: full. */
+ * theirs. 0: full, or the attachment has had its share. */
 SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob);
 SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shmlog_blob_ *blob)
 {
@@ -3798,6 +3817,8 @@ SHMLOG_COLD_ uint32_t shmlog_publish_site_(struct shmlog *log, const struct shml
             if (!fresh) {
                 uint64_t at = shmlog_load_relaxed_(&log->control.arena_used);
 
+                if (!shmlog_take_share_(log, room))
+                    return 0;
                 do {
                     if (at > g->arena_size || g->arena_size - at < room || at % 8 ||
                         at / 8 > UINT32_MAX)
@@ -3832,8 +3853,9 @@ SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
     shmlog_count_lost_(log);
 }
 
-/* Returns the site's word, 0 if the table is full, which it stays. `names`: of an event's fields,
- * from names[1] on, else NULL. Threads that register the same site store the same. */
+/* Returns the site's word, 0 if there is no room for it in the table, and will be none. `names`: of
+ * an event's fields, from names[1] on, else NULL. Threads that register the same site store the
+ * same. */
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const uint8_t *types, const char *const *names,
                                             const char *function, uint64_t key)

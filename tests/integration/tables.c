@@ -6,6 +6,8 @@
  *     tables producers N   N threads, which fill the producer table; N 4096 is the default table
  *     tables rings N       the same, with as many spare rings, and a thread too many for each
  *     tables sites         a table of 16 sites, one of 64, and a full arena
+ *     tables sites N       N call sites, of a program that is started anew every 5,000, and of one
+ *                          that comes last, in a table of the default size
  *     tables attachments   as many segments at once as a program can be attached to
  */
 #include "tests/kit/kit.h"
@@ -359,6 +361,86 @@ static void run_sites(void)
     fill_sites(16, log_from_16_long_sites, 16, 0); /* 4 KiB of text: full before the table */
 }
 
+/* Log once from each of the call sites of these lines. */
+static void log_from_lines(uint32_t first, uint32_t count)
+{
+    static const uint8_t types[2] = {1, SHMLOG_TYPE_U32};
+    struct shmlog *log;
+
+    KIT_OK(shmlog_open(&log, SEGMENT, NULL));
+    for (uint32_t i = first; i < first + count; i++) {
+        struct shmlog_callsite_ site = {
+            .format = "from line",
+            .file = "made.c",
+            .category = "",
+            .line = i,
+            .kind = SHMLOG_SITE_EVENT,
+            .level = SHMLOG_INFO,
+        };
+        const char *const names[2] = {NULL, "line"};
+        struct shmlog_staged_ stage = SHMLOG_STAGED_EMPTY_;
+
+        shmlog_stage_(&stage, SHMLOG_TYPE_U32, (struct shmlog_value_){.bits = i});
+        shmlog_put_elsewhere_(log, &site, types, names, "made", &stage, NULL, 0, 0);
+    }
+    KIT_EQ(shmlog_lost(log), 0);
+    shmlog_close(log);
+}
+
+/* Each record is there, with the line that it was made of. */
+static void check_lines(const char *dir, uint32_t count)
+{
+    const char *const path = kit_path("lines");
+    uint8_t *const seen = calloc(count + 1, 1);
+    uint32_t found = 0;
+    unsigned line, value;
+    char *text, *at;
+
+    KIT_CHECK(seen);
+    kit_dump(path, (const char *const[]){dir, "--fields", "line,message", NULL});
+    text = kit_read_file(path, NULL);
+    for (at = text; sscanf(at, "%u from line line=%u", &line, &value) == 2; at++) {
+        KIT_EQ(line, value);
+        KIT_COMPARE(line, <=, count);
+        KIT_EQ(seen[line], 0);
+        seen[line] = 1;
+        found++;
+        at = strchr(at, '\n');
+        KIT_CHECK(at);
+    }
+    KIT_EQ(found, count);
+    free(text);
+    free(seen);
+}
+
+static void run_many_sites(uint32_t count)
+{
+    enum { PROGRAM = 5000 };
+    const char *const dir = kit_path("log");
+    const struct shm_params params = small_params();
+    struct kit_process collector;
+    struct kit_ledger ledger;
+    struct shmlog
+        *log; /* attached all the time: a collector makes a segment anew that nobody uses */
+
+    make_segment(&params);
+    KIT_OK(shmlog_open(&log, SEGMENT, NULL));
+    start(&collector, dir);
+    for (uint32_t i = 0; i < count; i += PROGRAM)
+        log_from_lines(1 + i, count - i < PROGRAM ? count - i : PROGRAM);
+    log_from_lines(count + 1, 1);
+    shmlog_close(log);
+    kit_collector_stop(&collector);
+    kit_verify_balanced(dir, &ledger);
+    KIT_EQ(ledger.written, count + 1);
+    KIT_EQ(ledger.dropped, 0);
+    check_lines(dir, count + 1);
+    if (count > 16383)
+        KIT_COMPARE(count_unregistered(dir), >=, count + 1 - 16383);
+    else
+        KIT_EQ(count_unregistered(dir), 0);
+}
+
 /* ---- attachments ---- */
 
 static void run_attachments(void)
@@ -402,11 +484,13 @@ int main(int argc, char **argv)
     kit_need_io();
     if (strcmp(what, "producers") == 0 || strcmp(what, "rings") == 0)
         run_producers(count, strcmp(what, "rings") == 0);
+    else if (strcmp(what, "sites") == 0 && count)
+        run_many_sites(count);
     else if (strcmp(what, "sites") == 0)
         run_sites();
     else if (strcmp(what, "attachments") == 0)
         run_attachments();
     else
-        KIT_FAIL("producers N, rings N, sites or attachments");
+        KIT_FAIL("producers N, rings N, sites, sites N or attachments");
     return 0;
 }

@@ -416,6 +416,58 @@ Test(producer_sites, hostile_table)
     cr_assert_eq(shmlog_lost(logger), 0);
 }
 
+/* Log once from so many call sites of one kind, from line `first` on; how many were registered. */
+static unsigned log_from_many(struct shmlog *log, unsigned first, unsigned count)
+{
+    static const uint8_t types[1] = {0};
+    unsigned registered = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct shmlog_callsite_ site = {
+            .format = "made",
+            .file = "made.c",
+            .category = "",
+            .line = first + i,
+            .kind = SHMLOG_SITE_EVENT,
+            .level = SHMLOG_INFO,
+        };
+        struct shmlog_staged_ stage = SHMLOG_STAGED_EMPTY_;
+
+        shmlog_put_elsewhere_(log, &site, types, NULL, "made", &stage, NULL, 0, 0);
+        cr_assert(kit_take());
+        cr_assert_eq(kit_site.line, first + i);
+        registered += !kit_brought;
+    }
+    return registered;
+}
+
+/* One that registers without end leaves the others room. */
+Test(producer_sites, share)
+{
+    struct shmlog *second;
+    uint32_t share;
+
+    parameters.sites_max = 1024;
+    kit_detach();
+    kit_attach(&parameters);
+    share = SHMLOG_SITES_SHARE(1024);
+    cr_assert_eq(share, 256);
+    cr_assert_eq(log_from_many(logger, 1, 1025), share);
+    cr_assert_eq(log_from_many(logger, 1, 1025), share, "those that are there, and no other");
+    cr_assert_eq(shmlog_open(&second, kit_path, NULL), 0);
+    cr_assert_eq(log_from_many(second, 1, 1025), 2 * share);
+    cr_assert_eq(log_from_many(logger, 1, 1025), 2 * share,
+                 "what others register counts as theirs");
+    shmlog_close(second);
+    for (unsigned i = 0; i < 2; i++) {
+        cr_assert_eq(shmlog_open(&second, kit_path, NULL), 0);
+        log_from_many(second, 1, 1025);
+        shmlog_close(second);
+    }
+    cr_assert_eq(log_from_many(logger, 1, 1025), 1023, "four of them fill it");
+    cr_assert_eq(shmlog_lost(logger), 0);
+}
+
 static void log_to(struct shmlog *log)
 {
     shmlog_warn(log, "to whichever segment %d", 1);
