@@ -29,6 +29,7 @@ struct options {
     uint32_t spare_rings;
     uint64_t page_kib; /* 0: auto */
     uint32_t on_full;
+    uint32_t reserve; /* percent */
     uint64_t wait_ms; /* UINT64_MAX: for ever */
     uint32_t level;
     const char *group;

@@ -139,6 +139,7 @@ static int open_segment(struct pipeline *p)
         .spare_rings = o->spare_rings,
         .ring_bytes = o->ring_bytes,
         .on_full = o->on_full,
+        .reserve = o->reserve,
         .level = o->level,
         .wait_ns = o->wait_ms == UINT64_MAX ? UINT64_MAX : o->wait_ms * MS,
         .page_kib = o->page_kib,
@@ -357,8 +358,12 @@ static void say_difference(const struct pipeline *p)
     const struct shmlog_control *const g = &p->segment->geometry;
     const struct options *const o = &p->options;
 
+    const bool severe_rings = o->reserve > 0 && o->on_full == SHMLOG_ON_FULL_OVERWRITE;
+    const uint64_t reserve = severe_rings ? 0 : g->ring_slots * o->reserve / 100;
+
     if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
-        g->cpu_rings != o->cpu_count || g->rings - g->cpu_rings != o->spare_rings)
+        g->cpu_rings != o->cpu_count * (severe_rings ? 2u : 1u) || g->reserve_slots != reserve ||
+        g->rings - g->cpu_rings != o->spare_rings)
         say("the segment is not as asked for, since there are records or producers in it; start "
             "again when there are none");
     if (o->page_kib * 1024 > 2 * o->ring_bytes)

@@ -179,10 +179,15 @@ void report_print(const struct report *r, FILE *out)
     if (r->taken_over)
         fprintf(out, "           with %" PRIu64 " bytes left to write by the collector before\n",
                 r->taken_over);
-    fprintf(out, "  rings    %u per core, %u spare, %s each, on full: %s, clock: %s\n",
-            g->cpu_rings, g->rings - g->cpu_rings,
+    fprintf(out, "  rings    %u per core, ", g->cpu_rings);
+    if (g->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
+        fprintf(out, "%u of them for warn and above, ", g->cpu_rings / 2);
+    fprintf(out, "%u spare, %s each, on full: %s, clock: %s\n", g->rings - g->cpu_rings,
             human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
             g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
+    if (g->reserve_slots)
+        fprintf(out, "           %s of each for warn and above alone\n",
+                human(g->reserve_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)));
     print_rings(r->segment, out);
     print_impossible(r->options, out);
     print_files(r, out);

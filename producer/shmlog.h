@@ -72,6 +72,8 @@
 #define SHMLOG_ERROR 4u
 #define SHMLOG_CRITICAL 5u
 #define SHMLOG_OFF 6u
+/* Records of this level and above are severe: rings keep a reserve for them. */
+#define SHMLOG_SEVERE SHMLOG_WARN
 
 /* What a writer does when its ring is full. */
 #define SHMLOG_ON_FULL_DROP 1u      /* drop the new record and count it */
@@ -188,10 +190,15 @@ struct shmlog_ring {
     uint8_t segment_uuid[16];
     uint8_t reserved1[64];
     /* 128: the writers' line, the only shared line that a log call touches beside its slots */
-    uint64_t head;  /* slots before it are committed; stored with release */
-    uint64_t limit; /* head may go up to here: a tail once read + slots; overwrite: UINT64_MAX */
-    uint32_t busy;  /* owned rings: the owner is between two instructions of a log call */
-    uint8_t reserved2[108];
+    uint64_t head; /* slots before it are committed; stored with release */
+    /* The head may go up to here: a tail once read + slots, less control.reserve_slots; overwrite:
+     * UINT64_MAX. What a log call compares; a severe record that finds it reached goes on to
+     * limit_severe, which has the reserve in it. */
+    uint64_t limit;
+    uint32_t busy; /* owned rings: the owner is between two instructions of a log call */
+    uint32_t reserved8;
+    uint64_t limit_severe;
+    uint8_t reserved2[96];
     /* 256: doorbell: a head some thousand records ago, a hint for the reader */
     uint64_t doorbell;
     uint8_t reserved3[120];
@@ -222,6 +229,7 @@ struct shmlog_ring {
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring) == 4096, "ring header is one small page");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, head) == 128, "hot line moved");
+SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, limit_severe) == 152, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, doorbell) == 256, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, tail) == 384, "hot line moved");
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, lost) == 512, "hot line moved");
@@ -251,7 +259,7 @@ struct shmlog_control {
     uint32_t slot_size;   /* 64 */
     uint32_t ring_header; /* 4096 */
     uint64_t file_size;
-    uint64_t compatible;
+    uint64_t compatible; /* SHMLOG_COMPATIBLE_* */
     uint64_t incompatible;
     uint8_t uuid[16];
     uint64_t created_ns; /* CLOCK_REALTIME */
@@ -260,7 +268,7 @@ struct shmlog_control {
     uint64_t clock_hz;   /* nominal; the clock pairs tell better */
     uint64_t wait_ns;
     uint64_t ring_slots; /* the same for all rings; a power of two */
-    uint32_t cpu_rings;  /* rings 0 .. cpu_rings-1 */
+    uint32_t cpu_rings;  /* rings 0 .. cpu_rings-1; see SHMLOG_COMPATIBLE_SEVERE_RINGS */
     uint32_t rings;      /* in all; the others are owned rings */
     uint32_t sites_max;  /* power of two */
     uint32_t producers_max;
@@ -273,7 +281,8 @@ struct shmlog_control {
     uint64_t arena_offset;
     uint64_t arena_size;
     uint64_t creator_pid_ns; /* inode of the pid namespace of the creator */
-    uint64_t reserved6;
+    uint32_t reserve_slots;  /* of each ring, that only severe records get; at most a half */
+    uint32_t reserved6;
     char name[64]; /* NUL-terminated, for people */
     /* 256: read by all, written seldom */
     uint32_t level; /* records below it are not logged */
@@ -313,6 +322,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, collector_pid) == 640, "li
 SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved");
 
 #define SHMLOG_CONTROL_HEADER 4096u
+/* Every core has two rings, the second half of cpu_rings being, in the same order of cores, for
+ * severe records alone. So nothing less severe overwrites them. */
+#define SHMLOG_COMPATIBLE_SEVERE_RINGS (UINT64_C(1) << 0)
 #define SHMLOG_COLLECTOR_STARTING 1u /* collector_flags: not yet at work */
 #define SHMLOG_COLLECTOR_FAILING 2u  /* writes fail, and are tried again */
 #define SHMLOG_CLOCK_TSC 1u          /* ticks are rdtsc */
@@ -566,6 +578,13 @@ SHMLOG_STATIC_INLINE_ int shmlog_table_fits_(uint64_t offset, uint64_t count, ui
 #define SHMLOG_ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
 #define SHMLOG_CONTROL_MAX (UINT64_C(1) << 36)
 
+/* Is ring `index` for severe records alone? */
+SHMLOG_STATIC_INLINE_ int shmlog_ring_is_severe_(const struct shmlog_control *c, uint32_t index)
+{
+    return c->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS && index < c->cpu_rings &&
+           index >= c->cpu_rings / 2;
+}
+
 /* Check a copy of a control file's header against the size of the file, for all who map one: 0 or a
  * -SHMLOG_ERR_*. After 0 all tables lie within the file, in order, and every count is in bounds. */
 SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, uint64_t file_size)
@@ -586,8 +605,12 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
         c->on_full > SHMLOG_ON_FULL_WAIT || c->clock < SHMLOG_CLOCK_TSC ||
         c->clock > SHMLOG_CLOCK_MONOTONIC || !shmlog_power_of_two_(c->ring_slots) ||
         c->ring_slots < SHMLOG_RING_SLOTS_MIN || c->ring_slots > SHMLOG_RING_SLOTS_MAX ||
-        !c->rings || c->rings > SHMLOG_RINGS_MAX || c->cpu_rings > c->rings ||
-        c->cpu_rings > SHMLOG_CPUS_MAX || !shmlog_power_of_two_(c->sites_max) || c->sites_max < 2 ||
+        c->reserve_slots > c->ring_slots / 2 || !c->rings || c->rings > SHMLOG_RINGS_MAX ||
+        c->cpu_rings > c->rings ||
+        (c->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS
+             ? c->cpu_rings % 2 != 0 || c->cpu_rings > 2 * SHMLOG_CPUS_MAX
+             : c->cpu_rings > SHMLOG_CPUS_MAX) ||
+        !shmlog_power_of_two_(c->sites_max) || c->sites_max < 2 ||
         c->sites_max > SHMLOG_SITE_ID_MASK + 1 || !c->producers_max ||
         c->producers_max > SHMLOG_PRODUCERS_MAX || !shmlog_power_of_two_(c->clock_pairs) ||
         c->clock_pairs > SHMLOG_CLOCK_PAIRS_MAX || c->arena_size > SHMLOG_ARENA_MAX ||
@@ -889,6 +912,8 @@ struct shmlog_local_ {
     uint64_t slot_mask;    /* slots in a ring - 1 */
     uint64_t quarter_mask; /* slots between two rings of the doorbell - 1 */
     uint64_t wait_ns;
+    uint64_t reserve;
+    uint32_t severe_rings; /* sequences write severe records into rings of their own */
     uint32_t on_full;
     uint32_t owner; /* uid of the segment's files */
     uint64_t control_size;
@@ -909,6 +934,8 @@ struct shmlog_local_ {
     struct shmlog_control geometry; /* a bounded copy */
     char process[32];
     struct shmlog_ring *ring_of_cpu[SHMLOG_CPUS_MAX]; /* where a core has no ring: &none */
+    /* for severe records: the same, or the ring of their own */
+    struct shmlog_ring *severe_of_cpu[SHMLOG_CPUS_MAX];
     struct shmlog_ring *ring[SHMLOG_RINGS_MAX];
     uint64_t ring_map[SHMLOG_RINGS_MAX]; /* bytes mapped of each */
     struct shmlog_ring none;             /* a ring that is always full */
@@ -1110,6 +1137,12 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 #endif
 
+/* What calls say of their record, as bits of `flags`; constants in every call. */
+#define SHMLOG_TIMED_ 1  /* it has a time of the caller's own */
+#define SHMLOG_SEVERE_ 2 /* SHMLOG_SEVERE or above */
+#define SHMLOG_FLAGS_OF_(timed_, level_) \
+    (((timed_) ? SHMLOG_TIMED_ : 0) | ((level_) >= SHMLOG_SEVERE ? SHMLOG_SEVERE_ : 0))
+
 /* Cold paths of the log calls. */
 SHMLOG_COLD_ void shmlog_unattached_call_(void);
 struct shmlog_value_;
@@ -1122,12 +1155,13 @@ struct shmlog_staged_;
 SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
                                            const uint8_t *types, const char *const *names,
                                            const char *function, struct shmlog_staged_ *stage,
-                                           const struct shmlog_value_ *values, int timed,
+                                           const struct shmlog_value_ *values, int flags,
                                            uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                               const void *data, size_t size, int timed,
+                                               const void *data, size_t size, int flags,
                                                uint64_t time);
-SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
+SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                   int severe);
 SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
                                                     uint32_t probes);
 SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log);
@@ -1138,18 +1172,18 @@ SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log);
  * lost and counted. */
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots,
-                                         int timed);
+                                         int flags);
 SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2,
                                           uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6,
-                                          uint64_t w7, int timed, uint64_t time);
+                                          uint64_t w7, int flags, uint64_t time);
 /* Longer than a slot, or with strings. */
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, const uint8_t *types,
-                                      uint32_t id, const struct shmlog_value_ *values, int timed,
+                                      uint32_t id, const struct shmlog_value_ *values, int flags,
                                       uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
-                                          const void *data, int timed, uint64_t time);
+                                          const void *data, int flags, uint64_t time);
 
 SHMLOG_END_C_
 
@@ -1264,7 +1298,7 @@ struct shmlog_words_ {
  * done; 0 not so straight, nothing happened. */
 SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thread_ *thread,
                                     uint64_t site, const struct shmlog_words_ *w, uint32_t end,
-                                    int timed, uint64_t time)
+                                    int flags, uint64_t time)
 {
 /* clang-format off */
 #define SHMLOG_RSEQ_ONE_(read_time_, store_time_, seq_, seq32_, ahead_, last_)                     \
@@ -1345,13 +1379,13 @@ SHMLOG_INLINE_ int shmlog_rseq_one_(struct shmlog *log, const struct shmlog_thre
 #define SHMLOG_RSEQ_LAST_INPUTS_ [w6] "rme"(w->w6), [w7] "rme"(w->w7)
 #define SHMLOG_RSEQ_CLOBBERS_ "memory", "cc", "rax", "rcx", "rdx", "r10", "r11"
 
-    if (timed && end <= 48)
+    if (flags & SHMLOG_TIMED_ && end <= 48)
         __asm__ goto(SHMLOG_RSEQ_ONE_AT_(SHMLOG_RSEQ_SHORT_)
                      :
                      : SHMLOG_RSEQ_INPUTS_, [time] "r"(time)
                      : SHMLOG_RSEQ_CLOBBERS_
                      : other);
-    else if (timed)
+    else if (flags & SHMLOG_TIMED_)
         __asm__ goto(SHMLOG_RSEQ_ONE_AT_(SHMLOG_RSEQ_LONG_)
                      :
                      : SHMLOG_RSEQ_INPUTS_, SHMLOG_RSEQ_LAST_INPUTS_, [time] "r"(time)
@@ -1380,10 +1414,11 @@ other:
 #define SHMLOG_SEQ_ABORTED_ 2u
 #define SHMLOG_SEQ_NO_CPU_ 3u
 
-/* Several slots: `image` has them whole but for the number, and for the time unless `timed`. */
+/* Several slots: `image` has them whole but for the number, and for the time unless that is the
+ * caller's. `severe`: into the ring for severe records, and up to their limit. */
 SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlog_slot *image,
-                                          uint64_t slots, int timed, struct shmlog_ring **ret_ring,
-                                          uint64_t *ret_head)
+                                          uint64_t slots, int flags, int severe,
+                                          struct shmlog_ring **ret_ring, uint64_t *ret_head)
 {
     uint64_t ring, head, t, status, at, seq, src = (uint64_t)(uintptr_t)image, time = 0;
 
@@ -1401,7 +1436,7 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
     SHMLOG_ASM_("movq %c[table](%[log],%[ring],8), %[ring]", "mov %[ring], qword ptr [%[log] + %[ring] * 8 + %c[table]]") \
     SHMLOG_ASM_("movq 128(%[ring]), %[head]", "mov %[head], qword ptr [%[ring] + 128]")            \
     SHMLOG_ASM_("leaq (%[head],%[slots]), %[at]", "lea %[at], [%[head] + %[slots]]")               \
-    SHMLOG_ASM_("cmpq 136(%[ring]), %[at]", "cmp %[at], qword ptr [%[ring] + 136]")                \
+    SHMLOG_ASM_("cmpq %c[limit](%[ring]), %[at]", "cmp %[at], qword ptr [%[ring] + %c[limit]]")    \
     "ja 5f\n\t"                                                                                    \
     time_                                                                                          \
     SHMLOG_ASM_("leaq -1(%[head]), %[t]", "lea %[t], [%[head] - 1]")                               \
@@ -1460,23 +1495,24 @@ SHMLOG_INLINE_ uint32_t shmlog_rseq_many_(struct shmlog *log, const struct shmlo
     SHMLOG_IN_LINE_                                                                                \
     "6:\n\t"
 /* clang-format on */
-#define SHMLOG_RSEQ_MANY_INPUTS_                                             \
-    [log] "r"(log), [rseq] "r"(log->local.rseq_offset), [slots] "r"(slots),  \
-        [table] SHMLOG_LOCAL_(ring_of_cpu), [mask] SHMLOG_LOCAL_(slot_mask), \
-        [cpus] SHMLOG_LOCAL_(cpus)
+#define SHMLOG_RSEQ_MANY_DO_(time_, table_, limit_)                                               \
+    __asm__ volatile(                                                                             \
+        SHMLOG_RSEQ_MANY_(time_)                                                                  \
+        : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at), [seq] "=&r"(seq), \
+          [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)                                   \
+        : [log] "r"(log), [rseq] "r"(log->local.rseq_offset), [slots] "r"(slots),                 \
+          [table] SHMLOG_LOCAL_(table_), [mask] SHMLOG_LOCAL_(slot_mask),                         \
+          [cpus] SHMLOG_LOCAL_(cpus), [limit] "i"(offsetof(struct shmlog_ring, limit_))           \
+        : "memory", "cc", "rdx")
 
-    if (timed)
-        __asm__ volatile(SHMLOG_RSEQ_MANY_("")
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
-                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
-                         : SHMLOG_RSEQ_MANY_INPUTS_
-                         : "memory", "cc", "rdx");
+    if (flags & SHMLOG_TIMED_ && severe)
+        SHMLOG_RSEQ_MANY_DO_("", severe_of_cpu, limit_severe);
+    else if (flags & SHMLOG_TIMED_)
+        SHMLOG_RSEQ_MANY_DO_("", ring_of_cpu, limit);
+    else if (severe)
+        SHMLOG_RSEQ_MANY_DO_(SHMLOG_RDTSC_, severe_of_cpu, limit_severe);
     else
-        __asm__ volatile(SHMLOG_RSEQ_MANY_(SHMLOG_RDTSC_)
-                         : [ring] "=&r"(ring), [head] "=&r"(head), [t] "=&r"(t), [at] "=&r"(at),
-                           [seq] "=&r"(seq), [status] "=&r"(status), [src] "+&r"(src), "+&a"(time)
-                         : SHMLOG_RSEQ_MANY_INPUTS_
-                         : "memory", "cc", "rdx");
+        SHMLOG_RSEQ_MANY_DO_(SHMLOG_RDTSC_, ring_of_cpu, limit);
     *ret_ring = (struct shmlog_ring *)(uintptr_t)ring;
     *ret_head = head;
     return (uint32_t)status;
@@ -1514,9 +1550,10 @@ SHMLOG_INLINE_ void shmlog_order_slots_(const struct shmlog *log)
  * between finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested
  * (counted). */
 SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
-                                 const struct shmlog_slot *image, uint32_t slots, int timed)
+                                 const struct shmlog_slot *image, uint32_t slots, int flags)
 {
     struct shmlog_slot *const slot = shmlog_slots_(ring);
+    const uint64_t *limit = &ring->limit;
     uint64_t head, time;
     uint32_t seq;
 
@@ -1527,13 +1564,16 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
     __atomic_store_n(&ring->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     head = ring->head;
-    while (SHMLOG_UNLIKELY_(head + slots > shmlog_load_relaxed_(&ring->limit)))
-        if (!shmlog_make_room_(log, ring, slots)) {
+    while (SHMLOG_UNLIKELY_(head + slots > shmlog_load_relaxed_(limit))) {
+        if (!shmlog_make_room_(log, ring, slots, flags & SHMLOG_SEVERE_)) {
             __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
             return 0;
         }
+        if (flags & SHMLOG_SEVERE_)
+            limit = &ring->limit_severe;
+    }
     seq = slot[(head - 1) & log->local.slot_mask].seq + 1;
-    if (timed)
+    if (flags & SHMLOG_TIMED_)
         memcpy(&time, image[0].payload, sizeof(time));
     else
         time = shmlog_now(log);
@@ -1596,7 +1636,7 @@ SHMLOG_INLINE_ struct shmlog_ring *shmlog_owned_ring_(const struct shmlog_thread
  * Its own thread is all that writes head, limit and busy, so plain loads do, which compilers fold
  * into comparisons. */
 SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *ring, uint64_t site,
-                                     const struct shmlog_words_ *w, int timed, uint64_t time)
+                                     const struct shmlog_words_ *w, int flags, uint64_t time)
 {
     uint8_t *const slots = (uint8_t *)ring + SHMLOG_RING_HEADER;
     const uint64_t mask = log->local.ring_mask;
@@ -1613,13 +1653,13 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
         __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
         return 0;
     }
-    if (!timed)
+    if (!(flags & SHMLOG_TIMED_))
         time = shmlog_now(log);
     at = head * SHMLOG_SLOT_SIZE;
     memcpy(&seq, slots + ((at - SHMLOG_SLOT_SIZE) & mask), sizeof(seq));
     slot = (uint64_t *)(void *)(slots + (at & mask));
 #if defined(__x86_64__)
-    if (timed)
+    if (flags & SHMLOG_TIMED_)
         __asm__ volatile(SHMLOG_PREFETCH_("%0", "%0") : : "r"(slot));
 #endif
     shmlog_order_slots_(log);
@@ -1643,7 +1683,7 @@ SHMLOG_INLINE_ int shmlog_owned_one_(struct shmlog *log, struct shmlog_ring *rin
  * done; 0 not so straight, nothing happened. Loads after `key` what goes with it: see struct
  * shmlog_thread_. */
 SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_thread_ *thread,
-                                   struct shmlog_words_ *w, uint64_t site, uint32_t end, int timed,
+                                   struct shmlog_words_ *w, uint64_t site, uint32_t end, int flags,
                                    uint64_t time)
 {
     const uint64_t way = shmlog_way_(log, thread);
@@ -1651,13 +1691,20 @@ SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_threa
     w->w2 |= thread->producer;
 #if SHMLOG_RSEQ_
     if (SHMLOG_LIKELY_(way == SHMLOG_WAY_CORE_))
-        return shmlog_rseq_one_(log, thread, site, w, end, timed, time);
+        return shmlog_rseq_one_(log, thread, site, w, end, flags, time);
 #endif
     (void)end;
     if (SHMLOG_UNLIKELY_(way != SHMLOG_WAY_OWNED_))
         return 0;
     __atomic_signal_fence(__ATOMIC_ACQUIRE);
-    return shmlog_owned_one_(log, thread->owned, site, w, timed, time);
+    return shmlog_owned_one_(log, thread->owned, site, w, flags, time);
+}
+
+/* Does the record go to a ring that is not on the straight way, that of its core for severe ones?
+ * Nothing is computed for others: it is a constant. */
+SHMLOG_INLINE_ int shmlog_goes_elsewhere_(const struct shmlog *log, int flags)
+{
+    return flags & SHMLOG_SEVERE_ && SHMLOG_UNLIKELY_(log->local.severe_rings);
 }
 
 /* Commit one slot: `w`, to which the producer is added; `site`: id and 1 slot in the upper half, 0
@@ -1667,16 +1714,17 @@ SHMLOG_INLINE_ int shmlog_try_one_(struct shmlog *log, const struct shmlog_threa
  * and where reading the TSC waits for all that came before, each load on the way to the slot
  * costs. */
 SHMLOG_INLINE_ void shmlog_commit_one_(struct shmlog *log, struct shmlog_words_ *w, uint64_t site,
-                                       uint32_t end, int timed, uint64_t time)
+                                       uint32_t end, int flags, uint64_t time)
 {
     const uint64_t w2 = w->w2;
 
 #ifdef SHMLOG_PLUGIN
     (void)end;
 #else
-    if (!shmlog_try_one_(log, &shmlog_copy_, w, site, end, timed, time))
+    if (shmlog_goes_elsewhere_(log, flags) ||
+        !shmlog_try_one_(log, &shmlog_copy_, w, site, end, flags, time))
 #endif
-    shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, timed, time);
+    shmlog_commit_words_(log, site, w2, w->w3, w->w4, w->w5, w->w6, w->w7, flags, time);
 }
 
 /* ---- Arguments ---- */
@@ -1812,31 +1860,31 @@ SHMLOG_INLINE_ uint32_t shmlog_word_id_(uint64_t word)
 
 SHMLOG_INLINE_ void shmlog_put_word_(struct shmlog *log, const struct shmlog_callsite_ *site,
                                      const uint8_t *types, struct shmlog_staged_ *stage,
-                                     const struct shmlog_value_ *values, uint64_t word, int timed,
+                                     const struct shmlog_value_ *values, uint64_t word, int flags,
                                      uint64_t time)
 {
     if (stage->longer)
         shmlog_put_long_(log, shmlog_thread_state_(log), site, types, shmlog_word_id_(word), values,
-                         timed, time);
+                         flags, time);
     else
-        shmlog_commit_one_(log, &stage->words, word, stage->offset, timed, time);
+        shmlog_commit_one_(log, &stage->words, word, stage->offset, flags, time);
 }
 
 /* Commit what is staged, registering the site at its first use. */
 SHMLOG_INLINE_ void shmlog_put_(struct shmlog *log, struct shmlog_callsite_ *site,
                                 struct shmlog_staged_ *stage, const struct shmlog_value_ *values,
                                 const uint8_t *types, const char *const *names,
-                                const char *function, int timed, uint64_t time)
+                                const char *function, int flags, uint64_t time)
 {
     uint64_t word;
 
     if (shmlog_site_word_(log, site, &word)) {
-        shmlog_put_word_(log, site, types, stage, values, word, timed, time);
+        shmlog_put_word_(log, site, types, stage, values, word, flags, time);
     } else {
         struct shmlog_staged_ copy = *stage; /* the other one stays in registers */
 
         shmlog_put_elsewhere_(log, site, types, names, function, &copy,
-                              stage->longer ? values : SHMLOG_NULL_, timed, time);
+                              stage->longer ? values : SHMLOG_NULL_, flags, time);
     }
 }
 
@@ -2071,28 +2119,28 @@ struct shmlog_event_ {
 template <class... T>
 SHMLOG_INLINE_ void shmlog_send_(struct shmlog *log, struct shmlog_callsite_ *site,
                                  const char *function, const shmlog_values_<T...> &values,
-                                 int timed, uint64_t time)
+                                 int flags, uint64_t time)
 {
     shmlog_put_(log, site, values.to.stage, values.to.v, shmlog_types_<T...>::codes, nullptr,
-                function, timed, time);
+                function, flags, time);
 }
 template <class Before, class... T>
 SHMLOG_INLINE_ void shmlog_send_(struct shmlog *log, struct shmlog_callsite_ *site,
                                  const char *function, const shmlog_fields_<Before, T...> &fields,
-                                 int timed, uint64_t time)
+                                 int flags, uint64_t time)
 {
     uint64_t word;
 
     if (shmlog_site_word_(log, site, &word)) {
         shmlog_put_word_(log, site, shmlog_types_<T...>::codes, fields.to.stage, fields.to.v, word,
-                         timed, time);
+                         flags, time);
     } else {
         struct shmlog_staged_ copy = *fields.to.stage;
         const char *names[SHMLOG_ARGS_MAX + 1] = {};
 
         fields.names(names);
         shmlog_put_elsewhere_(log, site, shmlog_types_<T...>::codes, names, function, &copy,
-                              copy.longer ? fields.to.v : nullptr, timed, time);
+                              copy.longer ? fields.to.v : nullptr, flags, time);
     }
 }
 template <class Before, class... T>
@@ -2278,11 +2326,12 @@ SHMLOG_STATIC_INLINE_ void shmlog_check_format_(const char *format, ...)
             static SHMLOG_STRUCT_ shmlog_callsite_ shmlog_site_ =                        \
                 SHMLOG_CALLSITE_(kind_, level_, category_, flags_, 0, format_, text_, 0, \
                                  SHMLOG_NULL_);                                          \
+            const uint32_t shmlog_level_ = (level_);                                     \
         SHMLOG_SENDING_
-#define SHMLOG_END_(timed_, time_) \
-    , (timed_), (time_));          \
-    }                              \
-    }                              \
+#define SHMLOG_END_(timed_, time_)                       \
+    , SHMLOG_FLAGS_OF_(timed_, shmlog_level_), (time_)); \
+    }                                                    \
+    }                                                    \
     while (0)
 #define SHMLOG_BEGIN_MESSAGE_(log_, level_, category_, text_, ...)       \
     SHMLOG_BEGIN_(log_, SHMLOG_SITE_PRINTF, level_, category_, 0, text_, \
@@ -2538,18 +2587,19 @@ enum shmlog_wrong_ {
  * not compile. Up to 32 fields of plain types, pointers (the address) and char arrays; up to 3,568
  * bytes. Bytes in no field are not kept. */
 #ifdef __cplusplus
-template <class T> struct shmlog_record_ {
+template <class T, bool Severe> struct shmlog_record_ {
     struct shmlog_callsite_ site;
 };
-#define SHMLOG_RECORD_OF_(type_) shmlog_record_<type_>
+#define SHMLOG_RECORD_OF_(type_, level_) shmlog_record_<type_, ((level_) >= SHMLOG_SEVERE)>
 #define SHMLOG_RECORD_END_
 #else
-#define SHMLOG_RECORD_OF_(type_)              \
-    struct {                                  \
-        SHMLOG_STRUCT_ shmlog_callsite_ site; \
-        type_ *type; /* never read */         \
+#define SHMLOG_RECORD_OF_(type_, level_)                                    \
+    struct {                                                                \
+        SHMLOG_STRUCT_ shmlog_callsite_ site;                               \
+        type_ *type;                                       /* never read */ \
+        char (*severe)[(level_) >= SHMLOG_SEVERE ? 2 : 1]; /* never read */ \
     }
-#define SHMLOG_RECORD_END_ , SHMLOG_NULL_
+#define SHMLOG_RECORD_END_ , SHMLOG_NULL_, SHMLOG_NULL_
 #endif
 #define SHMLOG_RECORD(var, type, level_, category_, name_, ...)                                    \
     SHMLOG_CHECK_LEVEL_(level_);                                                                   \
@@ -2559,7 +2609,7 @@ template <class T> struct shmlog_record_ {
                           "at most 32 fields");                                                    \
     SHMLOG_STATIC_ASSERT_(sizeof(type) <= SHMLOG_RECORD_PAYLOAD - SHMLOG_PAYLOAD_RAW,              \
                           "at most 3,568 bytes");                                                  \
-    static SHMLOG_RECORD_OF_(type) var __attribute__((unused)) = {                                 \
+    static SHMLOG_RECORD_OF_(type, level_) var __attribute__((unused)) = {                         \
         SHMLOG_CALLSITE_(SHMLOG_SITE_RAW, level_, category_, 0, sizeof(type), name_, SHMLOG_NULL_, \
                          sizeof(var##_fields_) / sizeof(var##_fields_[0]), var##_fields_)          \
             SHMLOG_RECORD_END_}
@@ -2573,7 +2623,7 @@ template <class T> struct shmlog_record_ {
 #define shmlog_record_at(log, ticks, record, data) SHMLOG_RAW_(log, record, data, 1, ticks)
 
 SHMLOG_INLINE_ void shmlog_put_raw_word_(struct shmlog *log, const struct shmlog_callsite_ *site,
-                                         const void *from, size_t size, uint64_t word, int timed,
+                                         const void *from, size_t size, uint64_t word, int flags,
                                          uint64_t time)
 {
     if (size <= 64 - 8 - SHMLOG_PAYLOAD_RAW) {
@@ -2581,39 +2631,41 @@ SHMLOG_INLINE_ void shmlog_put_raw_word_(struct shmlog *log, const struct shmlog
 
         /* w3 .. w7 lie together; the bound again, for gcc -O0 warns of what is not reached */
         memcpy(&w.w3, from, size <= 64 - 8 - SHMLOG_PAYLOAD_RAW ? size : 0);
-        shmlog_commit_one_(log, &w, word, 8 + SHMLOG_PAYLOAD_RAW + (uint32_t)size, timed, time);
+        shmlog_commit_one_(log, &w, word, 8 + SHMLOG_PAYLOAD_RAW + (uint32_t)size, flags, time);
     } else {
         shmlog_put_raw_long_(log, shmlog_thread_state_(log), site, shmlog_word_id_(word), from,
-                             timed, time);
+                             flags, time);
     }
 }
 SHMLOG_INLINE_ void shmlog_put_raw_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                    const volatile void *data, size_t size, int timed,
+                                    const volatile void *data, size_t size, int flags,
                                     uint64_t time)
 {
     const void *const from = (const void *)(uintptr_t)data;
     uint64_t word;
 
     if (shmlog_site_word_(log, site, &word))
-        shmlog_put_raw_word_(log, site, from, size, word, timed, time);
+        shmlog_put_raw_word_(log, site, from, size, word, flags, time);
     else
-        shmlog_put_raw_elsewhere_(log, site, from, size, timed, time);
+        shmlog_put_raw_elsewhere_(log, site, from, size, flags, time);
 }
 #ifdef __cplusplus
 /* T is the record's alone: `data` has to be a pointer to it, or convert to one. */
-template <class T>
-SHMLOG_INLINE_ void shmlog_put_record_(struct shmlog *log, struct shmlog_record_<T> *record,
+template <class T, bool Severe>
+SHMLOG_INLINE_ void shmlog_put_record_(struct shmlog *log, struct shmlog_record_<T, Severe> *record,
                                        typename shmlog_if_<true, const volatile T *>::type data,
-                                       int timed, uint64_t time)
+                                       int flags, uint64_t time)
 {
-    shmlog_put_raw_(log, &record->site, data, sizeof(T), timed, time);
+    shmlog_put_raw_(log, &record->site, data, sizeof(T), Severe ? flags | SHMLOG_SEVERE_ : flags,
+                    time);
 }
-#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                          \
-    do {                                                                          \
-        SHMLOG_STRUCT_ shmlog *const shmlog_l_ = (log_);                          \
-        auto *const shmlog_r_ = (record_);                                        \
-        if (shmlog_enabled(shmlog_l_, shmlog_r_->site.level))                     \
-            shmlog_put_record_(shmlog_l_, shmlog_r_, (data_), (timed_), (time_)); \
+#define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                         \
+    do {                                                                         \
+        SHMLOG_STRUCT_ shmlog *const shmlog_l_ = (log_);                         \
+        auto *const shmlog_r_ = (record_);                                       \
+        if (shmlog_enabled(shmlog_l_, shmlog_r_->site.level))                    \
+            shmlog_put_record_(shmlog_l_, shmlog_r_, (data_),                    \
+                               SHMLOG_FLAGS_OF_(timed_, SHMLOG_TRACE), (time_)); \
     } while (0)
 #else
 #define SHMLOG_RAW_(log_, record_, data_, timed_, time_)                                         \
@@ -2626,7 +2678,10 @@ SHMLOG_INLINE_ void shmlog_put_record_(struct shmlog *log, struct shmlog_record_
                                   "shmlog_record: the data is not a pointer to the struct that " \
                                   "the record was declared with");                               \
             shmlog_put_raw_(shmlog_l_, &shmlog_r_->site, shmlog_d_, sizeof(*shmlog_r_->type),    \
-                            (timed_), (time_));                                                  \
+                            SHMLOG_FLAGS_OF_(timed_, sizeof(*shmlog_r_->severe) == 2             \
+                                                         ? SHMLOG_SEVERE                         \
+                                                         : SHMLOG_TRACE),                        \
+                            (time_));                                                            \
         }                                                                                        \
     } while (0)
 #define SHMLOG_POINTS_TO_(x_, type_)                                   \
@@ -3909,33 +3964,33 @@ shmlog_find_target_(struct shmlog *log, struct shmlog_callsite_ *site, const uin
 SHMLOG_COLD_ void shmlog_put_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
                                      const uint8_t *types, const char *const *names,
                                      const char *function, const struct shmlog_staged_ *stage,
-                                     const struct shmlog_value_ *values, int timed, uint64_t time);
+                                     const struct shmlog_value_ *values, int flags, uint64_t time);
 SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
-                                         const void *data, int timed, uint64_t time);
+                                         const void *data, int flags, uint64_t time);
 SHMLOG_OUTLINE_ void shmlog_put_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
                                            const uint8_t *types, const char *const *names,
                                            const char *function, struct shmlog_staged_ *stage,
-                                           const struct shmlog_value_ *values, int timed,
+                                           const struct shmlog_value_ *values, int flags,
                                            uint64_t time)
 {
     const struct shmlog_target_ to = shmlog_find_target_(log, site, types, names, function);
 
     if (to.word)
-        shmlog_put_word_(to.log, site, types, stage, values, to.word, timed, time);
+        shmlog_put_word_(to.log, site, types, stage, values, to.word, flags, time);
     else if (to.log)
-        shmlog_put_inline_(to.log, site, types, names, function, stage, values, timed, time);
+        shmlog_put_inline_(to.log, site, types, names, function, stage, values, flags, time);
 }
 
 SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog_callsite_ *site,
-                                               const void *data, size_t size, int timed,
+                                               const void *data, size_t size, int flags,
                                                uint64_t time)
 {
     const struct shmlog_target_ to = shmlog_find_target_(log, site, SHMLOG_NULL_, SHMLOG_NULL_, "");
 
     if (to.word)
-        shmlog_put_raw_word_(to.log, site, data, size, to.word, timed, time);
+        shmlog_put_raw_word_(to.log, site, data, size, to.word, flags, time);
     else if (to.log)
-        shmlog_put_raw_inline_(to.log, site, data, timed, time);
+        shmlog_put_raw_inline_(to.log, site, data, flags, time);
 }
 
 /* ---- Full rings, long records ---- */
@@ -3943,25 +3998,29 @@ SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog
 /* No ring gets as far; a damaged one may say so, and sums with it would wrap. */
 #define SHMLOG_HEAD_MAX_ (UINT64_C(1) << 62)
 
-/* Is there room for `slots` more, going by the tail as it is now? The head is read first: if its
- * thread sleeps in between, it is the older of the two, and a ring with room never looks full. */
+/* Is there room for `slots` more, going by the tail as it is now, the reserve being only for severe
+ * records? The head is read first: if its thread sleeps in between, it is the older of the two, and
+ * a ring with room never looks full. */
 SHMLOG_INLINE_ int shmlog_has_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
-                                    uint64_t *ret_tail)
+                                    int severe, uint64_t *ret_tail)
 {
     const uint64_t head = shmlog_load_acquire_(&ring->head); /* only to be read before the tail */
 
     /* pairs with the reader's release: it is done with the slots before it */
     *ret_tail = shmlog_load_acquire_(&ring->tail);
     return head < SHMLOG_HEAD_MAX_ &&
-           (int64_t)(head + slots - *ret_tail) <= (int64_t)log->local.slot_mask + 1;
+           (int64_t)(head + slots - *ret_tail) <=
+               (int64_t)(log->local.slot_mask + 1 - (severe ? 0 : log->local.reserve));
 }
 
 /* Sleep until the reader has made room, but not for long: it may be one that does not wake, or end
  * before it does, and the file may be cut meanwhile. Many that wait must not keep the reader from
  * its processor, so none of them polls. */
 #define SHMLOG_NAP_NS_ 20000000
-SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots);
-SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                int severe);
+SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                int severe)
 {
     const uint32_t wakes = shmlog_load32_acquire_(&ring->wakes);
     struct timespec ts;
@@ -3972,7 +4031,7 @@ SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, ui
     /* Stored, then looked at the tail; the reader stores the tail, then looks here. One of the two
      * sees the other. */
     __atomic_exchange_n(&ring->waiting, 1, __ATOMIC_SEQ_CST);
-    if (!shmlog_has_room_(log, ring, slots, &tail))
+    if (!shmlog_has_room_(log, ring, slots, severe, &tail))
         shmlog_sys_(SYS_futex, SHMLOG_PTR_(&ring->wakes), 0 /* FUTEX_WAIT */, (long)wakes,
                     SHMLOG_PTR_(&ts), 0, 0);
 }
@@ -3980,14 +4039,14 @@ SHMLOG_COLD_ void shmlog_sleep_(struct shmlog *log, struct shmlog_ring *ring, ui
 /* The wait policy: until the ring has room, or no slot came free for wait_ns. A wait that ran out
  * is remembered by its tail: a reader that is gone costs one wait, not one for each call. */
 SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
-                                   uint64_t *ret_tail);
+                                   int severe, uint64_t *ret_tail);
 SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
-                                   uint64_t *ret_tail)
+                                   int severe, uint64_t *ret_tail)
 {
     uint64_t since = shmlog_monotonic_ns_();
     uint64_t seen = shmlog_load_acquire_(&ring->tail);
 
-    for (uint32_t turn = 0; !shmlog_has_room_(log, ring, slots, ret_tail); turn++) {
+    for (uint32_t turn = 0; !shmlog_has_room_(log, ring, slots, severe, ret_tail); turn++) {
         if (*ret_tail != seen) {
             seen = *ret_tail;
             since = shmlog_monotonic_ns_();
@@ -4005,7 +4064,7 @@ SHMLOG_COLD_ int shmlog_wait_room_(struct shmlog *log, struct shmlog_ring *ring,
             shmlog_store_relaxed_(&ring->gave_up_tail, seen);
             return 0;
         }
-        shmlog_sleep_(log, ring, slots);
+        shmlog_sleep_(log, ring, slots, severe);
     }
     return 1;
 }
@@ -4022,12 +4081,14 @@ SHMLOG_COLD_ void shmlog_count_full_(struct shmlog *log, struct shmlog_ring *rin
     __atomic_fetch_add(lost, 1, __ATOMIC_RELEASE);
 }
 
-/* The ring looks full: read its tail. 1: there is room, try again; 0: the record is lost, and
- * counted. */
-SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots)
+/* The ring looks full: read its tail. 1: there is room, try again, a severe record by
+ * limit_severe; 0: the record is lost, and counted. */
+SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
+                                   int severe)
 {
+    const uint64_t reserve = log->local.reserve;
     const int damaged = shmlog_load_relaxed_(&ring->head) >= SHMLOG_HEAD_MAX_;
-    uint64_t tail;
+    uint64_t tail, gone;
 
     if (shmlog_ring_gone_(ring)) {
         shmlog_count_full_(log, ring, SHMLOG_LOST_FULL);
@@ -4035,20 +4096,24 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     }
     if (log->local.on_full == SHMLOG_ON_FULL_OVERWRITE && !damaged) {
         tail = UINT64_MAX - (log->local.slot_mask + 1); /* no limit */
-    } else if (!shmlog_has_room_(log, ring, slots, &tail)) {
+    } else if (!shmlog_has_room_(log, ring, slots, severe, &tail)) {
         if (log->local.on_full != SHMLOG_ON_FULL_WAIT || damaged) {
             shmlog_count_full_(log, ring, SHMLOG_LOST_FULL);
             return 0;
         }
-        if (!shmlog_wait_room_(log, ring, slots, &tail)) {
+        if (!shmlog_wait_room_(log, ring, slots, severe, &tail)) {
             shmlog_count_full_(log, ring, SHMLOG_LOST_WAITED);
             return 0;
         }
     }
     /* Another thread may store an older tail's limit over this one: too low, never too high. */
-    shmlog_store_relaxed_(&ring->limit, tail + log->local.slot_mask + 1);
-    /* Was the file cut before that store, what is there instead got the limit: take it back. */
-    __atomic_fetch_and(&ring->limit, shmlog_ring_gone_(ring) ? 0 : UINT64_MAX, __ATOMIC_RELAXED);
+    tail += log->local.slot_mask + 1;
+    shmlog_store_relaxed_(&ring->limit_severe, tail);
+    shmlog_store_relaxed_(&ring->limit, tail - (tail == UINT64_MAX ? 0 : reserve));
+    /* Was the file cut before a store, what is there instead got the limit: take it back. */
+    gone = shmlog_ring_gone_(ring) ? 0 : UINT64_MAX;
+    __atomic_fetch_and(&ring->limit, gone, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&ring->limit_severe, gone, __ATOMIC_RELAXED);
     return 1;
 }
 
@@ -4059,47 +4124,63 @@ SHMLOG_INLINE_ int shmlog_no_ring_(struct shmlog *log)
     return 0;
 }
 
-SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
-                                         const struct shmlog_slot *image, uint32_t slots, int timed)
+#if SHMLOG_RSEQ_
+/* Into a ring of the core's. 1 done; 0 lost, and counted; else why that cannot be, negative. A
+ * severe record goes by the limit of all first, so that this does not stay behind the tail. */
+SHMLOG_INLINE_ int shmlog_commit_on_core_(struct shmlog *log, const struct shmlog_slot *image,
+                                          uint32_t slots, int flags)
 {
-    struct shmlog_ring *owned = shmlog_owned_ring_(thread);
-#if SHMLOG_RSEQ_
-    uint32_t aborts = 0;
-#endif
+    int severe = shmlog_goes_elsewhere_(log, flags);
 
-    if (owned && owned != &log->local.none && shmlog_ring_gone_(owned)) {
-        shmlog_leave_ring_(log);
-        owned = shmlog_owned_ring_(thread);
-    }
-#if SHMLOG_RSEQ_
-    while (!owned) {
+    for (uint32_t aborts = 0;;) {
         struct shmlog_ring *ring;
         uint64_t head;
-        const uint32_t status = shmlog_rseq_many_(log, image, slots, timed, &ring, &head);
+        const uint32_t status = shmlog_rseq_many_(log, image, slots, flags, severe, &ring, &head);
 
         if (status == SHMLOG_SEQ_DONE_) {
             shmlog_doorbell_(log, ring, head, slots);
             return 1;
         }
         if (status == SHMLOG_SEQ_FULL_ && ring != &log->local.none) {
-            if (!shmlog_make_room_(log, ring, slots))
+            if (!shmlog_make_room_(log, ring, slots, flags & SHMLOG_SEVERE_))
                 return 0;
-        } else if (status != SHMLOG_SEQ_ABORTED_ || ++aborts > SHMLOG_ABORTS_MAX_) {
-            const uint32_t why =
-                status == SHMLOG_SEQ_ABORTED_ ? SHMLOG_WHY_ABORTS : SHMLOG_WHY_NO_CORE;
-
-            owned = shmlog_claim_ring_(log, why, SHMLOG_RING_PROBES_);
-            if (!owned)
-                return shmlog_no_ring_(log);
+            severe = flags & SHMLOG_SEVERE_;
+        } else if (status != SHMLOG_SEQ_ABORTED_) {
+            return -(int)SHMLOG_WHY_NO_CORE;
+        } else if (++aborts > SHMLOG_ABORTS_MAX_) {
+            return -(int)SHMLOG_WHY_ABORTS;
         }
     }
+}
 #endif
-    if (owned == &log->local.none) { /* where there are no sequences, and no ring yet */
-        owned = shmlog_claim_ring_(log, shmlog_why_no_sequences_(log), SHMLOG_RING_PROBES_);
+
+SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
+                                         const struct shmlog_slot *image, uint32_t slots, int flags)
+{
+    struct shmlog_ring *owned = shmlog_owned_ring_(thread);
+    uint32_t why = shmlog_why_no_sequences_(log);
+
+    if (owned && owned != &log->local.none && shmlog_ring_gone_(owned)) {
+        shmlog_leave_ring_(log);
+        owned = shmlog_owned_ring_(thread);
+    }
+#if SHMLOG_RSEQ_
+    /* Nothing is kept from being overwritten in an owned ring: what there are rings for goes there,
+     * if it can. */
+    if (!owned || shmlog_goes_elsewhere_(log, flags)) {
+        const int r = shmlog_commit_on_core_(log, image, slots, flags);
+
+        if (r >= 0)
+            return r;
+        why = (uint32_t)-r;
+    }
+#endif
+    if (!owned || owned == &log->local.none) {
+        owned = shmlog_claim_ring_(log, why, SHMLOG_RING_PROBES_);
         if (!owned)
             return shmlog_no_ring_(log);
     }
-    return shmlog_owned_(log, owned, image, slots, timed);
+    return shmlog_owned_(log, owned, image, slots, flags);
 }
 
 #if SHMLOG_RSEQ_
@@ -4143,27 +4224,28 @@ SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog *log, struct shmlog_thread_ 
  */
 SHMLOG_OUTLINE_ void shmlog_commit_words_(struct shmlog *log, uint64_t site, uint64_t w2,
                                           uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6,
-                                          uint64_t w7, int timed, uint64_t time)
+                                          uint64_t w7, int flags, uint64_t time)
 {
     struct shmlog_thread_ *const tried = shmlog_copy_of_(log);
     struct shmlog_thread_ *const thread = tried ? tried : shmlog_find_thread_(log);
+    const int elsewhere = shmlog_goes_elsewhere_(log, flags);
     const uint64_t words[8] = {site, time, w2 | thread->producer, w3, w4, w5, w6, w7};
     struct shmlog_slot image;
 
     if (thread->producer) { /* else it is not the thread's alone */
-        if (!tried) {
+        if (!tried && !elsewhere) {
             struct shmlog_words_ w = {w2, w3, w4, w5, w6, w7};
 
-            if (shmlog_try_one_(log, thread, &w, site, SHMLOG_SLOT_SIZE, timed, time))
+            if (shmlog_try_one_(log, thread, &w, site, SHMLOG_SLOT_SIZE, flags, time))
                 return;
         }
 #if SHMLOG_RSEQ_
-        if (shmlog_way_(log, thread) == SHMLOG_WAY_CORE_)
+        if (!elsewhere && shmlog_way_(log, thread) == SHMLOG_WAY_CORE_)
             shmlog_note_core_(log, thread);
 #endif
     }
     memcpy(&image, words, sizeof(image));
-    if (!shmlog_commit_slots_(log, thread, &image, 1, timed))
+    if (!shmlog_commit_slots_(log, thread, &image, 1, flags))
         shmlog_count_lost_(log);
 }
 
@@ -4193,7 +4275,7 @@ SHMLOG_INLINE_ void shmlog_image_zero_(struct shmlog_slot *image, uint32_t from,
 /* Fill in the heads of an image's slots and commit it. `end`: payload bytes used. */
 SHMLOG_INLINE_ void shmlog_image_commit_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          struct shmlog_slot *image, uint32_t end, uint32_t id,
-                                         int timed, uint64_t time)
+                                         int flags, uint64_t time)
 {
     const uint32_t slots = (end + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
 
@@ -4205,7 +4287,7 @@ SHMLOG_INLINE_ void shmlog_image_commit_(struct shmlog *log, struct shmlog_threa
     image[0].site |= slots << SHMLOG_SITE_SLOTS_SHIFT;
     memcpy(image[0].payload + SHMLOG_PAYLOAD_TIME, &time, sizeof(time));
     memcpy(image[0].payload + SHMLOG_PAYLOAD_PRODUCER, &thread->producer, sizeof(uint32_t));
-    if (!shmlog_commit_slots_(log, thread, image, slots, timed))
+    if (!shmlog_commit_slots_(log, thread, image, slots, flags))
         shmlog_count_lost_(log);
 }
 
@@ -4278,24 +4360,24 @@ SHMLOG_INLINE_ uint32_t shmlog_image_put_args_(struct shmlog_slot *image, uint32
 
 SHMLOG_OUTLINE_ void shmlog_put_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                       const struct shmlog_callsite_ *site, const uint8_t *types,
-                                      uint32_t id, const struct shmlog_value_ *values, int timed,
+                                      uint32_t id, const struct shmlog_value_ *values, int flags,
                                       uint64_t time)
 {
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
     const uint32_t end = shmlog_image_put_args_(image, 0, site, types, values);
 
-    shmlog_image_commit_(log, thread, image, end, id, timed, time);
+    shmlog_image_commit_(log, thread, image, end, id, flags, time);
 }
 
 SHMLOG_OUTLINE_ void shmlog_put_raw_long_(struct shmlog *log, struct shmlog_thread_ *thread,
                                           const struct shmlog_callsite_ *site, uint32_t id,
-                                          const void *data, int timed, uint64_t time)
+                                          const void *data, int flags, uint64_t time)
 {
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
 
     shmlog_image_zero_(image, SHMLOG_PAYLOAD_ARGS, SHMLOG_PAYLOAD_RAW);
     shmlog_image_put_(image, SHMLOG_PAYLOAD_RAW, data, site->record_size);
-    shmlog_image_commit_(log, thread, image, SHMLOG_PAYLOAD_RAW + site->record_size, id, timed,
+    shmlog_image_commit_(log, thread, image, SHMLOG_PAYLOAD_RAW + site->record_size, id, flags,
                          time);
 }
 
@@ -4327,13 +4409,13 @@ SHMLOG_INLINE_ uint32_t shmlog_inline_begin_(union shmlog_inline_ *record)
 /* `end` of the payload that the record would have otherwise. */
 SHMLOG_INLINE_ void shmlog_inline_commit_(struct shmlog *log, union shmlog_inline_ *record,
                                           const struct shmlog_callsite_ *site, uint32_t shift,
-                                          uint32_t end, int timed, uint64_t time)
+                                          uint32_t end, int flags, uint64_t time)
 {
     const uint32_t size = end - SHMLOG_PAYLOAD_ARGS;
 
     shmlog_image_put_(record->image, SHMLOG_PAYLOAD_ARGS + 4, &size, sizeof(size));
     shmlog_image_commit_(log, shmlog_thread_state_(log), record->image, shift + end,
-                         SHMLOG_SITE_INLINE + site->level, timed, time);
+                         SHMLOG_SITE_INLINE + site->level, flags, time);
 }
 
 /* A call whose site is not in the table. `values`: as for shmlog_put_elsewhere_(). What does not
@@ -4341,7 +4423,7 @@ SHMLOG_INLINE_ void shmlog_inline_commit_(struct shmlog *log, union shmlog_inlin
 SHMLOG_COLD_ void shmlog_put_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
                                      const uint8_t *types, const char *const *names,
                                      const char *function, const struct shmlog_staged_ *stage,
-                                     const struct shmlog_value_ *values, int timed, uint64_t time)
+                                     const struct shmlog_value_ *values, int flags, uint64_t time)
 {
     union shmlog_inline_ record;
     uint32_t shift, end;
@@ -4358,12 +4440,12 @@ SHMLOG_COLD_ void shmlog_put_inline_(struct shmlog *log, const struct shmlog_cal
         shmlog_image_put_(record.image, shift + SHMLOG_PAYLOAD_ARGS, (const uint8_t *)words + 4,
                           end - SHMLOG_PAYLOAD_ARGS);
     }
-    shmlog_inline_commit_(log, &record, site, shift, end, timed, time);
+    shmlog_inline_commit_(log, &record, site, shift, end, flags, time);
 }
 
 /* A struct is not cut. */
 SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog_callsite_ *site,
-                                         const void *data, int timed, uint64_t time)
+                                         const void *data, int flags, uint64_t time)
 {
     const uint32_t end = SHMLOG_PAYLOAD_RAW + site->record_size;
     union shmlog_inline_ record;
@@ -4377,7 +4459,7 @@ SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog
     }
     shmlog_image_zero_(record.image, shift + SHMLOG_PAYLOAD_ARGS, shift + SHMLOG_PAYLOAD_RAW);
     shmlog_image_put_(record.image, shift + SHMLOG_PAYLOAD_RAW, data, site->record_size);
-    shmlog_inline_commit_(log, &record, site, shift, end, timed, time);
+    shmlog_inline_commit_(log, &record, site, shift, end, flags, time);
 }
 
 /* ---- Attaching ---- */
@@ -4704,6 +4786,16 @@ SHMLOG_COLD_ int shmlog_check_ring_(const struct shmlog *log, const struct shmlo
            memcmp(ring->segment_uuid, g->uuid, sizeof(g->uuid)) == 0;
 }
 
+/* Note a core's ring. The one for severe records stands in for them; where it is missing, they go
+ * with the others. */
+SHMLOG_INLINE_ void shmlog_ring_of_core_(struct shmlog *log, uint32_t index, uint32_t cpu,
+                                         struct shmlog_ring *ring)
+{
+    if (!shmlog_ring_is_severe_(&log->local.geometry, index))
+        __atomic_store_n(&log->local.ring_of_cpu[cpu], ring, __ATOMIC_RELAXED);
+    __atomic_store_n(&log->local.severe_of_cpu[cpu], ring, __ATOMIC_RELAXED);
+}
+
 /* Map ring `index`, if its file is what the control file says; else it stays the ring that is
  * always full. */
 SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uint32_t index);
@@ -4744,7 +4836,7 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
         return -SHMLOG_ERR_GEOMETRY;
     }
     if (index < g->cpu_rings)
-        __atomic_store_n(&log->local.ring_of_cpu[cpu], ring, __ATOMIC_RELAXED);
+        shmlog_ring_of_core_(log, index, cpu, ring);
     return 0;
 }
 
@@ -4787,9 +4879,15 @@ SHMLOG_COLD_ int shmlog_lose_ring_(struct shmlog *log, uint32_t index)
         uint64_t head, limit;
     } full;
 
-    for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
-        if (log->local.ring_of_cpu[i] == ring)
+    for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++) {
+        struct shmlog_ring *const beside = log->local.ring_of_cpu[i];
+
+        if (log->local.severe_of_cpu[i] == ring)
+            __atomic_store_n(&log->local.severe_of_cpu[i],
+                             beside == ring ? &log->local.none : beside, __ATOMIC_RELEASE);
+        if (beside == ring)
             __atomic_store_n(&log->local.ring_of_cpu[i], &log->local.none, __ATOMIC_RELEASE);
+    }
     memset(&full, 0, sizeof(full));
     full.head = SHMLOG_HEAD_MAX_;
     return shmlog_replace_(ring, log->local.ring_map[index], &full, sizeof(full));
@@ -5056,10 +5154,11 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     local->clock = local->geometry.clock;
     local->on_full = local->geometry.on_full;
     local->wait_ns = local->geometry.wait_ns;
+    local->reserve = local->geometry.reserve_slots;
     local->entry = entry;
     local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
-        local->ring_of_cpu[i] = &local->none;
+        local->ring_of_cpu[i] = local->severe_of_cpu[i] = &local->none;
     for (uint32_t i = 0; i < SHMLOG_RINGS_MAX; i++)
         local->ring[i] = &local->none;
 #if SHMLOG_RSEQ_
@@ -5067,6 +5166,7 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
         local->clock == SHMLOG_CLOCK_TSC) {
         local->rseq_offset = (uint64_t)__rseq_offset;
         local->cpus = SHMLOG_CPUS_MAX;
+        local->severe_rings = (local->geometry.compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS) != 0;
     }
 #endif
     if (options && options->process_name) {

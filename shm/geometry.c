@@ -14,6 +14,7 @@
 #define ARENA_PER_SITE 256u
 #define RING_FILE_MAX (UINT64_C(1) << 42)
 #define ALIGNMENT UINT64_C(128)
+#define RESERVE_MAX 50u /* percent */
 
 static bool power_of_two(uint64_t value)
 {
@@ -57,13 +58,26 @@ static const char *cpus_wrong(const struct shm_params *params)
     return NULL;
 }
 
+/* Have severe records rings of their own? */
+static bool severe_rings(const struct shm_params *params)
+{
+    return params->reserve > 0 && params->on_full == SHMLOG_ON_FULL_OVERWRITE;
+}
+
+static uint32_t cpu_rings(const struct shm_params *params)
+{
+    return params->cpu_count * (severe_rings(params) ? 2 : 1);
+}
+
 static const char *params_wrong(const struct shm_params *params)
 {
     uint64_t slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
 
     if (params->cpu_count > SHMLOG_CPUS_MAX || params->spare_rings > SHMLOG_RINGS_MAX ||
-        params->cpu_count + params->spare_rings > SHMLOG_RINGS_MAX)
+        cpu_rings(params) + params->spare_rings > SHMLOG_RINGS_MAX)
         return "at most 2048 rings";
+    if (params->reserve > RESERVE_MAX)
+        return "the reserve is at most 50 percent of a ring";
     if (params->cpu_count + params->spare_rings == 0)
         return "a segment needs at least one ring";
     if (!power_of_two(params->ring_bytes) || slots < SHMLOG_RING_SLOTS_MIN ||
@@ -103,8 +117,12 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
     c.wait_ns = params->on_full == SHMLOG_ON_FULL_WAIT ? params->wait_ns : 0;
     c.level = params->level;
     c.ring_slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
-    c.cpu_rings = params->cpu_count;
-    c.rings = params->cpu_count + params->spare_rings;
+    c.cpu_rings = cpu_rings(params);
+    c.rings = c.cpu_rings + params->spare_rings;
+    if (severe_rings(params))
+        c.compatible |= SHMLOG_COMPATIBLE_SEVERE_RINGS;
+    else
+        c.reserve_slots = (uint32_t)(c.ring_slots * params->reserve / 100);
     c.sites_max = params->sites_max ? params->sites_max : SITES_DEFAULT;
     c.producers_max = params->producers_max ? params->producers_max : PRODUCERS_DEFAULT;
     c.clock_pairs = CLOCK_PAIRS;
@@ -125,10 +143,10 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
 void shm_geometry_plan_ring(const struct shm_params *params, uint32_t index,
                             struct shmlog_ring_entry *ret_entry)
 {
-    bool of_cpu = index < params->cpu_count;
+    bool of_cpu = index < cpu_rings(params);
     struct shmlog_ring_entry entry = {
         .kind = of_cpu ? SHMLOG_RING_CPU : SHMLOG_RING_OWNED,
-        .cpu = of_cpu ? params->cpus[index] : UINT32_MAX,
+        .cpu = of_cpu ? params->cpus[index % params->cpu_count] : UINT32_MAX,
         .page_kib_wanted = (uint32_t)shm_geometry_page_kib(params->ring_bytes, params->page_kib),
         .node = -1,
         .node_wanted = -1,
@@ -157,5 +175,6 @@ bool shm_geometry_same(const struct shmlog_control *a, const struct shmlog_contr
 {
     return a->on_full == b->on_full && a->clock == b->clock && a->wait_ns == b->wait_ns &&
            a->ring_slots == b->ring_slots && a->cpu_rings == b->cpu_rings && a->rings == b->rings &&
+           a->reserve_slots == b->reserve_slots && a->compatible == b->compatible &&
            a->sites_max == b->sites_max && a->producers_max == b->producers_max;
 }

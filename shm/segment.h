@@ -44,6 +44,9 @@ struct shm_params {
     uint64_t ring_bytes;  /* of slots in each ring: a power of two, >= 64 KiB */
     uint32_t on_full;     /* SHMLOG_ON_FULL_* */
     uint32_t level;
+    /* For records of SHMLOG_SEVERE and above: percent of each ring's slots, at most 50. Overwrite:
+     * anything but 0 gives every core a second ring, for them alone. */
+    uint32_t reserve;
     uint64_t wait_ns;   /* wait policy: longest wait; UINT64_MAX for ever */
     uint64_t page_kib;  /* largest page size to try: 1048576, 2048, 4; 0: the largest that fits */
     bool numa;          /* bind rings to the nodes of their cores */

@@ -122,9 +122,11 @@ static void fill_ring(const struct shm_segment *segment, uint32_t index, struct 
     header->file_size = ring->entry.file_size;
     memcpy(header->segment_uuid, segment->geometry.uuid, sizeof(header->segment_uuid));
     say_where(segment, header);
-    header->limit = segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE
-                        ? UINT64_MAX
-                        : segment->geometry.ring_slots;
+    header->limit = header->limit_severe = UINT64_MAX;
+    if (segment->geometry.on_full != SHMLOG_ON_FULL_OVERWRITE) {
+        header->limit_severe = segment->geometry.ring_slots;
+        header->limit = header->limit_severe - segment->geometry.reserve_slots;
+    }
     header->tail_seq = 1;
     header->gave_up_tail = UINT64_MAX;
     /* pairs with the acquire load of whoever maps the ring */

@@ -100,6 +100,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     string(out, "clock", geometry->clock == SHMLOG_CLOCK_TSC ? "tsc" : "monotonic");
     number(out, "clock_hz", geometry->clock_hz);
     number(out, "ring_slots", geometry->ring_slots);
+    number(out, "reserve_slots", geometry->reserve_slots);
     number(out, "slot_size", SHMLOG_SLOT_SIZE);
     number(out, "producers_max", geometry->producers_max);
     number(out, "sites_max", geometry->sites_max);
@@ -109,12 +110,14 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     losses(out, "lost_in_all", &lost);
 }
 
-static void put_ring(const struct info_ring *ring, struct text *out)
+static void put_ring(const struct info_ring *ring, bool severe, struct text *out)
 {
     next_item(out);
     text_putc(out, '{');
     number(out, "ring", ring->index);
     string(out, "kind", info_ring_kind(ring->entry.kind));
+    key(out, "severe");
+    text_puts(out, severe ? "true" : "false");
     key(out, "cpu");
     if (ring->entry.kind == SHMLOG_RING_CPU)
         text_u64(out, ring->entry.cpu);
@@ -150,7 +153,7 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         struct info_ring ring;
 
         info_ring(segment, i, &ring);
-        put_ring(&ring, out);
+        put_ring(&ring, shmlog_ring_is_severe_(&segment->geometry, i), out);
     }
     text_putc(out, ']');
 }

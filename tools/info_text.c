@@ -76,11 +76,15 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     text_printf(out, "\nclock       %s, %" PRIu64 ".%03" PRIu64 " MHz\n",
                 geometry->clock == SHMLOG_CLOCK_TSC ? "tsc" : "monotonic",
                 geometry->clock_hz / 1000000, geometry->clock_hz / 1000 % 1000);
-    text_printf(out,
-                "rings       %" PRIu32 " (%" PRIu32 " of cores, %" PRIu32 " to be owned), %" PRIu64
-                " slots of %u bytes each\n",
-                geometry->rings, geometry->cpu_rings, geometry->rings - geometry->cpu_rings,
-                geometry->ring_slots, SHMLOG_SLOT_SIZE);
+    text_printf(out, "rings       %" PRIu32 " (%" PRIu32 " of cores, ", geometry->rings,
+                geometry->cpu_rings);
+    if (geometry->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
+        text_printf(out, "of these %" PRIu32 " for warn and above, ", geometry->cpu_rings / 2);
+    text_printf(out, "%" PRIu32 " to be owned), %" PRIu64 " slots of %u bytes each\n",
+                geometry->rings - geometry->cpu_rings, geometry->ring_slots, SHMLOG_SLOT_SIZE);
+    if (geometry->reserve_slots)
+        text_printf(out, "reserve     %" PRIu32 " slots of each ring for warn and above\n",
+                    geometry->reserve_slots);
     text_printf(out,
                 "tables      %" PRIu32 " producers, %" PRIu32 " sites, %" PRIu64 " of %" PRIu64
                 " KiB of site texts used\n",
@@ -107,7 +111,10 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         info_ring(segment, i, &ring);
         if (ring.entry.kind == SHMLOG_RING_CPU)
             snprintf(cpu, sizeof(cpu), "%" PRIu32, ring.entry.cpu);
-        text_printf(out, "%5" PRIu32 " %-5s %5s", i, info_ring_kind(ring.entry.kind), cpu);
+        text_printf(out, "%5" PRIu32 " %-5s %5s", i,
+                    shmlog_ring_is_severe_(&segment->geometry, i) ? "warn+"
+                                                                  : info_ring_kind(ring.entry.kind),
+                    cpu);
         if (ring.error) {
             text_printf(out, "  cannot be read: %s\n", shm_strerror(ring.error));
             continue;

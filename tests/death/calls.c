@@ -67,6 +67,32 @@ __attribute__((noinline)) static void call_raw_long(struct shmlog *log,
     shmlog_record(log, &large_record, record);
 }
 
+/* Their own instructions are those of the calls above, so that only what they call is taken apart.
+ */
+__attribute__((noinline)) static void severe(struct shmlog *log, uint64_t number, uint64_t check)
+{
+    shmlog_warn(log, "severe %lu %lx", number, check);
+}
+
+__attribute__((noinline)) static void severe_at(struct shmlog *log, uint64_t number, uint64_t check,
+                                                uint64_t ticks)
+{
+    shmlog_error_at(log, ticks, "severe at %lu %lx", number, check);
+}
+
+__attribute__((noinline)) static void severe_long(struct shmlog *log, uint64_t number,
+                                                  uint64_t check, const char *text)
+{
+    shmlog_critical(log, "severe long %lu %lx %s", number, check, text);
+}
+
+__attribute__((noinline)) static void severe_long_at(struct shmlog *log, uint64_t number,
+                                                     uint64_t check, const char *text,
+                                                     uint64_t ticks)
+{
+    shmlog_warn_at(log, ticks, "severe long at %lu %lx %s", number, check, text);
+}
+
 /* ---- The others: own sites, own code ---- */
 
 static void log_filler(uint64_t number)
@@ -190,6 +216,18 @@ static void call(const struct life *l, struct shmlog *log, uint64_t number)
         if (shmlog_own_ring(the_log) < 0)
             _exit(4);
         call_one(log, number, CHECK_OF(number, KIND_ONE));
+        break;
+    case CALL_SEVERE:
+        severe(log, number, CHECK_OF(number, KIND_ONE));
+        break;
+    case CALL_SEVERE_AT:
+        severe_at(log, number, CHECK_OF(number, KIND_ONE), shmlog_now(the_log));
+        break;
+    case CALL_SEVERE_LONG:
+        severe_long(log, number, CHECK_OF(number, KIND_LONG), text);
+        break;
+    case CALL_SEVERE_LONG_AT:
+        severe_long_at(log, number, CHECK_OF(number, KIND_LONG), text, shmlog_now(the_log));
     }
     page->after = number;
 }
@@ -253,7 +291,8 @@ int live(void *arg)
                         shmlog_lose_ring_(the_log, the_log->local.geometry.cpu_rings) < 0))
             _exit(6);
         if (l->no_ring)
-            the_log->local.ring_of_cpu[l->cpu] = thread->ring = &the_log->local.none;
+            the_log->local.ring_of_cpu[l->cpu] = the_log->local.severe_of_cpu[l->cpu] =
+                thread->ring = &the_log->local.none;
         if (l->no_cpu)
             the_log->local.cpus = (uint32_t)l->cpu, thread->ring = &the_log->local.none;
         if (l->busy)

@@ -50,6 +50,10 @@ enum call {
     CALL_OPEN,     /* shmlog_open(), then CALL_ONE */
     CALL_REGISTER, /* shmlog_register_thread(), also where there is nothing to do; CALL_ONE */
     CALL_OWN,      /* shmlog_own_ring(), then CALL_ONE */
+    CALL_SEVERE,   /* as CALL_ONE and so on, at warn */
+    CALL_SEVERE_AT,
+    CALL_SEVERE_LONG,
+    CALL_SEVERE_LONG_AT,
 };
 
 struct page {

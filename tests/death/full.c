@@ -88,7 +88,9 @@ static bool are_waiting(void *arg)
         const struct shmlog_ring *const ring = segment->rings[i].header;
         const uint64_t used = shmlog_load_acquire_(&ring->head) - shmlog_load_acquire_(&ring->tail);
 
-        same |= used + SHMLOG_RECORD_SLOTS > RING_SLOTS;
+        /* to the reserve: none of these records is severe */
+        same |= used + SHMLOG_RECORD_SLOTS > RING_SLOTS - segment->geometry.reserve_slots &&
+                used <= RING_SLOTS - segment->geometry.reserve_slots;
     }
     for (unsigned i = 0; i < PRODUCERS; i++) {
         const uint64_t now = __atomic_load_n(&oracle.page[i].before, __ATOMIC_ACQUIRE);

@@ -7,6 +7,9 @@
 #include "tests/death/ledger.h"
 
 #define FULL .fill = RING_SLOTS, .limit = LIMIT_KEPT
+/* what fills is not severe; nor is what comes before the position, which may not be far behind */
+#define IN_RESERVE \
+    .position = 10, .fill = RING_SLOTS - RING_SLOTS * 12 / 100, .limit = LIMIT_KEPT, .reserve = 12
 #define WRAP .position = RING_SLOTS - 2
 #define BRIEF .position = 10, .brief = true
 #define BRIEF_FULL FULL, .brief = true
@@ -58,6 +61,39 @@ const struct scene scenes[] = {
     {"owned, struct", CALL_RAW, .position = 10, OWN},
     {"owned, struct of several slots", CALL_RAW_LONG, WRAP, .passes = true, OWN},
     {"owned, busy", CALL_ONE, .position = 10, .end = END_DROPPED, .spare_rings = 1, .life = {.own = true, .busy = true}},
+
+    /* Severe ones, for which there is a reserve, or a ring */
+    {"severe, limit out of date", CALL_SEVERE, .position = 10, .fill = RING_SLOTS / 2, .limit = LIMIT_STALE, .reserve = 12},
+    {"severe, in the reserve", CALL_SEVERE, IN_RESERVE},
+    {"severe, own time, in the reserve", CALL_SEVERE_AT, IN_RESERVE},
+    {"severe, nobody waits, in the reserve", CALL_SEVERE, SHMLOG_ON_FULL_WAIT, IN_RESERVE},
+    {"severe string, in the reserve", CALL_SEVERE_LONG, IN_RESERVE},
+    {"severe string, own time, in the reserve", CALL_SEVERE_LONG_AT, IN_RESERVE},
+    {"not severe, up to the reserve", CALL_ONE, IN_RESERVE, .end = END_DROPPED},
+    {"not severe, string, up to the reserve", CALL_LONG, IN_RESERVE, .end = END_DROPPED},
+    {"owned, severe, in the reserve", CALL_SEVERE, IN_RESERVE, OWN},
+    {"owned, severe string, in the reserve", CALL_SEVERE_LONG, IN_RESERVE, OWN},
+    {"severe, overwrite", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12},
+    {"severe, own time, overwrite", CALL_SEVERE_AT, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12},
+    {"severe, overwrite, aborts without end", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12,
+        .trigger = TRIGGER_ABORTS, .spare_rings = 1},
+    {"severe string, overwrite", CALL_SEVERE_LONG, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12},
+    {"severe string, own time, overwrite", CALL_SEVERE_LONG_AT, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12},
+    {"severe, own time, overwrite, aborts without end", CALL_SEVERE_AT, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12,
+        .trigger = TRIGGER_ABORTS, .spare_rings = 1},
+    {"severe, overwrite, core without a ring", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, BRIEF, .reserve = 12, .spare_rings = 1,
+        .life = {.no_ring = true}},
+    {"severe, own time, overwrite, core without a ring", CALL_SEVERE_AT, SHMLOG_ON_FULL_OVERWRITE, BRIEF, .reserve = 12,
+        .spare_rings = 1, .life = {.no_ring = true}},
+    {"severe, overwrite, core beyond the table", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, BRIEF, .reserve = 12,
+        .spare_rings = 1, .life = {.no_cpu = true}},
+    {"severe, own time, overwrite, core beyond the table", CALL_SEVERE_AT, SHMLOG_ON_FULL_OVERWRITE, BRIEF, .reserve = 12,
+        .spare_rings = 1, .life = {.no_cpu = true}},
+    {"owned, severe, overwrite, core beyond the table", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, BRIEF, .reserve = 12,
+        .spare_rings = 1, .life = {.own = true, .no_cpu = true, .cold = true}},
+    {"severe, own ring cut short, no TSC, another free", CALL_SEVERE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,
+        .life = {.own = true, .gone = true}},
+    {"severe, overwrite, second attachment", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12, SECOND},
 
     /* A handler that logs by another attachment */
     {"handler elsewhere", CALL_ONE, .position = 10, .life = {.elsewhere = true}},

@@ -44,6 +44,7 @@ struct scene {
     enum trigger trigger;
     enum end end; /* of the call, if nobody dies */
     uint32_t spare_rings;
+    uint32_t reserve; /* percent */
     uint64_t wait_ns;
     struct life life; /* its flags */
     enum shortage shortage;

@@ -120,9 +120,9 @@ void stage_start(void)
     stage.counted = segment_kit_counted(&stage.ledger.kit);
     KIT_EQ(stage.counted - lost, stage.life.gave_up);
     if (stage.scene->limit == LIMIT_FRESH)
-        ring->limit = ring->head + RING_SLOTS;
+        ring->limit = ring->limit_severe = ring->head + RING_SLOTS;
     else if (stage.scene->limit == LIMIT_STALE)
-        ring->limit = ring->head;
+        ring->limit = ring->limit_severe = ring->head;
     stage.step = 0;
     take_away();
 }
@@ -194,6 +194,7 @@ void stage_open(const struct scene *scene)
         .on_full = scene->on_full,
         .ring_bytes = RING_SLOTS * SHMLOG_SLOT_SIZE,
         .spare_rings = scene->spare_rings,
+        .reserve = scene->reserve,
         .only_cpu = 1 + stage.cpu,
         .wait_ns = scene->wait_ns,
         .producers_max = 4,
@@ -215,7 +216,10 @@ void stage_open(const struct scene *scene)
     /* where the core has no ring for the process, the thread would take the spare one */
     stage.life.thread =
         stage.fate == FATE_STOP && !scene->first && !scene->life.no_ring && !scene->life.no_cpu;
-    stage.ring = scene->life.own; /* the core's is the first, spare ones follow */
+    /* the core's is the first, then that for severe records, if there is one; spare ones follow */
+    stage.ring = scene->life.own
+                     ? stage.ledger.kit.segment->geometry.cpu_rings
+                     : scene->call >= CALL_SEVERE && scene->on_full == SHMLOG_ON_FULL_OVERWRITE;
     stage.hit = calloc(stage.places.count, sizeof(*stage.hit));
     stage.armed = calloc(stage.places.count + 64, sizeof(*stage.armed));
     KIT_CHECK(stage.hit && stage.armed);

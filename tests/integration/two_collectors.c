@@ -227,6 +227,8 @@ static void test_race(void)
                                     output,
                                     "--ring-size",
                                     "64k",
+                                    "--reserve",
+                                    "0",
                                     NULL};
 
         kit_spawn(&race.collector[i], argv, NULL);

@@ -44,7 +44,7 @@ Test(segment, foreign_older_newer)
     SET_CONTROL(incompatible, 4);
     expect_refused(-SHM_ERR_NEWER);
     SET_CONTROL(incompatible, 0);
-    SET_CONTROL(compatible, UINT64_MAX);
+    SET_CONTROL(compatible, ~SHMLOG_COMPATIBLE_SEVERE_RINGS);
     cr_assert_eq(open_result(false), 0, "unknown compatible bits do not matter");
 }
 
@@ -77,6 +77,9 @@ Test(segment, damaged_geometry)
     REFUSED(rings, 2);
     REFUSED(rings, UINT32_MAX);
     REFUSED(cpu_rings, 6);
+    REFUSED(compatible, SHMLOG_COMPATIBLE_SEVERE_RINGS); /* of three, which halves have no rings */
+    REFUSED(reserve_slots, (uint32_t)good.ring_slots / 2 + 1);
+    REFUSED(reserve_slots, UINT32_MAX);
     REFUSED(sites_max, 0);
     REFUSED(sites_max, 1u << 21);
     REFUSED(sites_max, 100);
