@@ -7,6 +7,7 @@
  */
 #include "collector/census.h"
 
+#include "collector/foreign.h"
 #include "shm/guard.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
@@ -32,6 +33,8 @@ struct entry {
     uint64_t start; /* of the thread */
     uint32_t id;
     uint32_t found; /* the step in which it was found dead */
+    uint32_t
+        since; /* the step in which it was seen first, as of another pid namespace; 0: it is not */
     enum stage stage;
     bool sought; /* it was dead when the search began */
     bool named;  /* a record was found that names it */
@@ -40,6 +43,7 @@ struct entry {
 struct census {
     const struct shm_segment *segment;
     const struct outbox *outbox;
+    struct foreign *foreign;
     struct entry *entry;   /* of the whole table */
     uint64_t *unread_head; /* of each ring when the group of this stage began to wait */
     uint64_t *fading_head;
@@ -61,6 +65,10 @@ int census_open(const struct shm_segment *segment, const struct outbox *outbox,
         return -ENOMEM;
     c->segment = segment;
     c->outbox = outbox;
+    if (foreign_open(&c->foreign) < 0) {
+        census_close(c);
+        return -ENOMEM;
+    }
     c->entry = calloc(segment->geometry.producers_max, sizeof(*c->entry));
     c->unread_head = calloc(segment->geometry.rings, sizeof(*c->unread_head));
     c->fading_head = calloc(segment->geometry.rings, sizeof(*c->fading_head));
@@ -76,6 +84,7 @@ void census_close(struct census *c)
 {
     if (!c)
         return;
+    foreign_close(c->foreign);
     free(c->entry);
     free(c->unread_head);
     free(c->fading_head);
@@ -102,10 +111,29 @@ static bool is_known(const struct entry *e, uint64_t claim, uint32_t id)
     return e->stage != LIVING && e->claim == claim && e->id == id;
 }
 
+/* Ask whether the thread of an entry lives; `before`: what was known of the entry so far. */
+static void ask_about(struct census *c, const struct shmlog_producer *producer,
+                      const struct entry *before, struct entry *e)
+{
+    switch (shm_producer_alive(producer)) {
+    case SHM_DEAD:
+        e->stage = GONE;
+        break;
+    case SHM_ALIVE:
+        break;
+    default: /* of another namespace, or hidden: foreign_is_dead() knows the difference */
+        e->since = before->since && before->claim == e->claim && before->id == e->id ? before->since
+                                                                                     : c->step;
+        if (foreign_is_dead(c->foreign, producer, e->since))
+            e->stage = GONE;
+    }
+}
+
 /* Look at an entry that is in use, and not known to be dead; `ask` whether its thread lives. */
 static void look(struct census *c, uint32_t index, bool ask)
 {
     struct entry *const e = &c->entry[index];
+    const struct entry before = *e;
     struct shmlog_producer producer;
 
     e->stage = LIVING;
@@ -118,8 +146,10 @@ static void look(struct census *c, uint32_t index, bool ask)
         .found = c->step,
         .stage = stage_of_claim(producer.claim),
     };
-    if (e->stage == LIVING && ask && shm_producer_alive(&producer) == SHM_DEAD)
-        e->stage = GONE;
+    if (e->stage == LIVING && ask)
+        ask_about(c, &producer, &before, e);
+    else if (before.claim == e->claim && before.id == e->id)
+        e->since = before.since;
 }
 
 /* All entries, those first that there was no time for in the step before. */
@@ -137,6 +167,7 @@ static void look_around(struct census *c)
 
         if (!claim) {
             c->entry[i].stage = LIVING;
+            c->entry[i].since = 0;
             continue;
         }
         taken++;
@@ -148,6 +179,11 @@ static void look_around(struct census *c)
         look(c, i, ask);
     }
     c->free = c->segment->geometry.producers_max - taken;
+    for (uint32_t i = 0; i < used; i++)
+        if (c->entry[i].stage == LIVING && c->entry[i].since) {
+            foreign_work(c->foreign, c->step);
+            break;
+        }
 }
 
 /* ---- Groups ---- */

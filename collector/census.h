@@ -11,6 +11,8 @@
  * dead go, whatever the rings hold. Records that are not in the journal yet keep their entries in
  * any case.
  *
+ * Of a thread in another pid namespace, collector/foreign.h tells whether it is dead for certain.
+ *
  * What it knows beyond the table is its own and lost with the process: the next collector's census
  * begins its waiting anew, so entries may stay longer than they have to, not shorter.
  */
@@ -27,8 +29,9 @@ int census_open(const struct shm_segment *segment, const struct outbox *outbox,
                 struct census **ret_census);
 void census_close(struct census *census);
 
-/* One step; call it about every second. Asks /proc about at most 256 threads, and looks at 16,384
- * slots at most. Returns the number of entries freed. */
+/* One step; call it about every second. Asks /proc about at most 256 threads and, if there are
+ * producers of other pid namespaces, 128 processes, and looks at 16,384 slots at most. Returns the
+ * number of entries freed. */
 int census_work(struct census *census);
 
 #endif

@@ -3125,6 +3125,17 @@ SHMLOG_INLINE_ void shmlog_disown_(struct shmlog *log, struct shmlog_state_ *sta
 }
 
 /* The attachment's key, a fresh one if this is the first thread of a forked child that asks. */
+/* Inode of this process's pid namespace; 0 unknown. */
+SHMLOG_INLINE_ uint64_t shmlog_pid_ns_(void)
+{
+    const int error = errno; /* calls leave it as it is */
+    struct stat st;
+    const uint64_t inode = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+
+    errno = error;
+    return inode;
+}
+
 SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log);
 SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log)
 {
@@ -3133,6 +3144,7 @@ SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log)
     if (!key) {
         const uint64_t fresh = shmlog_random_();
 
+        shmlog_store_relaxed_(&log->local.pid_ns, shmlog_pid_ns_()); /* a child may have another */
         if (__atomic_compare_exchange_n(&log->key, &key, fresh, 0, __ATOMIC_RELAXED,
                                         __ATOMIC_RELAXED))
             key = fresh;
@@ -5143,7 +5155,6 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
 {
     struct shmlog_local_ *const local = &log->local;
     uint32_t uuid;
-    struct stat st;
 
     memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
     /* 0 is "not registered", 1 less "no room" */
@@ -5156,7 +5167,7 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     local->wait_ns = local->geometry.wait_ns;
     local->reserve = local->geometry.reserve_slots;
     local->entry = entry;
-    local->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+    local->pid_ns = shmlog_pid_ns_();
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
         local->ring_of_cpu[i] = local->severe_of_cpu[i] = &local->none;
     for (uint32_t i = 0; i < SHMLOG_RINGS_MAX; i++)
