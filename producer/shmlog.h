@@ -811,6 +811,7 @@ SHMLOG_NAME_(shmlog_replace_) SHMLOG_NAME_(shmlog_sign_off_) SHMLOG_NAME_(shmlog
 SHMLOG_NAME_(shmlog_skip_brackets_) SHMLOG_NAME_(shmlog_sleep_) SHMLOG_NAME_(shmlog_split_)
 SHMLOG_NAME_(shmlog_start_thread_) SHMLOG_NAME_(shmlog_start_time_)
 SHMLOG_NAME_(shmlog_step_aside_) SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_)
+SHMLOG_NAME_(shmlog_take_share_)
 SHMLOG_NAME_(shmlog_token_) SHMLOG_NAME_(shmlog_unattached_call_)
 SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_)
 SHMLOG_NAME_(shmlog_unmap_) SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
@@ -3848,7 +3849,8 @@ SHMLOG_COLD_ void shmlog_build_site_(struct shmlog_blob_ *blob, const struct shm
 }
 
 /* Take a part of the attachment's share of the table. 0: it has had it. */
-SHMLOG_INLINE_ int shmlog_take_share_(struct shmlog *log, uint64_t room)
+SHMLOG_COLD_ int shmlog_take_share_(struct shmlog *log, uint64_t room);
+SHMLOG_COLD_ int shmlog_take_share_(struct shmlog *log, uint64_t room)
 {
     const struct shmlog_control *const g = &log->local.geometry;
 
