@@ -89,7 +89,7 @@ Test(drain, dictionary_larger_than_an_entry)
     struct tally *t;
     char format[801], name[251];
 
-    params.sites_max = 8192;
+    params.sites_max = 32768; /* 1 MiB of sites is less than an attachment's share */
     agents.outbox_size = OUTBOX_SIZE_MIN;
     agents_open(&agents, &params);
     cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
