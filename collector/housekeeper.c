@@ -389,7 +389,7 @@ static void keep_house(struct housekeeper *k, uint64_t now)
         alarm_work(&k->alarm, &losses, now);
     }
     hear(k);
-    (void)own_log_work(&own_log);
+    (void)own_log_work(&own_log, now);
     if (now - k->claim_ns >= 1000 * MS) {
         k->claim_ns = now;
         check_claim(k);

@@ -12,8 +12,9 @@
 #include <stdio.h>
 
 #define CATEGORY "shmlog"
-#define SITES 2u         /* ours */
-#define SITE_BYTES 1024u /* of the arena, for both */
+#define PAUSE_NS UINT64_C(1000000000) /* after attaching was for nothing: rings may be many */
+#define SITES 2u                      /* ours */
+#define SITE_BYTES 1024u              /* of the arena, for both */
 
 void own_log_put(struct own_log *l, unsigned level, const char *line)
 {
@@ -78,7 +79,7 @@ static const struct shmlog_ring *ring_of_core(const struct own_log *l, const str
                                               int cpu)
 {
     if (log)
-        return log->local.cpus && log->local.ring_of_cpu[cpu] != &log->local.none
+        return (uint32_t)cpu < log->local.cpus && log->local.ring_of_cpu[cpu] != &log->local.none
                    ? log->local.ring_of_cpu[cpu]
                    : NULL;
     if (shmlog_load_relaxed_(&l->segment->control->rungs) & SHMLOG_RUNG_NO_RSEQ)
@@ -153,7 +154,7 @@ static unsigned attach_and_log(struct own_log *l, int cpu)
 }
 
 /* On one core meanwhile: what was found of its ring has to hold. */
-static unsigned log_on_core(struct own_log *l)
+static unsigned log_on_core(struct own_log *l, uint64_t now_ns)
 {
     const int cpu = sched_getcpu();
     cpu_set_t before, here;
@@ -165,17 +166,19 @@ static unsigned log_on_core(struct own_log *l)
     CPU_SET((size_t)cpu, &here);
     if (sched_setaffinity(0, sizeof(here), &here) < 0)
         return 0;
-    if (may_attach(l, cpu))
+    if (may_attach(l, cpu)) {
         logged = attach_and_log(l, cpu);
+        l->later_ns = logged ? 0 : now_ns + PAUSE_NS;
+    }
     (void)sched_setaffinity(0, sizeof(before), &before);
     return logged;
 }
 
-unsigned own_log_work(struct own_log *l)
+unsigned own_log_work(struct own_log *l, uint64_t now_ns)
 {
     unsigned logged = 0;
 
-    if (!l->lines)
+    if (!l->lines || now_ns < l->later_ns)
         return 0;
     /* Stored, then looked; the drain does the same the other way round. One of the two sees the
      * other. */
@@ -183,7 +186,7 @@ unsigned own_log_work(struct own_log *l)
     if (__atomic_load_n(l->silent, __ATOMIC_SEQ_CST))
         l->lines = 0;
     else
-        logged = log_on_core(l);
+        logged = log_on_core(l, now_ns);
     __atomic_store_n(l->attached, 0, __ATOMIC_RELEASE);
     return logged;
 }

@@ -32,11 +32,12 @@ struct own_log {
     } line[OWN_LOG_LINES];
     unsigned first, lines;
     bool sites_registered;
+    uint64_t later_ns; /* not to be tried before */
 };
 
 /* A line that is to be a record. `level`: SHMLOG_WARN or SHMLOG_INFO. */
 void own_log_put(struct own_log *log, unsigned level, const char *line);
 /* Log what waits, as far as it can be now. Returns how many lines that was. */
-unsigned own_log_work(struct own_log *log);
+unsigned own_log_work(struct own_log *log, uint64_t now_ns);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -171,6 +172,33 @@ static void test_wait(void)
     end(MANY);
 }
 
+/* ---- A disk that fails ---- */
+
+static bool is_acknowledged(void *arg)
+{
+    (void)arg;
+    return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_acknowledged]) > 0;
+}
+
+/* It is not mounted for a while, so to say. */
+static void test_fail(void)
+{
+    const char *away;
+
+    begin("fail", "drop");
+    shmlog_info(log_, "number 0");
+    KIT_CHECK(kit_wait(is_acknowledged, NULL, 20));
+    away = kit_text("%s-away", output);
+    KIT_EQ(rename(output, away), 0);
+    kit_kill(&collector, SIGHUP);
+    shmlog_info(log_, "number 1");
+    kit_wait_text(&collector, "cannot write", 20);
+    KIT_EQ(rename(away, output), 0);
+    wait_logged("warn", "cannot write");
+    wait_logged("info", "writing again");
+    end(2);
+}
+
 /* ---- A disk that hangs ---- */
 
 static pid_t housekeeping(void)
@@ -276,6 +304,7 @@ int main(void)
     test_losses();
     test_off();
     test_wait();
+    test_fail();
     test_hang();
     test_hang_with_file();
     return 0;
