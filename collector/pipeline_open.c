@@ -140,6 +140,7 @@ static int open_segment(struct pipeline *p)
         .ring_bytes = o->ring_bytes,
         .on_full = o->on_full,
         .reserve = o->reserve,
+        .shared_ring = true,
         .level = o->level,
         .wait_ns = o->wait_ms == UINT64_MAX ? UINT64_MAX : o->wait_ms * MS,
         .page_kib = o->page_kib,
@@ -363,7 +364,7 @@ static void say_difference(const struct pipeline *p)
 
     if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
         g->cpu_rings != o->cpu_count * (severe_rings ? 2u : 1u) || g->reserve_slots != reserve ||
-        g->rings - g->cpu_rings != o->spare_rings)
+        shm_spare_rings(g) != o->spare_rings)
         say("the segment is not as asked for, since there are records or producers in it; start "
             "again when there are none");
     if (o->page_kib * 1024 > 2 * o->ring_bytes)

@@ -182,7 +182,8 @@ void report_print(const struct report *r, FILE *out)
     fprintf(out, "  rings    %u per core, ", g->cpu_rings);
     if (g->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
         fprintf(out, "%u of them for warn and above, ", g->cpu_rings / 2);
-    fprintf(out, "%u spare, %s each, on full: %s, clock: %s\n", g->rings - g->cpu_rings,
+    fprintf(out, "%u spare, %s%s each, on full: %s, clock: %s\n", shm_spare_rings(g),
+            g->compatible & SHMLOG_COMPATIBLE_SHARED_RING ? "1 shared, " : "",
             human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
             g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
     if (g->reserve_slots)

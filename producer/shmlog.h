@@ -89,7 +89,7 @@
 #define SHMLOG_LOST_BY_WRITERS 4u  /* causes below this one */
 #define SHMLOG_LOST_OVERWRITTEN 4u /* overwritten before it was read */
 #define SHMLOG_LOST_DAMAGED 5u     /* its slots did not make sense */
-#define SHMLOG_LOST_NO_RING 6u     /* no rseq, and no owned ring was free */
+#define SHMLOG_LOST_NO_RING 6u     /* no rseq, no owned ring free, the shared one held too long */
 #define SHMLOG_LOST_NO_SITE 7u     /* the site table was full, the record too long for its site */
 #define SHMLOG_LOST_CAUSES 8u
 
@@ -214,7 +214,12 @@ struct shmlog_ring {
     uint64_t gave_up_tail; /* wait policy: a wait ran out at this tail; ~0 none. No second wait
                               before it moves */
     uint32_t owner;        /* owned rings: producer id that claimed it, 0 free */
-    uint8_t reserved5[52];
+    uint32_t reserved9;
+    uint64_t
+        holder; /* the shared ring: the thread that is in a call on it, SHMLOG_HOLDER; 0 none */
+    uint64_t held_too_long; /* the holder that a wait ran out for; no second one for it. Whoever
+                               holds the ring next takes it back */
+    uint8_t reserved5[32];
     /* 640: where the segment's directory is, written at creation before the magic. A file on a
      * hugetlbfs does not lie in that directory: by this, one that was left behind is known. */
     uint64_t segment_device; /* st_dev of the directory; 0: nothing of this is known */
@@ -238,6 +243,13 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' 
 #define SHMLOG_RING_HEADER 4096u
 #define SHMLOG_RING_CPU 1u   /* one per core, written under rseq by any thread on that core */
 #define SHMLOG_RING_OWNED 2u /* spare, claimed by one thread */
+/* The owner that the shared ring has for good, so that nobody claims it: no producer's id. */
+#define SHMLOG_OWNER_SHARED 0xffff0000u
+/* Who holds it: enough to tell whether the thread is still there. Start time 0: unknown. */
+#define SHMLOG_HOLDER(tid, pid_ns, start_time)                                \
+    (((uint64_t)(tid)&0x3fffffu) << 42 | ((uint64_t)(pid_ns)&0xffffu) << 26 | \
+     ((uint64_t)(start_time)&0x3ffffffu))
+#define SHMLOG_HOLDER_TID(holder) ((holder) >> 42)
 
 #define SHMLOG_RING_SLOTS_MIN UINT64_C(1024)
 #define SHMLOG_RING_SLOTS_MAX (UINT64_C(1) << 30)
@@ -325,6 +337,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved
 /* Every core has two rings, the second half of cpu_rings being, in the same order of cores, for
  * severe records alone. So nothing less severe overwrites them. */
 #define SHMLOG_COMPATIBLE_SEVERE_RINGS (UINT64_C(1) << 0)
+/* The last ring is shared: threads that have none, and find none to claim, write into it in turn.
+ */
+#define SHMLOG_COMPATIBLE_SHARED_RING (UINT64_C(1) << 1)
 #define SHMLOG_COLLECTOR_STARTING 1u /* collector_flags: not yet at work */
 #define SHMLOG_COLLECTOR_FAILING 2u  /* writes fail, and are tried again */
 #define SHMLOG_CLOCK_TSC 1u          /* ticks are rdtsc */
@@ -578,6 +593,12 @@ SHMLOG_STATIC_INLINE_ int shmlog_table_fits_(uint64_t offset, uint64_t count, ui
 #define SHMLOG_ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
 #define SHMLOG_CONTROL_MAX (UINT64_C(1) << 36)
 
+/* Is ring `index` the shared one? */
+SHMLOG_STATIC_INLINE_ int shmlog_ring_is_shared_(const struct shmlog_control *c, uint32_t index)
+{
+    return c->compatible & SHMLOG_COMPATIBLE_SHARED_RING && index == c->rings - 1;
+}
+
 /* Is ring `index` for severe records alone? */
 SHMLOG_STATIC_INLINE_ int shmlog_ring_is_severe_(const struct shmlog_control *c, uint32_t index)
 {
@@ -610,6 +631,7 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
         (c->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS
              ? c->cpu_rings % 2 != 0 || c->cpu_rings > 2 * SHMLOG_CPUS_MAX
              : c->cpu_rings > SHMLOG_CPUS_MAX) ||
+        (c->compatible & SHMLOG_COMPATIBLE_SHARED_RING && c->cpu_rings == c->rings) ||
         !shmlog_power_of_two_(c->sites_max) || c->sites_max < 2 ||
         c->sites_max > SHMLOG_SITE_ID_MASK + 1 || !c->producers_max ||
         c->producers_max > SHMLOG_PRODUCERS_MAX || !shmlog_power_of_two_(c->clock_pairs) ||
@@ -643,6 +665,7 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
  * of the core it runs on, inside a restartable sequence (rseq), or else into a ring that its thread
  * owns. It takes no lock, allocates nothing, and enters the kernel only when a thread logs for the
  * first time, and under the wait policy while a ring is full (see shmlog-collector(1), --on-full).
+ * Threads for which there is no ring left share one, and wait for each other, see shmlog(3).
  * It works from any thread, from signal handlers, and in a forked child. A NULL log is a segment
  * that is not there: calls are counted (shmlog_lost(NULL)) and otherwise do nothing. With
  * SHMLOG_OPEN_LATER, shmlog_open() hands out a log that attaches by itself when the segment
@@ -778,17 +801,17 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
 SHMLOG_NAME_(shmlog_close) SHMLOG_NAME_(shmlog_lost) SHMLOG_NAME_(shmlog_open)
 SHMLOG_NAME_(shmlog_own_ring) SHMLOG_NAME_(shmlog_register_thread) SHMLOG_NAME_(shmlog_set_level)
 SHMLOG_NAME_(shmlog_status) SHMLOG_NAME_(shmlog_strerror) SHMLOG_NAME_(shmlog_thread_lost)
-SHMLOG_NAME_(shmlog_absolute_) SHMLOG_NAME_(shmlog_add_name_) SHMLOG_NAME_(shmlog_add_names_)
+SHMLOG_NAME_(shmlog_absolute_) SHMLOG_NAME_(shmlog_as_holder_) SHMLOG_NAME_(shmlog_add_name_) SHMLOG_NAME_(shmlog_add_names_)
 SHMLOG_NAME_(shmlog_attach_) SHMLOG_NAME_(shmlog_attach_later_) SHMLOG_NAME_(shmlog_blob_add_)
 SHMLOG_NAME_(shmlog_blob_put_) SHMLOG_NAME_(shmlog_block_signals_)
 SHMLOG_NAME_(shmlog_build_site_) SHMLOG_NAME_(shmlog_check_ring_) SHMLOG_NAME_(shmlog_claim_ring_)
-SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
+SHMLOG_NAME_(shmlog_commit_shared_) SHMLOG_NAME_(shmlog_commit_slots_) SHMLOG_NAME_(shmlog_commit_words_)
 SHMLOG_NAME_(shmlog_copy_state_) SHMLOG_NAME_(shmlog_count_full_) SHMLOG_NAME_(shmlog_count_lost_)
 SHMLOG_NAME_(shmlog_detach_) SHMLOG_NAME_(shmlog_end_thread_) SHMLOG_NAME_(shmlog_find_producer_)
 SHMLOG_NAME_(shmlog_find_segment_) SHMLOG_NAME_(shmlog_find_thread_)
 SHMLOG_NAME_(shmlog_folder_trusted_) SHMLOG_NAME_(shmlog_follow_round_)
 SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME_(shmlog_guard_)
-SHMLOG_NAME_(shmlog_hand_over_) SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_init_local_)
+SHMLOG_NAME_(shmlog_hand_over_) SHMLOG_NAME_(shmlog_hold_) SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_holder_is_gone_) SHMLOG_NAME_(shmlog_init_local_)
 SHMLOG_NAME_(shmlog_is_one_of_) SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_kept_producer_) SHMLOG_NAME_(shmlog_key_)
 SHMLOG_NAME_(shmlog_leave_ring_) SHMLOG_NAME_(shmlog_leave_segment_)
 SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
@@ -929,6 +952,7 @@ struct shmlog_local_ {
     uint32_t rings_missing; /* rings that could not be mapped */
     uint32_t sites; /* that this attachment added to the table, and their bytes: its share */
     uint64_t sites_size;
+    struct shmlog_ring *shared; /* for threads without a ring; where there is none: &none */
     struct shmlog_follow_
         *follow;         /* SHMLOG_OPEN_LATER, in the log that was handed out: its state */
     struct shmlog *next; /* in follow->dead */
@@ -1163,6 +1187,9 @@ SHMLOG_OUTLINE_ void shmlog_put_raw_elsewhere_(struct shmlog *log, struct shmlog
                                                uint64_t time);
 SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring, uint32_t slots,
                                    int severe);
+/* Append to a path, the number with at least `width` digits; 0 or -ENAMETOOLONG. */
+SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text);
+SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width);
 SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t why,
                                                     uint32_t probes);
 SHMLOG_COLD_ void shmlog_count_lost_(struct shmlog *log);
@@ -1547,16 +1574,39 @@ SHMLOG_INLINE_ void shmlog_order_slots_(const struct shmlog *log)
 #endif
 }
 
+/* Fill the slots from `head` on, where there is room, and commit them; by the only writer. */
+SHMLOG_INLINE_ void shmlog_fill_(struct shmlog *log, struct shmlog_ring *ring, uint64_t head,
+                                 const struct shmlog_slot *image, uint32_t slots, int flags)
+{
+    struct shmlog_slot *const slot = shmlog_slots_(ring);
+    const uint32_t seq = slot[(head - 1) & log->local.slot_mask].seq + 1;
+    uint64_t time;
+
+    if (flags & SHMLOG_TIMED_)
+        memcpy(&time, image[0].payload, sizeof(time));
+    else
+        time = shmlog_now(log);
+    shmlog_order_slots_(log);
+    for (uint32_t i = 0; i < slots; i++) {
+        struct shmlog_slot *const to = &slot[(head + i) & log->local.slot_mask];
+
+        __builtin_memcpy(to->payload, image[i].payload, sizeof(to->payload));
+        to->site = image[i].site;
+        to->seq = seq;
+    }
+    memcpy(slot[head & log->local.slot_mask].payload, &time, sizeof(time));
+    shmlog_store_release_(&ring->head, head + slots); /* pairs with the readers' acquire of head */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Commit to the ring that this thread owns. A signal handler of the same thread that comes in
  * between finds `busy` and drops its record; so the writer is alone. 1 done, 0 full or nested
  * (counted). */
 SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
                                  const struct shmlog_slot *image, uint32_t slots, int flags)
 {
-    struct shmlog_slot *const slot = shmlog_slots_(ring);
     const uint64_t *limit = &ring->limit;
-    uint64_t head, time;
-    uint32_t seq;
+    uint64_t head;
 
     if (SHMLOG_UNLIKELY_(__atomic_load_n(&ring->busy, __ATOMIC_RELAXED))) {
         __atomic_fetch_add(&ring->lost[SHMLOG_LOST_NESTED], 1, __ATOMIC_RELEASE);
@@ -1573,22 +1623,7 @@ SHMLOG_INLINE_ int shmlog_owned_(struct shmlog *log, struct shmlog_ring *ring,
         if (flags & SHMLOG_SEVERE_)
             limit = &ring->limit_severe;
     }
-    seq = slot[(head - 1) & log->local.slot_mask].seq + 1;
-    if (flags & SHMLOG_TIMED_)
-        memcpy(&time, image[0].payload, sizeof(time));
-    else
-        time = shmlog_now(log);
-    shmlog_order_slots_(log);
-    for (uint32_t i = 0; i < slots; i++) {
-        struct shmlog_slot *const to = &slot[(head + i) & log->local.slot_mask];
-
-        __builtin_memcpy(to->payload, image[i].payload, sizeof(to->payload));
-        to->site = image[i].site;
-        to->seq = seq;
-    }
-    memcpy(slot[head & log->local.slot_mask].payload, &time, sizeof(time));
-    shmlog_store_release_(&ring->head, head + slots); /* pairs with the readers' acquire of head */
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    shmlog_fill_(log, ring, head, image, slots, flags);
     __atomic_store_n(&ring->busy, 0, __ATOMIC_RELAXED);
     shmlog_doorbell_(log, ring, head, slots);
     return 1;
@@ -2880,13 +2915,14 @@ SHMLOG_COLD_ long shmlog_read_file_(const char *path, void *buffer, size_t size)
     return n;
 }
 
+#define SHMLOG_OWN_STAT_ "/proc/thread-self/stat"
 /* Start time of the calling thread: field 22 of its stat file (proc(5)); the name in field 2 may
  * hold anything, so count from its closing parenthesis. 0 where there is no /proc. */
-SHMLOG_COLD_ uint64_t shmlog_start_time_(void);
-SHMLOG_COLD_ uint64_t shmlog_start_time_(void)
+SHMLOG_COLD_ uint64_t shmlog_start_time_(const char *stat);
+SHMLOG_COLD_ uint64_t shmlog_start_time_(const char *stat)
 {
     char text[1024];
-    const long n = shmlog_read_file_("/proc/thread-self/stat", text, sizeof(text) - 1);
+    const long n = shmlog_read_file_(stat, text, sizeof(text) - 1);
     uint64_t value = 0;
     long i = n - 1;
     int field = 2;
@@ -2950,7 +2986,7 @@ SHMLOG_INLINE_ uint32_t shmlog_take_producer_(struct shmlog *log, uint64_t key, 
         p->ring = 0;
         p->why = 0;
         p->rings_missing = log->local.rings_missing;
-        p->start_time = shmlog_start_time_();
+        p->start_time = shmlog_start_time_(SHMLOG_OWN_STAT_);
         p->attachment = key;
         p->pid_ns = log->local.pid_ns;
         memcpy(p->process, log->local.process, sizeof(p->process));
@@ -2997,7 +3033,7 @@ SHMLOG_COLD_ uint32_t shmlog_find_producer_(struct shmlog *log, uint64_t key, ui
             table[i].attachment != key)
             continue;
         if (!start)
-            start = shmlog_start_time_();
+            start = shmlog_start_time_(SHMLOG_OWN_STAT_);
         if (table[i].start_time == start) { /* else a dead thread's, whose tid came round again */
             const uint32_t id = shmlog_load32_relaxed_(&table[i].id);
             const uint32_t ring = shmlog_load32_relaxed_(&table[i].ring) - 1; /* wraps: none */
@@ -3125,7 +3161,6 @@ SHMLOG_INLINE_ void shmlog_disown_(struct shmlog *log, struct shmlog_state_ *sta
     shmlog_copy_state_(log, state);
 }
 
-/* The attachment's key, a fresh one if this is the first thread of a forked child that asks. */
 /* Inode of this process's pid namespace; 0 unknown. */
 SHMLOG_INLINE_ uint64_t shmlog_pid_ns_(void)
 {
@@ -3137,6 +3172,7 @@ SHMLOG_INLINE_ uint64_t shmlog_pid_ns_(void)
     return inode;
 }
 
+/* The attachment's key, a fresh one if this is the first thread of a forked child that asks. */
 SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log);
 SHMLOG_COLD_ uint64_t shmlog_key_(struct shmlog *log)
 {
@@ -3269,7 +3305,8 @@ SHMLOG_COLD_ struct shmlog_ring *shmlog_claim_ring_(struct shmlog *log, uint32_t
     struct shmlog_producer *const table =
         (struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
     const uint32_t first = log->local.geometry.cpu_rings;
-    const uint32_t spare = log->local.geometry.rings - first;
+    const uint32_t spare = log->local.geometry.rings - first -
+                           (log->local.geometry.compatible & SHMLOG_COMPATIBLE_SHARED_RING ? 1 : 0);
     struct shmlog_state_ *const state = shmlog_find_state_(log);
     struct shmlog_producer *entry;
     uint32_t at = 0;
@@ -4168,6 +4205,138 @@ SHMLOG_INLINE_ int shmlog_commit_on_core_(struct shmlog *log, const struct shmlo
 }
 #endif
 
+/* ---- The shared ring ----
+ *
+ * A thread holds it for one call: one writer at a time, one final store that commits, as with an
+ * owned ring. Who dies over it leaves nothing but its name in `holder`, and whoever waits finds it
+ * gone and takes its place. A holder that is stopped costs the others one wait of SHMLOG_HOLD_NS_
+ * (under the wait policy as long as they would wait for room), then their records are lost, and
+ * counted, until it goes on. */
+#define SHMLOG_HOLD_NS_ UINT64_C(100000000)
+#define SHMLOG_HOLD_SPINS_ 200u
+#define SHMLOG_HOLD_NAP_US_ 50
+
+/* This thread, as a holder. Without a system call, unless it is nameless. */
+SHMLOG_COLD_ uint64_t shmlog_as_holder_(struct shmlog *log);
+SHMLOG_COLD_ uint64_t shmlog_as_holder_(struct shmlog *log)
+{
+    const struct shmlog_producer *const table =
+        (const struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
+    const struct shmlog_state_ *const state = shmlog_find_state_(log);
+
+    (void)shmlog_key_(log); /* a forked child's is fresh, and so is its pid namespace then */
+    if (state) {
+        const struct shmlog_producer *const p = &table[(state->thread.producer & 0xffffu) - 1];
+
+        return SHMLOG_HOLDER(shmlog_load_relaxed_(&p->claim) >> 32, log->local.pid_ns,
+                             p->start_time);
+    }
+    return SHMLOG_HOLDER(shmlog_sys_(SYS_gettid, 0, 0, 0, 0, 0, 0), log->local.pid_ns,
+                         shmlog_start_time_(SHMLOG_OWN_STAT_));
+}
+
+/* Has the thread ended, for certain? Of another pid namespace nobody here can tell. */
+SHMLOG_COLD_ int shmlog_holder_is_gone_(struct shmlog *log, uint64_t holder);
+SHMLOG_COLD_ int shmlog_holder_is_gone_(struct shmlog *log, uint64_t holder)
+{
+    const uint64_t tid = SHMLOG_HOLDER_TID(holder), start = SHMLOG_HOLDER(0, 0, holder);
+    char path[64] = "/proc/";
+    uint64_t now;
+
+    if (!log->local.pid_ns ||
+        SHMLOG_HOLDER(0, log->local.pid_ns, 0) != (holder & SHMLOG_HOLDER(0, UINT64_MAX, 0)))
+        return 0;
+    if (shmlog_sys_(SYS_tkill, (long)tid, 0, 0, 0, 0, 0) == -ESRCH)
+        return 1;
+    (void)shmlog_path_add_number_(path, sizeof(path), tid, 1);
+    (void)shmlog_path_add_(path, sizeof(path), "/stat");
+    now = SHMLOG_HOLDER(0, 0, shmlog_start_time_(path));
+    return now && start && now != start; /* its number came round again */
+}
+
+/* 1: the ring is this thread's until it lets go; 0: somebody else has it for too long; -1: this
+ * thread has it, in the call that this signal handler interrupted. */
+SHMLOG_COLD_ int shmlog_hold_(struct shmlog *log, struct shmlog_ring *ring, uint64_t self);
+SHMLOG_COLD_ int shmlog_hold_(struct shmlog *log, struct shmlog_ring *ring, uint64_t self)
+{
+    const uint64_t patience =
+        log->local.on_full == SHMLOG_ON_FULL_WAIT && log->local.wait_ns > SHMLOG_HOLD_NS_
+            ? log->local.wait_ns
+            : SHMLOG_HOLD_NS_;
+    uint64_t since = 0;
+
+    for (uint32_t turn = 0;; turn++) {
+        uint64_t holder = shmlog_load_relaxed_(&ring->holder);
+
+        if (holder == self)
+            return -1;
+        if (turn >= SHMLOG_HOLD_SPINS_) {
+            const uint64_t now = shmlog_monotonic_ns_();
+
+            since = since ? since : now;
+            if (holder && shmlog_holder_is_gone_(log, holder)) {
+                /* acquire, as below: it stores no more */
+            } else if (holder && shmlog_load_relaxed_(&ring->held_too_long) == holder) {
+                return 0;
+            } else if (patience != UINT64_MAX && now - since >= patience) {
+                shmlog_store_relaxed_(&ring->held_too_long, holder);
+                return 0;
+            } else if (holder) {
+                shmlog_nap_(SHMLOG_HOLD_NAP_US_);
+                continue;
+            }
+        } else if (holder) {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+            continue;
+        }
+        /* pairs with the release of who had it before: its slots, and its head */
+        if (__atomic_compare_exchange_n(&ring->holder, &holder, self, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+            if (SHMLOG_UNLIKELY_(shmlog_load_relaxed_(&ring->held_too_long)))
+                shmlog_store_relaxed_(&ring->held_too_long, 0);
+            return 1;
+        }
+    }
+}
+
+/* 1 done; 0 lost, and counted. Nobody waits for room while he holds the ring. */
+SHMLOG_COLD_ int shmlog_commit_shared_(struct shmlog *log, const struct shmlog_slot *image,
+                                       uint32_t slots, int flags);
+SHMLOG_COLD_ int shmlog_commit_shared_(struct shmlog *log, const struct shmlog_slot *image,
+                                       uint32_t slots, int flags)
+{
+    struct shmlog_ring *const ring = log->local.shared;
+    const uint64_t *limit = &ring->limit;
+    uint64_t self, head;
+
+    if (ring == &log->local.none)
+        return shmlog_no_ring_(log);
+    self = shmlog_as_holder_(log);
+    for (;;) {
+        const int r = shmlog_hold_(log, ring, self);
+
+        if (r < 0)
+            __atomic_fetch_add(&ring->lost[SHMLOG_LOST_NESTED], 1, __ATOMIC_RELEASE);
+        if (r <= 0)
+            return r < 0 ? 0 : shmlog_no_ring_(log);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        head = shmlog_load_relaxed_(&ring->head);
+        if (head + slots <= shmlog_load_relaxed_(limit))
+            break;
+        shmlog_store_release_(&ring->holder, 0);
+        if (!shmlog_make_room_(log, ring, slots, flags & SHMLOG_SEVERE_))
+            return 0;
+        if (flags & SHMLOG_SEVERE_)
+            limit = &ring->limit_severe;
+    }
+    shmlog_fill_(log, ring, head, image, slots, flags);
+    shmlog_store_release_(&ring->holder, 0);
+    shmlog_doorbell_(log, ring, head, slots);
+    return 1;
+}
+
 SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_thread_ *thread,
                                          const struct shmlog_slot *image, uint32_t slots, int flags)
 {
@@ -4192,7 +4361,7 @@ SHMLOG_OUTLINE_ int shmlog_commit_slots_(struct shmlog *log, struct shmlog_threa
     if (!owned || owned == &log->local.none) {
         owned = shmlog_claim_ring_(log, why, SHMLOG_RING_PROBES_);
         if (!owned)
-            return shmlog_no_ring_(log);
+            return shmlog_commit_shared_(log, image, slots, flags);
     }
     return shmlog_owned_(log, owned, image, slots, flags);
 }
@@ -4477,11 +4646,6 @@ SHMLOG_COLD_ void shmlog_put_raw_inline_(struct shmlog *log, const struct shmlog
 }
 
 /* ---- Attaching ---- */
-
-/* Append to a path; 0 or -ENAMETOOLONG. */
-SHMLOG_COLD_ int shmlog_path_add_(char *path, size_t size, const char *text);
-/* Append a number of at least `width` digits. */
-SHMLOG_COLD_ int shmlog_path_add_number_(char *path, size_t size, uint64_t number, int width);
 
 /* Both layout versions, and what to do. */
 SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice);
@@ -4851,6 +5015,8 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
     }
     if (index < g->cpu_rings)
         shmlog_ring_of_core_(log, index, cpu, ring);
+    if (shmlog_ring_is_shared_(g, index))
+        __atomic_store_n(&log->local.shared, ring, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -5172,6 +5338,7 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
     local->pid_ns = shmlog_pid_ns_();
     for (uint32_t i = 0; i < SHMLOG_CPUS_MAX; i++)
         local->ring_of_cpu[i] = local->severe_of_cpu[i] = &local->none;
+    local->shared = &local->none;
     for (uint32_t i = 0; i < SHMLOG_RINGS_MAX; i++)
         local->ring[i] = &local->none;
 #if SHMLOG_RSEQ_

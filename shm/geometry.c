@@ -119,6 +119,10 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
     c.ring_slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
     c.cpu_rings = cpu_rings(params);
     c.rings = c.cpu_rings + params->spare_rings;
+    if (params->shared_ring && c.rings < SHMLOG_RINGS_MAX) {
+        c.compatible |= SHMLOG_COMPATIBLE_SHARED_RING;
+        c.rings++;
+    }
     if (severe_rings(params))
         c.compatible |= SHMLOG_COMPATIBLE_SEVERE_RINGS;
     else

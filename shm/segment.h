@@ -47,6 +47,7 @@ struct shm_params {
     /* For records of SHMLOG_SEVERE and above: percent of each ring's slots, at most 50. Overwrite:
      * anything but 0 gives every core a second ring, for them alone. */
     uint32_t reserve;
+    bool shared_ring;   /* one more, the last, for threads without a ring; left out beyond 2048 */
     uint64_t wait_ns;   /* wait policy: longest wait; UINT64_MAX for ever */
     uint64_t page_kib;  /* largest page size to try: 1048576, 2048, 4; 0: the largest that fits */
     bool numa;          /* bind rings to the nodes of their cores */
@@ -127,6 +128,14 @@ bool shm_segment_in_use(const struct shm_segment *segment); /* a producer entry 
 /* Leave out a ring whose file was cut short, as if it had been refused at open: header is NULL from
  * now on. */
 void shm_ring_leave_out(struct shm_ring *ring);
+
+/* Rings that threads claim. */
+static inline uint32_t shm_spare_rings(const struct shmlog_control *geometry)
+{
+    const bool shared = geometry->compatible & SHMLOG_COMPATIBLE_SHARED_RING;
+
+    return geometry->rings - geometry->cpu_rings - shared;
+}
 
 /* The control file's tables; pointers into shared memory, offsets bounded at open. */
 struct shmlog_ring_entry *shm_ring_entries(const struct shm_segment *segment);

@@ -110,7 +110,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     losses(out, "lost_in_all", &lost);
 }
 
-static void put_ring(const struct info_ring *ring, bool severe, struct text *out)
+static void put_ring(const struct info_ring *ring, bool severe, bool shared, struct text *out)
 {
     next_item(out);
     text_putc(out, '{');
@@ -118,6 +118,8 @@ static void put_ring(const struct info_ring *ring, bool severe, struct text *out
     string(out, "kind", info_ring_kind(ring->entry.kind));
     key(out, "severe");
     text_puts(out, severe ? "true" : "false");
+    key(out, "shared");
+    text_puts(out, shared ? "true" : "false");
     key(out, "cpu");
     if (ring->entry.kind == SHMLOG_RING_CPU)
         text_u64(out, ring->entry.cpu);
@@ -138,7 +140,7 @@ static void put_ring(const struct info_ring *ring, bool severe, struct text *out
     text_puts(out, ring->entry.flags & SHMLOG_RING_ENTRY_THP ? "true" : "false");
     node(out, "node", ring->entry.node);
     node(out, "node_wanted", ring->entry.node_wanted);
-    number(out, "owner", ring->owner);
+    number(out, "owner", shared ? 0 : ring->owner);
     number(out, "behind_records", ring->behind.records);
     age(out, "behind_ns", ring->behind.records ? ring->behind.oldest_ns : 0);
     losses(out, "lost", &ring->lost);
@@ -153,7 +155,8 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         struct info_ring ring;
 
         info_ring(segment, i, &ring);
-        put_ring(&ring, shmlog_ring_is_severe_(&segment->geometry, i), out);
+        put_ring(&ring, shmlog_ring_is_severe_(&segment->geometry, i),
+                 shmlog_ring_is_shared_(&segment->geometry, i), out);
     }
     text_putc(out, ']');
 }

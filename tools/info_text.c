@@ -80,8 +80,10 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 geometry->cpu_rings);
     if (geometry->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
         text_printf(out, "of these %" PRIu32 " for warn and above, ", geometry->cpu_rings / 2);
-    text_printf(out, "%" PRIu32 " to be owned), %" PRIu64 " slots of %u bytes each\n",
-                geometry->rings - geometry->cpu_rings, geometry->ring_slots, SHMLOG_SLOT_SIZE);
+    text_printf(out, "%" PRIu32 " to be owned%s), %" PRIu64 " slots of %u bytes each\n",
+                shm_spare_rings(geometry),
+                geometry->compatible & SHMLOG_COMPATIBLE_SHARED_RING ? ", 1 to be shared" : "",
+                geometry->ring_slots, SHMLOG_SLOT_SIZE);
     if (geometry->reserve_slots)
         text_printf(out, "reserve     %" PRIu32 " slots of each ring for warn and above\n",
                     geometry->reserve_slots);
@@ -113,7 +115,9 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
             snprintf(cpu, sizeof(cpu), "%" PRIu32, ring.entry.cpu);
         text_printf(out, "%5" PRIu32 " %-5s %5s", i,
                     shmlog_ring_is_severe_(&segment->geometry, i) ? "warn+"
-                                                                  : info_ring_kind(ring.entry.kind),
+                    : shmlog_ring_is_shared_(&segment->geometry, i)
+                        ? "share"
+                        : info_ring_kind(ring.entry.kind),
                     cpu);
         if (ring.error) {
             text_printf(out, "  cannot be read: %s\n", shm_strerror(ring.error));
@@ -128,7 +132,7 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         put_node(out, ring.entry.node_wanted);
         text_puts(out, "  ");
         health_put_losses(ring.lost.cause, out);
-        if (ring.owner)
+        if (ring.owner && !shmlog_ring_is_shared_(&segment->geometry, i))
             text_printf(out, "; owned by producer %" PRIu32, ring.owner);
         text_putc(out, '\n');
     }
@@ -152,7 +156,10 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
         if (producer.ring)
             text_printf(out, " %5" PRIu32, producer.ring - 1);
         else
-            text_printf(out, " %5s", why ? "none" : "-");
+            text_printf(out, " %5s",
+                        !why                                                           ? "-"
+                        : segment->geometry.compatible & SHMLOG_COMPATIBLE_SHARED_RING ? "share"
+                                                                                       : "none");
         text_printf(out, " %-12s  ", why ? why : "-");
         text_put_plain(out, producer.process, strnlen(producer.process, sizeof(producer.process)));
         text_putc(out, '/');

@@ -236,7 +236,9 @@ static struct shmlog_ring *my_ring(const struct life *l)
 {
     struct shmlog_ring *const own = shmlog_owned_ring_(shmlog_thread_state_(the_log));
 
-    return own ? own : the_log->local.ring_of_cpu[l->cpu];
+    return own == &the_log->local.none ? the_log->local.shared
+           : own                       ? own
+                                       : the_log->local.ring_of_cpu[l->cpu];
 }
 
 static void get_ready(const struct life *l)
@@ -295,8 +297,12 @@ int live(void *arg)
                 thread->ring = &the_log->local.none;
         if (l->no_cpu)
             the_log->local.cpus = (uint32_t)l->cpu, thread->ring = &the_log->local.none;
-        if (l->busy)
+        if (l->busy && ring == the_log->local.shared)
+            ring->holder = shmlog_as_holder_(the_log);
+        else if (l->busy)
             ring->busy = 1;
+        if (l->held) /* by process 1, as far as anybody can tell */
+            ring->holder = SHMLOG_HOLDER(1, the_log->local.pid_ns, 0);
         if (l->elsewhere) {
             shmlog_find_state_(handler_log)->thread.key = SHMLOG_KEY_NONE_;
             pthread_setspecific(handler_log->local.thread_key, NULL);

@@ -81,6 +81,7 @@ struct life {
     bool gone;         /* it had claimed a ring whose file was cut short */
     bool busy;         /* the owned ring is busy: as if in a handler */
     bool gave_up;      /* a wait ran out before */
+    bool held;         /* somebody else holds the shared ring, and does not let go */
     bool elsewhere;    /* the handler logs by another attachment, and registers the thread there */
     bool thread;       /* another thread stands by */
     int cpu;

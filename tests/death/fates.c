@@ -103,7 +103,7 @@ static void end_well(int signal, bool sure)
             KIT_EQ(committed + nested + dropped, 2);
         if (sure)
             KIT_EQ(committed, 1);
-        if (sure && (!stage.life.own || stage.life.elsewhere))
+        if (sure && (!(stage.life.own || stage.scene->shared) || stage.life.elsewhere))
             KIT_EQ(nested || stage.scene->call >= CALL_OPEN, 1);
         stage.nested_lost += !nested;
     } else {

@@ -188,7 +188,8 @@ void ledger_bury(struct ledger *l)
         shm_producers(l->kit.segment)[i].claim = 0; /* as when its records are overwritten */
     }
     for (uint32_t i = 0; i < l->kit.segment->geometry.rings; i++)
-        KIT_EQ(l->kit.segment->rings[i].header->owner, 0);
+        KIT_EQ(l->kit.segment->rings[i].header->owner,
+               shmlog_ring_is_shared_(&l->kit.segment->geometry, i) ? SHMLOG_OWNER_SHARED : 0);
 }
 
 void ledger_forget_sites(struct ledger *l)

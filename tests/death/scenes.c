@@ -15,6 +15,7 @@
 #define BRIEF_FULL FULL, .brief = true
 #define SECOND .life = {.second = true}
 #define SECOND_OWN .spare_rings = 1, .life = {.second = true, .own = true}
+#define SHARED .clock = SHMLOG_CLOCK_MONOTONIC, .shared = true
 #define OWN .spare_rings = 1, .life = {.own = true}
 
 /* clang-format off */
@@ -94,6 +95,19 @@ const struct scene scenes[] = {
     {"severe, own ring cut short, no TSC, another free", CALL_SEVERE, BRIEF, .clock = SHMLOG_CLOCK_MONOTONIC, .spare_rings = 2,
         .life = {.own = true, .gone = true}},
     {"severe, overwrite, second attachment", CALL_SEVERE, SHMLOG_ON_FULL_OVERWRITE, .position = 10, .reserve = 12, SECOND},
+
+    /* No ring to be had: the one that is shared */
+    {"shared, one slot", CALL_ONE, .position = 10, SHARED},
+    {"shared, one slot, own time", CALL_ONE_AT, WRAP, SHARED},
+    {"shared, one slot, limit out of date", CALL_ONE, WRAP, .limit = LIMIT_STALE, SHARED},
+    {"shared, one slot, full, drop", CALL_ONE, FULL, .end = END_DROPPED, SHARED},
+    {"shared, one slot, full, overwrite", CALL_ONE, SHMLOG_ON_FULL_OVERWRITE, .fill = RING_SLOTS, .limit = LIMIT_STALE, SHARED},
+    {"shared, one slot, full, wait", CALL_ONE, SHMLOG_ON_FULL_WAIT, FULL, .trigger = TRIGGER_DRAIN, SHARED},
+    {"shared, string", CALL_LONG, WRAP, .passes = true, SHARED},
+    {"shared, severe, in the reserve", CALL_SEVERE, IN_RESERVE, SHARED},
+    {"shared, aborts without end", CALL_ONE, .position = 10, .trigger = TRIGGER_ABORTS, .shared = true},
+    {"shared, nested", CALL_ONE, BRIEF, .end = END_DROPPED, .clock = SHMLOG_CLOCK_MONOTONIC, .shared = true, .life = {.busy = true}},
+    {"shared, held", CALL_ONE, BRIEF, .end = END_DROPPED, .clock = SHMLOG_CLOCK_MONOTONIC, .shared = true, .life = {.held = true}},
 
     /* A handler that logs by another attachment */
     {"handler elsewhere", CALL_ONE, .position = 10, .life = {.elsewhere = true}},

@@ -45,6 +45,7 @@ struct scene {
     enum end end; /* of the call, if nobody dies */
     uint32_t spare_rings;
     uint32_t reserve; /* percent */
+    bool shared;      /* there is a shared ring */
     uint64_t wait_ns;
     struct life life; /* its flags */
     enum shortage shortage;

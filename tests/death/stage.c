@@ -110,6 +110,8 @@ void stage_start(void)
     uint64_t lost;
 
     memset(&stage.ledger.page->mark, 0, sizeof(*stage.ledger.page) - offsetof(struct page, mark));
+    if (stage.life.held)
+        ring->holder = 0; /* until the next one sees somebody there */
     tracee_start(&stage.tracee, live, &stage.life);
     ledger_drain(&stage.ledger);
     KIT_COMPARE(tracee_go(&stage.tracee, 0), !=, 0);
@@ -195,6 +197,7 @@ void stage_open(const struct scene *scene)
         .ring_bytes = RING_SLOTS * SHMLOG_SLOT_SIZE,
         .spare_rings = scene->spare_rings,
         .reserve = scene->reserve,
+        .shared_ring = scene->shared,
         .only_cpu = 1 + stage.cpu,
         .wait_ns = scene->wait_ns,
         .producers_max = 4,
@@ -217,7 +220,7 @@ void stage_open(const struct scene *scene)
     stage.life.thread =
         stage.fate == FATE_STOP && !scene->first && !scene->life.no_ring && !scene->life.no_cpu;
     /* the core's is the first, then that for severe records, if there is one; spare ones follow */
-    stage.ring = scene->life.own
+    stage.ring = scene->life.own || (scene->shared && scene->clock)
                      ? stage.ledger.kit.segment->geometry.cpu_rings
                      : scene->call >= CALL_SEVERE && scene->on_full == SHMLOG_ON_FULL_OVERWRITE;
     stage.hit = calloc(stage.places.count, sizeof(*stage.hit));

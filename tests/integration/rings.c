@@ -298,14 +298,17 @@ static unsigned check_info(void)
         if (sscanf(line, "%u %7s %7s %" SCNu64, &index, kind, cpu, &head) != 4)
             continue;
         KIT_EQ(index, rings);
-        KIT_STR_EQ(kind, index < plan.cpus ? "cpu" : "owned");
+        KIT_STR_EQ(kind, index < plan.cpus                 ? "cpu"
+                         : index < plan.cpus + plan.spares ? "owned"
+                                                           : "share");
         KIT_STR_EQ(cpu, index < plan.cpus ? kit_text("%u", plan.cpu[index]) : "-");
         owned += strstr(line, "owned by producer") != NULL;
         used += head > 0;
         rings++;
     }
     free(text);
-    KIT_EQ(rings, plan.cpus + plan.spares);
+    /* and the shared one, unless there are as many as there can be */
+    KIT_EQ(rings, plan.cpus + plan.spares + (plan.cpus + plan.spares < SHMLOG_RINGS_MAX));
     KIT_COMPARE(owned, >=, plan.owners);
     return used;
 }

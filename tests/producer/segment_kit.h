@@ -22,7 +22,8 @@ struct segment_kit_params {
     uint32_t on_full;    /* 0: drop */
     uint64_t ring_bytes; /* 0: 64 KiB */
     uint32_t spare_rings;
-    uint32_t reserve;       /* percent for warn and above */
+    uint32_t reserve; /* percent for warn and above */
+    bool shared_ring;
     int only_cpu;           /* 1 + the only CPU with a ring; 0: all CPUs */
     uint64_t wait_ns;       /* wait policy; 0: for ever */
     uint32_t producers_max; /* 0: 4096 */

@@ -83,6 +83,7 @@ Test(options, defaults)
     cr_assert_eq(o.spare_rings, 8);
     cr_assert_eq(o.page_kib, 0);
     cr_assert_eq(o.on_full, SHMLOG_ON_FULL_DROP);
+    cr_assert_eq(o.reserve, 12);
     cr_assert_eq(o.wait_ms, 10000);
     cr_assert_eq(o.level, SHMLOG_TRACE);
     cr_assert_null(o.group);
@@ -104,7 +105,8 @@ Test(options, defaults)
 Test(options, all_of_them)
 {
     const struct options o = right(
-        "--cpus 1,0 --ring-size 128k --spare-rings 0 --page-size 2M --on-full wait --wait-ms 5 "
+        "--cpus 1,0 --ring-size 128k --spare-rings 0 --page-size 2M --on-full wait --reserve 50 "
+        "--wait-ms 5 "
         "--level warn --group wheel --rotate-size 1G --rotate-time 60 --retain-count 7 "
         "--retain-size 3t --retain-age 9 --retain-min 4 --flush-ms 1 --outbox-size 8m --zstd-level "
         "19 --durable "
@@ -116,6 +118,7 @@ Test(options, all_of_them)
     cr_assert_eq(o.spare_rings, 0);
     cr_assert_eq(o.page_kib, 2048);
     cr_assert_eq(o.on_full, SHMLOG_ON_FULL_WAIT);
+    cr_assert_eq(o.reserve, 50);
     cr_assert_eq(o.wait_ms, 5);
     cr_assert_eq(o.level, SHMLOG_WARN);
     cr_assert_str_eq(o.group, "wheel");

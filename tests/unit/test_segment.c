@@ -97,14 +97,40 @@ Test(segment, overwrite_and_wait_are_set_up)
     shm_segment_close(s);
 }
 
+Test(segment, rings_for_severe_records_and_to_share)
+{
+    struct shm_params params = kit_params();
+    struct shm_segment *s;
+
+    params.on_full = SHMLOG_ON_FULL_OVERWRITE;
+    params.reserve = 12;
+    params.shared_ring = true;
+    s = kit_create(&params);
+    cr_assert_eq(s->geometry.cpu_rings, 6);
+    cr_assert_eq(s->geometry.rings, 9);
+    cr_assert_eq(shm_spare_rings(&s->geometry), 2);
+    for (uint32_t i = 0; i < 9; i++) {
+        cr_assert_eq(s->rings[i].entry.kind, i < 6 ? SHMLOG_RING_CPU : SHMLOG_RING_OWNED);
+        cr_assert_eq(s->rings[i].entry.cpu, i < 6 ? kit_cpus[i % 3] : UINT32_MAX);
+        cr_assert_eq(shmlog_ring_is_severe_(&s->geometry, i), i >= 3 && i < 6);
+        cr_assert_eq(s->rings[i].header->owner, i == 8 ? SHMLOG_OWNER_SHARED : 0);
+    }
+    shm_segment_close(s);
+    params.reserve = 0; /* another geometry, and nothing in it: made anew */
+    s = kit_create(&params);
+    cr_assert(s->created);
+    cr_assert_eq(s->geometry.rings, 6);
+    shm_segment_close(s);
+}
+
 Test(segment, bad_parameters)
 {
     static const uint32_t twice[] = {1, 1}, high[] = {1024};
     struct shm_params good = kit_params();
-    struct shm_params bad[12];
+    struct shm_params bad[14];
     struct shm_segment *s = NULL;
 
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 14; i++)
         bad[i] = good;
     bad[0].ring_bytes = 65535;
     bad[1].ring_bytes = 32768;
@@ -120,7 +146,11 @@ Test(segment, bad_parameters)
     bad[9].cpu_count = 1;
     bad[10].cpu_count = bad[10].spare_rings = 0;
     bad[11].spare_rings = 3000;
-    for (size_t i = 0; i < 12; i++)
+    bad[12].reserve = 51;
+    bad[13].on_full = SHMLOG_ON_FULL_OVERWRITE; /* 2,046 rings, and 3 more for severe records */
+    bad[13].spare_rings = SHMLOG_RINGS_MAX - 5;
+    bad[13].reserve = 1;
+    for (size_t i = 0; i < 14; i++)
         cr_assert_eq(create(&bad[i], &s), -EINVAL, "%zu", i);
     cr_assert_neq(access(kit_path, F_OK), 0);
 }

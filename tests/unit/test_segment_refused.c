@@ -44,7 +44,7 @@ Test(segment, foreign_older_newer)
     SET_CONTROL(incompatible, 4);
     expect_refused(-SHM_ERR_NEWER);
     SET_CONTROL(incompatible, 0);
-    SET_CONTROL(compatible, ~SHMLOG_COMPATIBLE_SEVERE_RINGS);
+    SET_CONTROL(compatible, ~(SHMLOG_COMPATIBLE_SEVERE_RINGS | SHMLOG_COMPATIBLE_SHARED_RING));
     cr_assert_eq(open_result(false), 0, "unknown compatible bits do not matter");
 }
 
@@ -80,6 +80,11 @@ Test(segment, damaged_geometry)
     REFUSED(compatible, SHMLOG_COMPATIBLE_SEVERE_RINGS); /* of three, which halves have no rings */
     REFUSED(reserve_slots, (uint32_t)good.ring_slots / 2 + 1);
     REFUSED(reserve_slots, UINT32_MAX);
+    good.compatible = SHMLOG_COMPATIBLE_SHARED_RING; /* of cores only, none of which it can be */
+    SET_CONTROL(compatible, SHMLOG_COMPATIBLE_SHARED_RING);
+    REFUSED(cpu_rings, good.rings);
+    SET_CONTROL(compatible, 0);
+    good.compatible = 0;
     REFUSED(sites_max, 0);
     REFUSED(sites_max, 1u << 21);
     REFUSED(sites_max, 100);

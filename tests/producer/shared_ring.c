@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Threads that find no ring share one: without restartable sequences, and with one spare ring for
+ * any number of threads, none of them is left without. The program is run with rseq switched off.
+ *
+ *     shared_ring         1, 2, 11, 24, 101 threads under each policy; threads without a name
+ *     shared_ring kill    processes killed while they hold the ring, again and again
+ */
+#include "tests/producer/segment_kit.h"
+
+#undef SHMLOG_LAYOUT_ONLY
+#include "producer/shmlog.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define SEGMENT "shared"
+#define THREADS 101u
+#define RECORDS 2000u
+
+static struct segment_kit segment;
+static struct shmlog *the_log;
+
+/* ---- Many threads ---- */
+
+struct count {
+    uint64_t next[THREADS]; /* of each thread: number of the record that may come next */
+    uint64_t in_shared;
+    uint32_t shared; /* index of that ring */
+};
+
+struct writer {
+    pthread_t thread;
+    uint32_t index;
+    uint64_t lost;
+};
+
+static uint32_t running;
+
+static void *write_records(void *arg)
+{
+    struct writer *const w = arg;
+
+    for (uint64_t i = 0; i < RECORDS; i++) {
+        if (i % 5 == 4)
+            shmlog_warn(the_log, "%u %lu a string that takes the record beyond one slot: %s",
+                        w->index, i, "fifty-six bytes are in it");
+        else
+            shmlog_info(the_log, "%u %lu", w->index, i);
+    }
+    w->lost = shmlog_thread_lost(the_log);
+    __atomic_sub_fetch(&running, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void look(void *arg, uint32_t ring, const struct shmlog_slot *slots)
+{
+    struct count *const c = arg;
+    const uint32_t thread = segment_kit_u32(slots, 12);
+    const uint64_t number = segment_kit_u64(slots, 16);
+
+    KIT_COMPARE(thread, <, THREADS);
+    KIT_COMPARE(number, >=, c->next[thread]); /* in order; those that are missing were counted */
+    KIT_COMPARE(number, <, RECORDS);
+    c->next[thread] = number + 1;
+    c->in_shared += ring == c->shared;
+}
+
+static void crowd(uint32_t threads, uint32_t on_full, uint32_t producers_max)
+{
+    const struct segment_kit_params params = {.on_full = on_full,
+                                              .spare_rings = 1,
+                                              .shared_ring = true,
+                                              .reserve = 12,
+                                              .producers_max = producers_max};
+    static struct writer writer[THREADS];
+    struct count count = {.next = {0}};
+    uint64_t records = 0, lost = 0, found_lost = 0, nameless = 0;
+
+    segment_kit_open(&segment, SEGMENT, &params);
+    count.shared = segment.segment->geometry.rings - 1;
+    KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
+    KIT_EQ(the_log->local.cpus, 0);
+    KIT_OK(shmlog_own_ring(the_log)); /* the only one is this thread's */
+    running = threads;
+    for (uint32_t i = 0; i < threads; i++) {
+        writer[i].index = i;
+        KIT_EQ(pthread_create(&writer[i].thread, NULL, write_records, &writer[i]), 0);
+    }
+    while (__atomic_load_n(&running, __ATOMIC_ACQUIRE)) {
+        if (segment_kit_drain(&segment, look, &count) == 0)
+            sched_yield();
+    }
+    for (uint32_t i = 0; i < threads; i++) {
+        KIT_EQ(pthread_join(writer[i].thread, NULL), 0);
+        lost += writer[i].lost;
+    }
+    segment_kit_drain(&segment, look, &count);
+    records = segment.records;
+    found_lost = segment.lost;
+    nameless = producers_max && threads > producers_max;
+    printf("%u threads, policy %u%s: %lu records, %lu lost by writers, %lu overwritten\n", threads,
+           on_full, nameless ? ", without names" : "", (unsigned long)records, (unsigned long)lost,
+           (unsigned long)found_lost);
+    KIT_EQ(lost, shmlog_lost(the_log));
+    KIT_EQ(records + lost + found_lost, (uint64_t)threads * RECORDS);
+    KIT_EQ(count.in_shared, records);
+    /* a holder that the machine keeps from its processor may cost the others some, but for wait */
+    KIT_COMPARE(segment.segment->control->lost[SHMLOG_LOST_NO_RING] * 10, <=,
+                (uint64_t)threads * RECORDS);
+    if (on_full == SHMLOG_ON_FULL_WAIT)
+        KIT_EQ(lost + found_lost, 0);
+    if (on_full == SHMLOG_ON_FULL_OVERWRITE)
+        KIT_EQ(lost, 0);
+    KIT_EQ(segment.segment->rings[count.shared].header->holder, 0);
+    KIT_EQ(segment.segment->rings[count.shared].header->owner, SHMLOG_OWNER_SHARED);
+    shmlog_close(the_log);
+    segment_kit_close(&segment);
+}
+
+/* ---- Who holds it ---- */
+
+static void *log_one(void *arg)
+{
+    shmlog_info(the_log, "%u %lu", 0u, *(uint64_t *)arg);
+    return NULL;
+}
+
+static uint64_t log_in_thread(uint64_t number)
+{
+    const uint64_t start = kit_now_ns();
+    pthread_t thread;
+
+    KIT_EQ(pthread_create(&thread, NULL, log_one, &number), 0);
+    KIT_EQ(pthread_join(thread, NULL), 0);
+    return kit_now_ns() - start;
+}
+
+static void holders(void)
+{
+    const struct segment_kit_params params = {.spare_rings = 1, .shared_ring = true};
+    const uint64_t *lost;
+    struct count count = {.next = {0}};
+    struct shmlog_ring *ring;
+    struct stat st;
+    uint64_t self;
+    pid_t child;
+
+    segment_kit_open(&segment, SEGMENT, &params);
+    count.shared = segment.segment->geometry.rings - 1;
+    ring = segment.segment->rings[count.shared].header;
+    lost = &segment.segment->control->lost[SHMLOG_LOST_NO_RING];
+    KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
+    KIT_OK(shmlog_own_ring(the_log));
+    KIT_EQ(stat("/proc/self/ns/pid", &st), 0);
+    log_in_thread(0);
+    KIT_EQ(segment_kit_drain(&segment, look, &count), 1);
+
+    self = shmlog_as_holder_(the_log);
+    ring->holder = self; /* one that lives, and does not let go: so long is waited, not longer */
+    KIT_COMPARE(log_in_thread(1), >=, SHMLOG_HOLD_NS_);
+    KIT_EQ(*lost, 1);
+    KIT_EQ(ring->holder, self);
+    KIT_COMPARE(log_in_thread(1), <, SHMLOG_HOLD_NS_ / 2); /* nobody waits for it a second time */
+    KIT_EQ(*lost, 2);
+    ring->holder = 0; /* it goes on: so do the others, and would wait again */
+    log_in_thread(1);
+    KIT_EQ(*lost, 2);
+    KIT_EQ(ring->held_too_long, 0);
+
+    child = fork();
+    KIT_COMPARE(child, >=, 0);
+    if (child == 0)
+        _exit(0);
+    KIT_EQ(waitpid(child, NULL, 0), child);
+    ring->holder = SHMLOG_HOLDER(child, st.st_ino, 1); /* one that is gone */
+    log_in_thread(2);
+    KIT_EQ(*lost, 2);
+    KIT_EQ(ring->holder, 0);
+
+    ring->holder = SHMLOG_HOLDER(getpid(), st.st_ino, 1); /* whose number is another one's now */
+    log_in_thread(3);
+    KIT_EQ(*lost, 2);
+
+    ring->holder = SHMLOG_HOLDER(child, st.st_ino + 1, 1); /* of whom nobody here can tell */
+    KIT_COMPARE(log_in_thread(4), >=, SHMLOG_HOLD_NS_);
+    KIT_EQ(*lost, 3);
+    ring->holder = 0;
+
+    /* a handler in the midst of its thread's call */
+    ring->holder = shmlog_as_holder_(the_log);
+    KIT_EQ(shmlog_hold_(the_log, ring, ring->holder), -1);
+    ring->holder = 0;
+    log_in_thread(5);
+    segment_kit_drain(&segment, look, &count);
+    KIT_EQ(segment.records, 5);
+    KIT_EQ(count.in_shared, 5);
+    shmlog_close(the_log);
+    segment_kit_close(&segment);
+}
+
+/* ---- Killed ---- */
+
+#define PROCESSES 3u
+
+struct page {
+    uint64_t before[PROCESSES], after[PROCESSES]; /* numbers: about to be logged, logged */
+};
+static struct page *page;
+
+struct killed {
+    uint64_t last[PROCESSES];
+};
+
+static void look_killed(void *arg, uint32_t ring, const struct shmlog_slot *slots)
+{
+    struct killed *const k = arg;
+    const uint32_t index = segment_kit_u32(slots, 12);
+    const uint64_t number = segment_kit_u64(slots, 16);
+
+    (void)ring;
+    KIT_COMPARE(index, <, PROCESSES);
+    KIT_EQ(number, k->last[index] + 1); /* each once, in order */
+    k->last[index] = number;
+}
+
+static int log_until_killed(void *arg)
+{
+    const uint32_t index = *(const uint32_t *)arg;
+    struct shmlog *log;
+
+    KIT_OK(shmlog_open(&log, SEGMENT, NULL));
+    for (;;) {
+        const uint64_t number = page->after[index] + 1;
+
+        __atomic_store_n(&page->before[index], number, __ATOMIC_RELEASE);
+        if (number % 3 == 0)
+            shmlog_info(log, "%u %lu a string that takes the record beyond one slot: %s", index,
+                        number, "fifty-six bytes are in it");
+        else
+            shmlog_info(log, "%u %lu", index, number);
+        if (shmlog_thread_lost(log))
+            return 1;
+        __atomic_store_n(&page->after[index], number, __ATOMIC_RELEASE);
+    }
+}
+
+static bool goes_on(void *arg)
+{
+    const uint64_t *const goal = arg;
+
+    segment_kit_drain(&segment, NULL, NULL);
+    return goal[0] <= __atomic_load_n(&page->after[goal[1]], __ATOMIC_ACQUIRE);
+}
+
+static void kill_holders(void)
+{
+    const struct segment_kit_params params = {.on_full = SHMLOG_ON_FULL_WAIT,
+                                              .spare_rings = 1,
+                                              .shared_ring = true};
+    const unsigned kills = (unsigned)kit_number("SHMLOG_TEST_KILLS", 200);
+    struct kit_process process[PROCESSES];
+    static const uint32_t index[PROCESSES] = {0, 1, 2};
+    struct killed killed = {.last = {0}};
+    uint64_t state = kit_seed(), taken = 0;
+
+    page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    KIT_CHECK(page != MAP_FAILED);
+    segment_kit_open(&segment, SEGMENT, &params);
+    KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
+    KIT_OK(shmlog_own_ring(the_log));
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        kit_spawn_function(&process[i], "writer", log_until_killed, (void *)(uintptr_t)&index[i]);
+    for (unsigned n = 0; n < kills; n++) {
+        const uint32_t victim = (uint32_t)kit_random_below(&state, PROCESSES);
+        const uint64_t until = kit_now_ns() + kit_random_below(&state, 3000000);
+        uint64_t before;
+
+        while (kit_now_ns() < until)
+            segment_kit_drain(&segment, look_killed, &killed);
+        kit_kill_hard(&process[victim]);
+        segment_kit_drain(&segment, look_killed, &killed);
+        taken += segment.segment->rings[segment.segment->geometry.rings - 1].header->holder != 0;
+        /* what it was about to log is there or not; what it had logged is */
+        before = page->before[victim];
+        KIT_COMPARE(killed.last[victim], >=, page->after[victim]);
+        KIT_COMPARE(killed.last[victim], <=, before);
+        page->after[victim] = killed.last[victim];
+        kit_spawn_function(&process[victim], "writer", log_until_killed,
+                           (void *)(uintptr_t)&index[victim]);
+    }
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        uint64_t goal[2] = {page->after[i] + 1000, i};
+
+        segment_kit_drain(&segment, look_killed, &killed);
+        if (!kit_wait(goes_on, goal, 20))
+            KIT_FAIL("writer %u does not go on", i);
+    }
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        kit_kill_hard(&process[i]);
+    printf("%u kills, the ring seen held after %lu of them\n", kills, (unsigned long)taken);
+    KIT_EQ(segment_kit_counted(&segment), 0);
+    shmlog_close(the_log);
+    segment_kit_close(&segment);
+}
+
+int main(int argc, char **argv)
+{
+    static const uint32_t threads[] = {1, 2, 11, 24, 101};
+    static const uint32_t policies[] = {SHMLOG_ON_FULL_DROP, SHMLOG_ON_FULL_OVERWRITE,
+                                        SHMLOG_ON_FULL_WAIT};
+
+    kit_begin("shared_ring");
+    if (argc > 1 && strcmp(argv[1], "kill") == 0) {
+        kill_holders();
+        return 0;
+    }
+    for (unsigned p = 0; p < 3; p++)
+        for (unsigned i = 0; i < sizeof(threads) / sizeof(threads[0]); i++)
+            crowd(threads[i], policies[p], 0);
+    crowd(24, SHMLOG_ON_FULL_WAIT, 2);
+    holders();
+    return 0;
+}
