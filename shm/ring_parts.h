@@ -18,7 +18,7 @@ static inline uint32_t shm_slot_count(const struct shmlog_slot *slot)
 void shm_ring_copy(const struct shm_ring_reader *reader, uint64_t pos, struct shmlog_slot *buffer,
                    size_t count);
 
-/* Slots ahead of the head, as it is seen, that a writer may be writing; see ring_reader.c. */
+/* Slots ahead of the head, as it is seen, that a writer may be writing; see ring_slots.c. */
 static inline uint64_t shm_ring_margin(const struct shm_ring_reader *reader)
 {
 #if defined(__x86_64__)

@@ -7,7 +7,9 @@
 
 #include "shm/segment.h"
 
-#include <sys/types.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Where the one line of explanation goes. */
 struct shm_message {
@@ -24,7 +26,12 @@ int shm_message(const struct shm_message *message, int error, const char *format
 void shm_message_hint(const struct shm_message *message, const char *text);
 
 /* Mode and group (-1: as it is) of a file or directory, whatever the umask. */
-int shm_set_access(int fd, mode_t mode, int group);
+static inline int shm_set_access(int fd, mode_t mode, int group)
+{
+    if (group >= 0 && fchown(fd, (uid_t)-1, (gid_t)group) < 0)
+        return -errno;
+    return fchmod(fd, mode) < 0 ? -errno : 0;
+}
 
 /* Build everything and take over `fd`, the control file. On error nothing is left, the directory
  * included. */

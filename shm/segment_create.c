@@ -25,39 +25,7 @@
 #define ATTEMPTS 16 /* at a directory that others create and remove meanwhile */
 #define DIRECTORY_MODE 0750
 
-int shm_message(const struct shm_message *message, int error, const char *format, ...)
-{
-    va_list args;
-    size_t length;
-
-    if (!message->text || message->size == 0 || message->text[0] != '\0')
-        return error;
-    va_start(args, format);
-    vsnprintf(message->text, message->size, format, args);
-    va_end(args);
-    length = strlen(message->text);
-    snprintf(message->text + length, message->size - length, ": %s", shm_strerror(error));
-    return error;
-}
-
-void shm_message_hint(const struct shm_message *message, const char *text)
-{
-    size_t length;
-
-    if (message->text && message->size > 0) {
-        length = strlen(message->text);
-        snprintf(message->text + length, message->size - length, "; %s", text);
-    }
-}
-
 /* ---- directory and control file ---- */
-
-int shm_set_access(int fd, mode_t mode, int group)
-{
-    if (group >= 0 && fchown(fd, (uid_t)-1, (gid_t)group) < 0)
-        return -errno;
-    return fchmod(fd, mode) < 0 ? -errno : 0;
-}
 
 static int set_directory_access(const char *path, int directory, const struct shm_params *params,
                                 const struct shm_message *message)

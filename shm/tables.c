@@ -97,3 +97,32 @@ uint32_t shm_producers_used(const struct shm_segment *segment)
 
     return used < segment->geometry.producers_max ? used : segment->geometry.producers_max;
 }
+
+static bool producer_in_use(const struct shmlog_producer *producer)
+{
+    uint32_t state = producer->claim & SHMLOG_PRODUCER_STATE;
+
+    if (producer->claim == 0 || state == SHMLOG_PRODUCER_DETACHED || state == SHMLOG_PRODUCER_LEFT)
+        return false;
+    switch (shm_producer_alive(producer)) {
+    case SHM_ALIVE:
+        return true;
+    case SHM_DEAD:
+        return false;
+    default:
+        /* Of another pid namespace: take it for alive, unless it never finished registering. */
+        return state != SHMLOG_PRODUCER_FILLING;
+    }
+}
+
+bool shm_segment_in_use(const struct shm_segment *segment)
+{
+    struct shmlog_producer producer;
+    uint32_t used = shm_producers_used(segment);
+
+    for (uint32_t i = 0; i < used; i++) {
+        if (shm_producer_at(segment, i, &producer) == 0 && producer_in_use(&producer))
+            return true;
+    }
+    return false;
+}
