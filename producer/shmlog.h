@@ -5510,8 +5510,33 @@ SHMLOG_INLINE_ int shmlog_may_come_(int error)
          */
 #define SHMLOG_FOLLOW_STACK_ 262144u
 
+/* Records that were committed to a ring after it was replaced: one by a call that was under way,
+ * and, where a call that had made room was put off before it took that back, any number by others.
+ * Slots there were zero; so such others counted from 1, unless the one came first. */
+SHMLOG_INLINE_ uint64_t shmlog_committed_to_nowhere_(const struct shmlog *dead,
+                                                     struct shmlog_ring *ring)
+{
+    const struct shmlog_slot *const slots = shmlog_slots_(ring);
+    const uint64_t head = shmlog_load_acquire_(&ring->head); /* pairs with the commit */
+    uint64_t records = 0;
+
+    if (head == SHMLOG_HEAD_MAX_)
+        return 0;
+    if (head > SHMLOG_HEAD_MAX_)
+        return shmlog_load32_relaxed_(&slots[(head - 1) & dead->local.slot_mask].seq);
+    for (uint64_t i = 1; i <= dead->local.slot_mask + 1; i++) {
+        const uint32_t site =
+            shmlog_load32_relaxed_(&slots[(head - i) & dead->local.slot_mask].site);
+
+        if (!site)
+            break;
+        records += (site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK) != 0;
+    }
+    return records;
+}
+
 /* Records that were lost in an attachment whose segment is gone: what calls counted in its private
- * memory, and a commit to a ring that came after the ring was replaced, one at most. */
+ * memory, and what they committed there. */
 SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead);
 SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead)
 {
@@ -5523,14 +5548,17 @@ SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead)
         sum += __atomic_exchange_n(&dead->control.lost[cause], 0, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < dead->local.geometry.rings; i++) {
         struct shmlog_ring *const ring = dead->local.ring[i];
+        uint64_t committed;
 
         if (ring == &dead->local.none || !shmlog_ring_gone_(ring))
             continue;
         for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++)
             sum += __atomic_exchange_n(&ring->lost[cause], 0, __ATOMIC_RELAXED);
-        /* no writer goes by tail_seq: a note that this one is counted */
-        if (shmlog_load_relaxed_(&ring->head) != SHMLOG_HEAD_MAX_ && !ring->tail_seq)
-            sum += ring->tail_seq = 1;
+        committed = shmlog_committed_to_nowhere_(dead, ring);
+        if (committed > ring->tail_seq) { /* no writer goes by it: a note of how many are counted */
+            sum += committed - ring->tail_seq;
+            ring->tail_seq = committed;
+        }
     }
     return sum;
 }

@@ -202,6 +202,51 @@ static void test_replaced(void)
     shmlog_close(log);
 }
 
+/* A call that had made room by the overwrite policy is put off before it finds that its ring was
+ * replaced meanwhile: until then the others commit to nowhere, and each of that is counted. */
+static void test_nowhere(void)
+{
+    const struct segment_kit_params params = {.ring_bytes = 1 << 16,
+                                              .on_full = SHMLOG_ON_FULL_OVERWRITE};
+    struct shmlog_ring *ring;
+    struct shmlog *log;
+    cpu_set_t before, one;
+
+    KIT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+    CPU_ZERO(&one);
+    CPU_SET(kit_cpu(0), &one);
+    KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    for (unsigned under_way = 0; under_way < 2; under_way++) {
+        segment_kit_open(&segment, SEGMENT, &params);
+        KIT_OK(shmlog_open(&log, SEGMENT, NULL));
+        log_some(log, 1);
+        ring = log->local.ring_of_cpu[kit_cpu(0)];
+        if (ring == &log->local.none) { /* no restartable sequences here */
+            shmlog_close(log);
+            segment_kit_close(&segment);
+            break;
+        }
+        KIT_OK(shmlog_lose_segment_(log));
+        KIT_EQ(shmlog_lost_in_dead_(log), 0);
+        if (under_way) { /* its sequence had the old head, and the number of the slot before */
+            struct shmlog_slot *const slot = shmlog_slots_(ring) + 77;
+
+            *slot = (struct shmlog_slot){.seq = 78, .site = 1u << SHMLOG_SITE_SLOTS_SHIFT | 1};
+            ring->head = 78;
+            KIT_EQ(shmlog_lost_in_dead_(log), 1);
+        }
+        ring->limit = UINT64_MAX;
+        log_some(log, RECORDS);
+        ring->limit = 0;
+        KIT_EQ(shmlog_lost_in_dead_(log), RECORDS * KINDS);
+        log_some(log, 1);
+        KIT_EQ(shmlog_lost_in_dead_(log), KINDS); /* as calls without a ring */
+        shmlog_close(log);
+        segment_kit_close(&segment);
+    }
+    KIT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 struct level_check {
     struct shmlog *log;
     uint32_t level;
@@ -540,6 +585,7 @@ int main(void)
     test_waiting();
     test_never();
     test_replaced();
+    test_nowhere();
     test_levels();
     test_errors();
     test_moved();
