@@ -94,18 +94,20 @@ static void look_at_losses(struct alarm *a, const struct shm_losses *losses, uin
         causes, ring);
 }
 
-/* How full a ring is, in per cent. */
+/* How full a ring is for records below warn, in per cent. */
 static unsigned fill_of(const struct alarm *a, uint32_t index)
 {
     const struct shmlog_ring *const ring = a->segment->rings[index].header;
+    const struct shmlog_control *const g = &a->segment->geometry;
+    const uint64_t room = g->ring_slots - g->reserve_slots;
     uint64_t behind;
 
     if (!ring)
         return 0;
     behind = shm_ring_head(ring) - shmlog_load_acquire_(&ring->tail);
-    return behind > a->segment->geometry.ring_slots
-               ? 0 /* nothing that a writer leaves */
-               : (unsigned)(behind * 100 / a->segment->geometry.ring_slots);
+    if (behind > g->ring_slots)
+        return 0; /* nothing that a writer leaves */
+    return behind < room ? (unsigned)(behind * 100 / room) : 100;
 }
 
 /* Under the overwrite policy, a full ring is as it should be. */
