@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * Everything at once, for as long as asked: four producers (two with rings of their own, two that
- * also log from a timer's signal handler), a crowd of threads that come and go, a collector whose
- * files retention removes, and a reader that follows; one after the other, at random, they are
- * killed, stopped, continued, told to rotate, told to end, and started again; the process that
- * writes the files hangs, the wall clock jumps by days, and other collectors want the directory. At
- * the end one ledger: what the producers noted outside the system against what comes out of the
- * files, of which each has a second name where retention does not look.
+ * also log from a timer's signal handler), a crowd of threads that come and go, programs with ever
+ * new call sites, which fill the table of these, a collector whose files retention removes, and a
+ * reader that follows; one after the other, at random, they are killed, stopped, continued, told to
+ * rotate, told to end, and started again; the process that writes the files hangs, the wall clock
+ * jumps by days, and other collectors want the directory. At the end one ledger: what the producers
+ * noted outside the system against what comes out of the files, of which each has a second name
+ * where retention does not look.
  *
  * usage: soak wait|drop|overwrite SECONDS
  */
 #include "tests/integration/oracle.h"
 #include "tests/soak/crowd.h"
+#include "tests/soak/deployment.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -43,6 +45,7 @@ enum event {
     SET_CLOCK,
     RIVAL, /* another collector wants the directory, or the segment */
     KILL_CROWD,
+    DEPLOY,
     ROTATE,
     BURST,
     KILL_READER,
@@ -65,6 +68,7 @@ static const struct {
     [SET_CLOCK] = {"the wall clock set by days", 8},
     [RIVAL] = {"a rival refused", 6},
     [KILL_CROWD] = {"the crowd killed", 2},
+    [DEPLOY] = {"a deployment", 6},
     [ROTATE] = {"SIGHUP", 10},
     [BURST] = {"a burst", 20},
     [KILL_READER] = {"the reader killed", 4},
@@ -80,6 +84,7 @@ static struct {
     struct kit_process crowd;
     struct crowd_life crowd_life;
     uint64_t crowd_maybe; /* calls of it that were interrupted by death */
+    struct deployment deployment;
     int64_t *clock_shift; /* of the wall clock that the collector sees; NULL: the real one */
     bool is_long;
     const char *log;
@@ -303,6 +308,15 @@ static void refuse_rival(void)
     forget_output(&rival);
 }
 
+static void deploy(void)
+{
+    struct kit_process process;
+
+    kit_spawn_function(&process, "deployed", deployment_live, &soak.deployment);
+    KIT_EQ(kit_wait_exit(&process, 120), 0);
+    forget_output(&process);
+}
+
 static bool is_finished(const struct dirent *entry)
 {
     const char *const end = strrchr(entry->d_name, '.');
@@ -378,6 +392,9 @@ static void happen(enum event event)
     case KILL_CROWD:
         bury_crowd();
         start_crowd();
+        break;
+    case DEPLOY:
+        deploy();
         break;
     case ROTATE:
         kit_kill(&soak.collector, SIGHUP);
@@ -504,11 +521,13 @@ static void reckon(bool wait)
     const struct crowd_page *const crowd = soak.crowd_life.page;
     struct kit_ledger ledger;
     struct oracle_count count;
-    uint64_t missing = 0, crowd_seen;
+    const uint64_t deployed = soak.deployment.page->logged;
+    uint64_t missing = 0, crowd_seen, deployed_seen;
 
     kit_verify_balanced(soak.saved, &ledger);
     read_back(600, &count);
     crowd_seen = count_of("crowd.c");
+    deployed_seen = count_of("deployed.c");
     for (unsigned e = 0; e < EVENTS; e++)
         printf("%8" PRIu64 " x %s\n", soak.happened[e], kinds[e].name);
     printf("%" PRIu64 " committed, %" PRIu64 " seen, %" PRIu64 " interrupted by death\n",
@@ -516,16 +535,18 @@ static void reckon(bool wait)
     printf("%" PRIu64 " committed by %" PRIu64 " threads of the crowd, %" PRIu64 " seen, %" PRIu64
            " interrupted by death\n",
            crowd->logged, crowd->came, crowd_seen, soak.crowd_maybe);
+    printf("%" PRIu64 " committed by deployments, each by a site of its own, %" PRIu64 " seen\n",
+           deployed, deployed_seen);
     printf("%u files, of which %u are left\n", kit_count_files(soak.saved, NULL),
            kit_count_files(soak.log, ".shmlog"));
     printf("produced=%" PRIu64 " written=%" PRIu64 " dropped=%" PRIu64 " in_ring=%" PRIu64 "\n",
            ledger.produced, ledger.written, ledger.dropped, ledger.in_ring);
     KIT_EQ(ledger.in_ring, 0);
-    KIT_EQ(count.seen + crowd_seen, ledger.written);
+    KIT_EQ(count.seen + crowd_seen + deployed_seen, ledger.written);
     KIT_COMPARE(count.missing, <=, ledger.dropped); /* an interrupted call may have counted, too */
-    KIT_COMPARE(count.committed + crowd->logged, <=, ledger.produced);
+    KIT_COMPARE(count.committed + crowd->logged + deployed, <=, ledger.produced);
     KIT_COMPARE(ledger.produced, <=,
-                count.committed + count.maybe + crowd->logged + soak.crowd_maybe);
+                count.committed + count.maybe + crowd->logged + soak.crowd_maybe + deployed);
     KIT_COMPARE(kit_count_files(soak.log, ".shmlog"), <=, atoi(RETAIN));
     /* Who waits loses nothing, but for a handler that interrupts a call to an owned ring. */
     for (unsigned i = 0; wait && i < PAGES; i++) {
@@ -537,6 +558,7 @@ static void reckon(bool wait)
     if (wait) {
         KIT_EQ(missing, count.missing);
         KIT_COMPARE(crowd->logged, <=, crowd_seen);
+        KIT_EQ(deployed, deployed_seen);
     } else {
         KIT_COMPARE(ledger.dropped, >, 0); /* else nothing was tried */
     }
@@ -568,6 +590,11 @@ int main(int argc, char **argv)
         .page = shared_memory("crowd-page", sizeof(struct crowd_page)),
         .segment = "soak",
         .threads = soak.is_long ? 2000 : 50,
+    };
+    soak.deployment = (struct deployment){
+        .page = shared_memory("deployment-page", sizeof(struct deployment_page)),
+        .segment = "soak",
+        .sites = soak.is_long ? 500 : 50,
     };
     shift_clock();
     start_collector();
