@@ -4213,6 +4213,7 @@ SHMLOG_INLINE_ int shmlog_commit_on_core_(struct shmlog *log, const struct shmlo
  * (under the wait policy as long as they would wait for room), then their records are lost, and
  * counted, until it goes on. */
 #define SHMLOG_HOLD_NS_ UINT64_C(100000000)
+#define SHMLOG_HOLD_MOST_NS_ UINT64_C(1000000000) /* where each has to wait for many others */
 #define SHMLOG_HOLD_SPINS_ 200u
 #define SHMLOG_HOLD_NAP_US_ 50
 
@@ -4259,11 +4260,10 @@ SHMLOG_COLD_ int shmlog_holder_is_gone_(struct shmlog *log, uint64_t holder)
 SHMLOG_COLD_ int shmlog_hold_(struct shmlog *log, struct shmlog_ring *ring, uint64_t self);
 SHMLOG_COLD_ int shmlog_hold_(struct shmlog *log, struct shmlog_ring *ring, uint64_t self)
 {
+    const int waits = log->local.on_full == SHMLOG_ON_FULL_WAIT;
     const uint64_t patience =
-        log->local.on_full == SHMLOG_ON_FULL_WAIT && log->local.wait_ns > SHMLOG_HOLD_NS_
-            ? log->local.wait_ns
-            : SHMLOG_HOLD_NS_;
-    uint64_t since = 0;
+        waits && log->local.wait_ns > SHMLOG_HOLD_NS_ ? log->local.wait_ns : SHMLOG_HOLD_NS_;
+    uint64_t begun = 0, since = 0, seen = 0;
 
     for (uint32_t turn = 0;; turn++) {
         uint64_t holder = shmlog_load_relaxed_(&ring->holder);
@@ -4272,14 +4272,21 @@ SHMLOG_COLD_ int shmlog_hold_(struct shmlog *log, struct shmlog_ring *ring, uint
             return -1;
         if (turn >= SHMLOG_HOLD_SPINS_) {
             const uint64_t now = shmlog_monotonic_ns_();
+            const uint64_t head = shmlog_load_relaxed_(&ring->head);
 
-            since = since ? since : now;
+            begun = begun ? begun : now;
+            if (!since || head != seen) { /* others had their turn: nobody is stuck */
+                since = now;
+                seen = head;
+            }
             if (holder && shmlog_holder_is_gone_(log, holder)) {
                 /* acquire, as below: it stores no more */
             } else if (holder && shmlog_load_relaxed_(&ring->held_too_long) == holder) {
                 return 0;
             } else if (patience != UINT64_MAX && now - since >= patience) {
                 shmlog_store_relaxed_(&ring->held_too_long, holder);
+                return 0;
+            } else if (!waits && now - begun >= SHMLOG_HOLD_MOST_NS_) {
                 return 0;
             } else if (holder) {
                 shmlog_nap_(SHMLOG_HOLD_NAP_US_);

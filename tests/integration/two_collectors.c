@@ -330,12 +330,15 @@ static void test_instances(void)
 static const char *part_of(const char *output)
 {
     const char *const list = kit_path("list");
+    const char *path;
     char *text;
 
     KIT_EQ(system(kit_text("ls '%s'/*.part >'%s'", output, list)), 0);
     text = kit_read_file(list, NULL);
     text[strcspn(text, "\n")] = 0;
-    return text; /* for the rest of the test */
+    path = kit_text("%s", text);
+    free(text);
+    return path;
 }
 
 /* Not gone on with, not sealed, not renamed: it stays as it is, and what was for it goes to a new

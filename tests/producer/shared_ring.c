@@ -216,6 +216,7 @@ static struct page *page;
 struct killed {
     uint64_t last[PROCESSES];
 };
+static struct killed killed;
 
 static void look_killed(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 {
@@ -254,7 +255,7 @@ static bool goes_on(void *arg)
 {
     const uint64_t *const goal = arg;
 
-    segment_kit_drain(&segment, NULL, NULL);
+    segment_kit_drain(&segment, look_killed, &killed);
     return goal[0] <= __atomic_load_n(&page->after[goal[1]], __ATOMIC_ACQUIRE);
 }
 
@@ -266,7 +267,6 @@ static void kill_holders(void)
     const unsigned kills = (unsigned)kit_number("SHMLOG_TEST_KILLS", 200);
     struct kit_process process[PROCESSES];
     static const uint32_t index[PROCESSES] = {0, 1, 2};
-    struct killed killed = {.last = {0}};
     uint64_t state = kit_seed(), taken = 0;
 
     page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
