@@ -393,20 +393,22 @@ static void check_lines(const char *dir, uint32_t count)
     const char *const path = kit_path("lines");
     uint8_t *const seen = calloc(count + 1, 1);
     uint32_t found = 0;
-    unsigned line, value;
     char *text, *at;
 
     KIT_CHECK(seen);
     kit_dump(path, (const char *const[]){dir, "--fields", "line,message", NULL});
     text = kit_read_file(path, NULL);
-    for (at = text; sscanf(at, "%u from line line=%u", &line, &value) == 2; at++) {
-        KIT_EQ(line, value);
+    for (at = text; *at; at++) {
+        static const char between[] = "\tfrom line line=";
+        const unsigned long line = strtoul(at, &at, 10);
+
+        KIT_EQ(strncmp(at, between, strlen(between)), 0);
+        KIT_EQ(strtoul(at + strlen(between), &at, 10), line);
         KIT_COMPARE(line, <=, count);
         KIT_EQ(seen[line], 0);
         seen[line] = 1;
         found++;
-        at = strchr(at, '\n');
-        KIT_CHECK(at);
+        KIT_EQ(*at, '\n');
     }
     KIT_EQ(found, count);
     free(text);
