@@ -238,6 +238,7 @@ static void test_access(void)
     begin("access");
     KIT_EQ(chmod(file_path("ring-000"), 0), 0);
     KIT_EQ(chmod(file_path("ring-001"), 0), 0);
+    KIT_EQ(chmod(file_path("ring-002"), 0), 0); /* the shared one */
     KIT_EQ(shmlog_open(&log, segment, NULL), -EACCES);
     KIT_EQ(shmlog_open(&log, segment, &partial), -EACCES);
     KIT_EQ(chmod(file_path("ring-000"), 0660), 0);
