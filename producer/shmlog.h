@@ -5517,15 +5517,17 @@ SHMLOG_INLINE_ int shmlog_may_come_(int error)
          */
 #define SHMLOG_FOLLOW_STACK_ 262144u
 
-/* Records that were committed to a ring after it was replaced: one by a call that was under way,
- * and, where a call that had made room was put off before it took that back, any number by others.
- * Slots there were zero; so such others counted from 1, unless the one came first. */
+/* Records that were committed to a ring after it was replaced: one by a call that was under way, of
+ * which nothing but the head may have come here, and, where a call that had made room was put off
+ * before it took that back, any number by others. Slots here were zero: without the one, the others
+ * counted from 1. */
 SHMLOG_INLINE_ uint64_t shmlog_committed_to_nowhere_(const struct shmlog *dead,
                                                      struct shmlog_ring *ring)
 {
     const struct shmlog_slot *const slots = shmlog_slots_(ring);
     const uint64_t head = shmlog_load_acquire_(&ring->head); /* pairs with the commit */
     uint64_t records = 0;
+    uint32_t whole = 0; /* is the oldest slot seen a record's first one? */
 
     if (head == SHMLOG_HEAD_MAX_)
         return 0;
@@ -5537,9 +5539,10 @@ SHMLOG_INLINE_ uint64_t shmlog_committed_to_nowhere_(const struct shmlog *dead,
 
         if (!site)
             break;
-        records += (site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK) != 0;
+        whole = (site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK) != 0;
+        records += whole;
     }
-    return records;
+    return whole ? records : records + 1;
 }
 
 /* Records that were lost in an attachment whose segment is gone: what calls counted in its private

@@ -216,7 +216,7 @@ static void test_nowhere(void)
     CPU_ZERO(&one);
     CPU_SET(kit_cpu(0), &one);
     KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
-    for (unsigned under_way = 0; under_way < 2; under_way++) {
+    for (unsigned under_way = 0; under_way < 4; under_way++) {
         segment_kit_open(&segment, SEGMENT, &params);
         KIT_OK(shmlog_open(&log, SEGMENT, NULL));
         log_some(log, 1);
@@ -231,11 +231,14 @@ static void test_nowhere(void)
         if (under_way) { /* its sequence had the old head, and the number of the slot before */
             struct shmlog_slot *const slot = shmlog_slots_(ring) + 77;
 
-            *slot = (struct shmlog_slot){.seq = 78, .site = 1u << SHMLOG_SITE_SLOTS_SHIFT | 1};
+            if (under_way < 3) /* it came whole, or the last of its slots did, or the head alone */
+                *slot =
+                    (struct shmlog_slot){.seq = 78,
+                                         .site = (under_way == 1) << SHMLOG_SITE_SLOTS_SHIFT | 1};
             ring->head = 78;
             KIT_EQ(shmlog_lost_in_dead_(log), 1);
         }
-        ring->limit = UINT64_MAX;
+        ring->limit = under_way < 3 ? UINT64_MAX : 0;
         log_some(log, RECORDS);
         ring->limit = 0;
         KIT_EQ(shmlog_lost_in_dead_(log), RECORDS * KINDS);
