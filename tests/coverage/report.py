@@ -13,7 +13,7 @@ import re
 import sys
 
 GROUPS = {
-    "ring": ["shm/ring_reader.c", "shm/ring_start.c", "shm/ring_damage.c", "shm/tables.c"],
+    "ring": ["shm/ring_reader.c", "shm/ring_slots.c", "shm/ring_start.c", "shm/ring_damage.c", "shm/tables.c"],
     "drain": [
         "collector/drain.c", "collector/journal.c", "collector/journal_move.c", "collector/outbox.c",
         "collector/outbox_file.c",
@@ -23,7 +23,7 @@ GROUPS = {
         for name in (
             "reader.c", "source.c", "scan.c", "search.c", "list.c", "dictionary.c", "decoder.c",
             "frames.c", "index.c", "block_decode.c", "alike_decode.c", "column_decode.c", "column_unpack.c",
-            "column_unrelate.c", "string_decode.c", "payload_decode.c", "unpack_kernel.c",
+            "content.c", "frame_read.c", "ledger.c", "string_decode.c", "payload_decode.c", "unpack_kernel.c",
             "unpack_avx2.c", "site.c", "sites.c", "shape.c",
         )
     ],
