@@ -201,17 +201,6 @@ static void test_fail(void)
 
 /* ---- A disk that hangs ---- */
 
-static pid_t housekeeping(void)
-{
-    char *const text =
-        kit_read_file(kit_text("/proc/%d/task/%d/children", collector.pid, collector.pid), NULL);
-    const pid_t pid = (pid_t)atoi(text);
-
-    free(text);
-    KIT_COMPARE(pid, >, 0);
-    return pid;
-}
-
 static char heard[65536]; /* what came by the pipe */
 static size_t heard_size;
 static int pipe_fd = -1;
@@ -262,7 +251,7 @@ static void test_hang(void)
     pid_t pid;
 
     start_with_pipe("hang");
-    pid = housekeeping();
+    pid = kit_child(&collector);
     KIT_EQ(kill(pid, SIGSTOP), 0);
     began = kit_now_ns();
     shmlog_info(log_, "a record");
@@ -281,7 +270,7 @@ static void test_hang_with_file(void)
     pid_t pid;
 
     begin("hang-file", "drop");
-    pid = housekeeping();
+    pid = kit_child(&collector);
     KIT_EQ(kill(pid, SIGSTOP), 0);
     {
         const uint64_t until = kit_now_ns() + UINT64_C(1500000000);

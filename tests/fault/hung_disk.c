@@ -78,17 +78,6 @@ static void end(void)
 
 /* ---- The process that writes ---- */
 
-static pid_t housekeeping(void)
-{
-    char *const text =
-        kit_read_file(kit_text("/proc/%d/task/%d/children", collector.pid, collector.pid), NULL);
-    const pid_t pid = (pid_t)atoi(text);
-
-    free(text);
-    KIT_COMPARE(pid, >, 0);
-    return pid;
-}
-
 static bool stands_still(void *arg)
 {
     char *const text = kit_read_file(kit_text("/proc/%d/stat", *(pid_t *)arg), NULL);
@@ -101,7 +90,7 @@ static bool stands_still(void *arg)
 
 static pid_t stop_housekeeping(void)
 {
-    pid_t pid = housekeeping();
+    pid_t pid = kit_child(&collector);
 
     KIT_EQ(kill(pid, SIGSTOP), 0);
     KIT_CHECK(kit_wait(stands_still, &pid, 20));
@@ -156,7 +145,7 @@ static void test_term(void)
 static void test_killed(void)
 {
     begin("killed", kit_path("killed"));
-    KIT_EQ(kill(housekeeping(), SIGKILL), 0);
+    KIT_EQ(kill(kit_child(&collector), SIGKILL), 0);
     log_for(0.1);
     shmlog_close(log_);
     KIT_EQ(kit_wait_exit(&collector, 20), 1);

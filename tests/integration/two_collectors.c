@@ -166,18 +166,6 @@ static void test_lost_claim(bool replace)
     kit_collector_stop(&one);
 }
 
-/* The process that looks after the claim. */
-static pid_t housekeeping(const struct kit_process *collector)
-{
-    char *const text =
-        kit_read_file(kit_text("/proc/%d/task/%d/children", collector->pid, collector->pid), NULL);
-    const pid_t pid = (pid_t)atoi(text);
-
-    free(text);
-    KIT_COMPARE(pid, >, 0);
-    return pid;
-}
-
 /* Another collector was quicker: reported, until it is gone. */
 static void test_taken_claim(void)
 {
@@ -185,10 +173,10 @@ static void test_taken_claim(void)
     struct kit_process one, two;
 
     kit_collector_start(&one, segment(1), output, args);
-    KIT_EQ(kill(housekeeping(&one), SIGSTOP), 0);
+    KIT_EQ(kill(kit_child(&one), SIGSTOP), 0);
     KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
     kit_collector_start(&two, segment(2), output, args);
-    KIT_EQ(kill(housekeeping(&one), SIGCONT), 0);
+    KIT_EQ(kill(kit_child(&one), SIGCONT), 0);
     kit_wait_text(&one, kit_text("there now, too (pid %ld on ", (long)two.pid), 30);
     refused(3, output, &two);
     kit_collector_stop(&two);

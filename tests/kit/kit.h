@@ -135,6 +135,8 @@ int kit_wait_exit(struct kit_process *process, double seconds);
 void kit_kill(struct kit_process *process, int signal);
 /* SIGKILL and reap. Takes one that is not running. */
 void kit_kill_hard(struct kit_process *process);
+/* Its only child: of a collector, housekeeping. Fails the test if there is none. */
+pid_t kit_child(const struct kit_process *process);
 /* Wait until its stderr contains `text`; fails the test at the deadline or if it ends before. */
 void kit_wait_text(struct kit_process *process, const char *text, double seconds);
 bool kit_err_contains(const struct kit_process *process, const char *text);

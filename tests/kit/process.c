@@ -161,6 +161,17 @@ void kit_kill_hard(struct kit_process *process)
     take_status(process, status);
 }
 
+pid_t kit_child(const struct kit_process *process)
+{
+    char *const text =
+        kit_read_file(kit_text("/proc/%d/task/%d/children", process->pid, process->pid), NULL);
+    const pid_t pid = (pid_t)atoi(text);
+
+    free(text);
+    KIT_COMPARE(pid, >, 0);
+    return pid;
+}
+
 bool kit_err_contains(const struct kit_process *process, const char *text)
 {
     char *said;
