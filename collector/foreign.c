@@ -4,11 +4,12 @@
  */
 #include "collector/foreign.h"
 
+#include "shm/tables.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,8 +96,7 @@ static bool sees_all(void)
 {
     char text[64], self[32] = "";
 
-    return namespace_of("self", "pid") == INITIAL_PID_NS &&
-           readlink("/proc/self", self, sizeof(self) - 1) > 0 &&
+    return shm_pid_ns() == INITIAL_PID_NS && readlink("/proc/self", self, sizeof(self) - 1) > 0 &&
            strtol(self, NULL, 10) == (long)getpid() && read_text("1", "status", text, sizeof(text));
 }
 
@@ -129,20 +129,14 @@ static uint32_t own_number(const char *process, unsigned *ret_levels)
 
 static uint64_t start_of(const char *process)
 {
-    char text[1024];
+    char path[PATH_ROOM], state;
     uint64_t start;
-    const char *p;
 
-    if (namespace_of(process, "time") != namespace_of("self", "time") ||
-        !read_text(process, "stat", text, sizeof(text)))
-        return 0;
-    p = strrchr(text, ')'); /* the name before it may hold anything; the field is number 22 */
-    if (!p || sscanf(p + 1,
-                     " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                     "%" SCNu64,
-                     &start) != 1)
-        return 0;
-    return start;
+    snprintf(path, sizeof(path), "/proc/%s/stat", process);
+    return namespace_of(process, "time") == namespace_of("self", "time") &&
+                   shm_proc_stat(path, &state, &start)
+               ? start
+               : 0;
 }
 
 static void add(struct search *search, const struct living *living)

@@ -25,17 +25,14 @@ uint64_t shm_pid_ns(void)
     return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
 }
 
-/* State and start time of a thread; false if /proc does not have it. */
-static bool read_stat(uint32_t pid, uint32_t tid, char *ret_state, uint64_t *ret_start)
+bool shm_proc_stat(const char *path, char *ret_state, uint64_t *ret_start)
 {
-    char path[64], text[1024], state;
+    char text[1024], state;
     uint64_t start;
     const char *p;
     ssize_t n;
-    int fd;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     n = read(fd, text, sizeof(text) - 1);
@@ -54,6 +51,15 @@ static bool read_stat(uint32_t pid, uint32_t tid, char *ret_state, uint64_t *ret
     *ret_state = state;
     *ret_start = start;
     return true;
+}
+
+/* The same of a thread. */
+static bool read_stat(uint32_t pid, uint32_t tid, char *ret_state, uint64_t *ret_start)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/stat", pid, tid);
+    return shm_proc_stat(path, ret_state, ret_start);
 }
 
 static bool is_dead_state(char state)

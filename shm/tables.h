@@ -42,6 +42,9 @@ enum shm_alive shm_thread_alive(uint32_t pid, uint32_t tid, uint64_t start, uint
 /* Inode of this process's pid namespace, 0 unknown. */
 uint64_t shm_pid_ns(void);
 
+/* State and start time, from a stat file of /proc. Returns false if it cannot be read. */
+bool shm_proc_stat(const char *path, char *ret_state, uint64_t *ret_start);
+
 /* Start time of a thread as in struct shmlog_producer; 0 if there is no such thread. */
 uint64_t shm_thread_start(uint32_t pid, uint32_t tid);
 
