@@ -215,10 +215,10 @@ struct shmlog_ring {
                               before it moves */
     uint32_t owner;        /* owned rings: producer id that claimed it, 0 free */
     uint32_t reserved9;
-    uint64_t
-        holder; /* the shared ring: the thread that is in a call on it, SHMLOG_HOLDER; 0 none */
-    uint64_t held_too_long; /* the holder that a wait ran out for; no second one for it. Whoever
-                               holds the ring next takes it back */
+    /* The shared ring: the thread that is in a call on it, SHMLOG_HOLDER, 0 none; and the holder
+     * that a wait ran out for: no second wait for it. Whoever holds the ring next clears that. */
+    uint64_t holder;
+    uint64_t held_too_long;
     uint8_t reserved5[32];
     /* 640: where the segment's directory is, written at creation before the magic. A file on a
      * hugetlbfs does not lie in that directory: by this, one that was left behind is known. */
@@ -675,8 +675,8 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
  *
  * Mind:
  *   - Stack: a call with strings or of more than one slot takes up to 5 KiB; so does the first call
- *     of a thread and of a call site, and one whose site found the table of sites full. An
- * alternate signal stack has to have that much.
+ *     of a thread and of a call site, and one whose site found the table of sites full. So much
+ *     an alternate signal stack has to have.
  *   - A child of vfork() must not log: it runs on its parent's thread-local state while the kernel
  *     guards no sequences of its own. A handler that forks in the middle of a log call must not
  *     return in the child: the child would finish its parent's call.
@@ -4225,7 +4225,8 @@ SHMLOG_COLD_ uint64_t shmlog_as_holder_(struct shmlog *log)
         (const struct shmlog_producer *)shmlog_table_(log, log->local.geometry.producers_offset);
     const struct shmlog_state_ *const state = shmlog_find_state_(log);
 
-    (void)shmlog_key_(log); /* a forked child's is fresh, and so is its pid namespace then */
+    if (!shmlog_load_relaxed_(&log->key)) /* in a forked child: it may have another namespace */
+        (void)shmlog_key_(log);
     if (state) {
         const struct shmlog_producer *const p = &table[(state->thread.producer & 0xffffu) - 1];
 
