@@ -3,8 +3,7 @@
  * The alarm: tells those who do not ask that records are being lost, and what leads to that: rings
  * that fill, and tables that are nearly full; and that the wall clock was set. A line when it
  * begins, one every ten seconds while it goes on (for a table, which may stay so for days: none),
- * and one when it is over, with the total. That a disk hangs is said in the same way, see
- * disk_alarm.h.
+ * and one when it is over, with the total. disk_alarm.h does the same for a disk that hangs.
  */
 #ifndef COLLECTOR_ALARM_H
 #define COLLECTOR_ALARM_H
@@ -21,7 +20,8 @@ struct alarm_episode {
     uint64_t seen_ns, said_ns;
 };
 
-/* A look at one: is it so now? `again`: it is said again while it goes on. */
+/* Take in one look at an episode. `seen`: it is so now; `again`: report it again while it goes on.
+ */
 enum alarm_news { ALARM_NO_NEWS, ALARM_NEWS, ALARM_OVER };
 enum alarm_news alarm_step(struct alarm_episode *episode, bool seen, bool again, uint64_t now_ns);
 

@@ -4,14 +4,16 @@
  * producer and any time into its rings: the group is the domain of trust, and what a record says of
  * its origin is what a member of it says. Here is what can be told from outside:
  *
- *   - The producer is in no dictionary. The collector writes each that it finds in the table, so
- * the record names one that was not there, or was gone by then: entries are reused when the table
- * is full.
- *   - The ring is owned, by another one than the record names; or the record is in a core's ring
- * and names one that cannot use these. A thread keeps the ring that it owns until it exits, unless
- *     the ring's file was cut; before it owns one it uses the cores' rings.
- *   - The time is later than the newest, or earlier than the first, that the collector took from
- * the clock itself, by more than a minute. Callers may bring times of their own.
+ * The producer is in no dictionary. The collector writes each that it finds in the table, so the
+ * record names one that was not there, or was gone by then: entries are reused when the table is
+ * full.
+ *
+ * The ring is owned, by another one than the record names; or the record is in a core's ring and
+ * names one that cannot use these. A thread keeps the ring that it owns until it exits, unless the
+ * ring's file was cut; before it owns one it uses the cores' rings.
+ *
+ * The time is later than the newest, or earlier than the first, that the collector took from the
+ * clock itself, by more than a minute. Callers may bring times of their own.
  *
  * These are notes: each has a cause without fault, and who forges with care is not found.
  */

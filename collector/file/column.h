@@ -50,7 +50,7 @@
 struct file_kernels;
 struct column_range;
 
-/* What columns of one group may be told from, while these are written. */
+/* What columns of one group may be predicted from, while these are written. */
 struct column_group {
     bool open;
     const uint8_t *keys; /* of each record: the index of its string in the dictionary; or NULL */
@@ -94,10 +94,10 @@ void file_columns_cut(struct file_columns *columns, const struct file_buffer *ou
 /* Append a column of integers. */
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count,
                      struct file_buffer *out);
-/* The same, and what it may be told from: COLUMN_RELATE_*. */
-int file_columns_put_told(struct file_columns *columns, const uint64_t *v, size_t count,
-                          unsigned relate, struct file_buffer *out);
-/* The same for at least one value, of which the range is known, told from nothing. */
+/* The same; `relate`: what it may be predicted from, COLUMN_RELATE_*. */
+int file_columns_put_predicted(struct file_columns *columns, const uint64_t *v, size_t count,
+                               unsigned relate, struct file_buffer *out);
+/* The same for at least one value, whose range is known; it is predicted from nothing. */
 int file_columns_put_ranged(struct file_columns *columns, const uint64_t *v, size_t count,
                             const struct column_range *range, struct file_buffer *out);
 /* Append a column of IEEE 754 values, given as bits, `width` 4 or 8. */
@@ -120,7 +120,7 @@ void file_columns_end_group(struct file_columns *columns);
 int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
                      uint64_t *scratch);
 
-/* What columns of one group may be told from, while these are read. */
+/* What columns of one group may be predicted from, while these are read. */
 struct column_relatives {
     const uint8_t
         *key[COLUMN_KEY_ARGUMENTS];      /* of each string argument with a dictionary: indices */

@@ -160,8 +160,9 @@ int file_columns_get_integers(struct bytes_in *in, size_t count, unsigned width,
     return r < 0 ? r : column_reader_take(&reader, count, ret_v, NULL);
 }
 
-/* ---- Columns told from others of their group; the indices of `relatives` have been checked ----
- */
+/* ---- Columns predicted from others of their group ----
+ *
+ * The indices in `relatives` have been checked. */
 
 static int get_keyed(struct bytes_in *in, unsigned argument, size_t count, uint64_t *ret_v,
                      const struct column_relatives *relatives)
@@ -194,7 +195,7 @@ static int get_reference(struct bytes_in *in, size_t count, uint64_t *ret_v,
     return r;
 }
 
-/* The integers of a floating-point column, into what columns after it may be told from. */
+/* The integers of a floating-point column, for columns after it that are predicted from them. */
 static int get_scaled(struct bytes_in *in, size_t count, uint64_t *ret_k,
                       struct column_relatives *relatives)
 {

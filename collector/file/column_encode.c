@@ -74,7 +74,7 @@ static void try_dict(struct file_columns *columns, const uint64_t *v, size_t cou
         race->packing = (struct column_packing){COLUMN_PACKED_DICT, bits, 0};
 }
 
-/* `relate`: what the column may be told from. */
+/* `relate`: what the column may be predicted from. */
 static int encode(struct file_columns *columns, const uint64_t *v, size_t count,
                   const struct column_range *range, unsigned relate, struct file_buffer *out)
 {
@@ -126,8 +126,8 @@ static bool has_one_step(const struct file_columns *columns, const uint64_t *v, 
            columns->kernels->is_sequence(v, count, *ret_step, UINT64_MAX);
 }
 
-int file_columns_put_told(struct file_columns *columns, const uint64_t *v, size_t count,
-                          unsigned relate, struct file_buffer *out)
+int file_columns_put_predicted(struct file_columns *columns, const uint64_t *v, size_t count,
+                               unsigned relate, struct file_buffer *out)
 {
     struct column_range range;
     uint64_t step;
@@ -150,6 +150,6 @@ int file_columns_put_told(struct file_columns *columns, const uint64_t *v, size_
 int file_columns_put(struct file_columns *columns, const uint64_t *v, size_t count,
                      struct file_buffer *out)
 {
-    return file_columns_put_told(columns, v, count, columns->group.keys ? COLUMN_RELATE_KEYED : 0,
-                                 out);
+    return file_columns_put_predicted(columns, v, count,
+                                      columns->group.keys ? COLUMN_RELATE_KEYED : 0, out);
 }

@@ -116,9 +116,9 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
               ? columns->kernels->decimal(v, count, codec, exponent, columns->work, columns->work2)
               : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
-    r = file_columns_put_told(columns, columns->work, count, relate, out);
+    r = file_columns_put_predicted(columns, columns->work, count, relate, out);
     if (r == 0)
-        r = off ? file_columns_put_told(columns, columns->work2, count, 0, out)
+        r = off ? file_columns_put_predicted(columns, columns->work2, count, 0, out)
                 : file_columns_put_const(0, out);
     if (group->open) {
         k = columns->work;

@@ -41,7 +41,8 @@ struct column_reader {
     struct column_integers scaled;
 };
 
-/* Take the column from `in`. -EBADMSG; -ENOTSUP for one that is told from others of its group. */
+/* Take the column from `in`. -EBADMSG; -ENOTSUP for one that is predicted from others of its group.
+ */
 int column_reader_open(struct column_reader *reader, struct bytes_in *in, size_t count,
                        unsigned width);
 /* The next `count` values; what is above the low `width` bytes is undefined. All but the last piece

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns of a group told from what is known already: the price of a symbol is near the last one of
- * the same symbol, the ask is near the bid.
+ * Columns of a group, predicted from what is known already: the price of a symbol is near the last
+ * one of the same symbol, the ask is near the bid.
  */
 #include "collector/file/column_kernel.h"
 

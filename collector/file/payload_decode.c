@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-/* The next column of a group's values, which may be told from others of the group. */
+/* The next column of a group's values, which may be predicted from others of the group. */
 static int get_column(struct decode *d, size_t count, unsigned width)
 {
     return file_columns_get_related(&d->in, count, width, d->decoder->value, d->decoder->scratch,
