@@ -71,6 +71,10 @@ uint64_t kit_number(const char *name, uint64_t fallback);
 
 uint64_t kit_now_ns(void); /* CLOCK_MONOTONIC */
 
+/* The deadline, in seconds, for what needs no time to speak of. It is for a program that hangs: no
+ * load may reach it. */
+#define KIT_PATIENCE 60
+
 /* Deadlines in seconds are stretched under sanitizers and by SHMLOG_TEST_SLOWER=N. */
 uint64_t kit_deadline(double seconds);
 
@@ -133,6 +137,10 @@ bool kit_has_ended(struct kit_process *process);
 int kit_wait_exit(struct kit_process *process, double seconds);
 /* Send a signal, if it still runs. */
 void kit_kill(struct kit_process *process, int signal);
+/* SIGSTOP, and wait until all its threads stand: a signal alone takes effect some time later, and
+ * on another core the process runs on until then. SIGCONT lets it go on. Not for one that hangs in
+ * the kernel, which only stops when that ends. */
+void kit_stop(pid_t pid);
 /* SIGKILL and reap. Takes one that is not running. */
 void kit_kill_hard(struct kit_process *process);
 /* Its only child: of a collector, housekeeping. Fails the test if there is none. */

@@ -7,6 +7,7 @@
  */
 #include "tests/kit/kit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -147,6 +148,58 @@ void kit_kill(struct kit_process *process, int signal)
 {
     if (process->pid > 0)
         kill(process->pid, signal);
+}
+
+/* State of a thread by its stat file in /proc, 'X' if it is gone. */
+static char thread_state(const char *path)
+{
+    char line[512];
+    const char *name_end;
+    FILE *const f = fopen(path, "re");
+    char state = 'X';
+
+    if (!f)
+        return state;
+    if (fgets(line, sizeof(line), f)) {
+        name_end = strrchr(line, ')'); /* the name may contain anything */
+        if (name_end && name_end[1] == ' ')
+            state = name_end[2];
+    }
+    fclose(f);
+    return state;
+}
+
+static bool is_stopped(void *arg)
+{
+    const pid_t pid = *(const pid_t *)arg;
+    char path[320];
+    DIR *dir;
+    const struct dirent *entry;
+    bool stopped;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    stopped = strchr("Tt", thread_state(path)) != NULL;
+    if (strchr("ZX", thread_state(path)))
+        KIT_FAIL("process %d has ended and cannot be stopped", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    while (stopped && dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, entry->d_name);
+        stopped = strchr("TtX", thread_state(path)) != NULL;
+    }
+    if (dir)
+        closedir(dir);
+    return stopped;
+}
+
+void kit_stop(pid_t pid)
+{
+    if (kill(pid, SIGSTOP) != 0)
+        KIT_FAIL("process %d: %s", (int)pid, strerror(errno));
+    if (!kit_wait(is_stopped, &pid, KIT_PATIENCE))
+        KIT_FAIL("process %d does not stop", (int)pid);
 }
 
 void kit_kill_hard(struct kit_process *process)
