@@ -265,7 +265,7 @@ uint64_t kit_deadline(double seconds)
 
 bool kit_wait(bool (*condition)(void *arg), void *arg, double seconds)
 {
-    const uint64_t deadline = kit_deadline(seconds);
+    const uint64_t deadline = kit_deadline(seconds > KIT_PATIENCE ? seconds : KIT_PATIENCE);
     struct timespec step = {.tv_nsec = 50000};
 
     while (!condition(arg)) {

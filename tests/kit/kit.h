@@ -78,8 +78,18 @@ uint64_t kit_now_ns(void); /* CLOCK_MONOTONIC */
 /* Deadlines in seconds are stretched under sanitizers and by SHMLOG_TEST_SLOWER=N. */
 uint64_t kit_deadline(double seconds);
 
-/* Wait until condition(arg) is true; false when the deadline passed. */
+/* Wait until condition(arg) is true; false when the deadline passed, and KIT_PATIENCE. */
 bool kit_wait(bool (*condition)(void *arg), void *arg, double seconds);
+
+/* Programs that are started from now on read a CLOCK_MONOTONIC that goes so many times slower; 0:
+ * it stands still. So a state that lasts for seconds lasts until the test goes on, and nobody waits
+ * for it to end. Naps take as long as ever. False where that cannot be had: records have the time
+ * of that clock. (clock.c) */
+bool kit_clock_begin(unsigned slower);
+/* Put that clock forward; nothing where it cannot be had. */
+void kit_clock_forward(double seconds);
+/* Programs that are started from now on have the usual clock. */
+void kit_clock_end(void);
 
 /* The seed: fixed, or SHMLOG_TEST_SEED. The first call prints it. */
 uint64_t kit_seed(void);

@@ -66,7 +66,7 @@ void kit_collector_start(struct kit_process *collector, const char *segment, con
 
     append(argv, kit_alarm_records ? 7 : 8, args);
     kit_spawn(collector, argv, NULL);
-    kit_wait_text(collector, READY, 30);
+    kit_wait_text(collector, READY, KIT_PATIENCE);
 }
 
 void kit_collector_stop(struct kit_process *collector)
@@ -74,7 +74,7 @@ void kit_collector_stop(struct kit_process *collector)
     int status;
 
     kit_kill(collector, SIGTERM);
-    status = kit_wait_exit(collector, 60);
+    status = kit_wait_exit(collector, KIT_PATIENCE);
     if (status != 0)
         KIT_FAIL("collector ended with status %d after SIGTERM", status);
 }
