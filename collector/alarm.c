@@ -43,18 +43,6 @@ enum alarm_news alarm_step(struct alarm_episode *e, bool seen, bool again, uint6
     return ALARM_NO_NEWS;
 }
 
-/* "12 full, 3 no-ring" */
-static void put_causes(const struct shm_losses *losses, char *text, size_t size)
-{
-    size_t at = 0;
-
-    *text = 0;
-    for (unsigned i = 0; i < SHMLOG_LOST_CAUSES && at < size; i++)
-        if (losses->cause[i])
-            at += (size_t)snprintf(text + at, size - at, "%s%" PRIu64 " %s", at ? ", " : "",
-                                   losses->cause[i], shm_losses_name(i));
-}
-
 /* The ring that has lost most; `rings` if none has. */
 static uint32_t worst_ring(const struct alarm *a)
 {
@@ -79,13 +67,13 @@ static void look_at_losses(struct alarm *a, const struct shm_losses *losses, uin
 {
     const uint64_t lost = shm_losses_sum(losses);
     const enum alarm_news news = alarm_step(&a->losing, lost > a->lost, true, now_ns);
-    char causes[256], ring[48] = "";
+    char causes[SHM_LOSSES_TEXT], ring[48] = "";
     uint32_t worst;
 
     a->lost = lost;
     if (news == ALARM_NO_NEWS)
         return;
-    put_causes(losses, causes, sizeof(causes));
+    shm_losses_text(losses, causes, sizeof(causes));
     worst = worst_ring(a);
     if (worst < a->segment->geometry.rings)
         snprintf(ring, sizeof(ring), ", most of them in ring %" PRIu32, worst);
@@ -211,4 +199,10 @@ void alarm_work(struct alarm *a, const struct shm_losses *losses, uint64_t now_n
     look_at_table(a, &a->sites, "call sites", sites_taken(a->segment), g->sites_max - 1,
                   "records of sites that find it full bring their site along, and are larger",
                   now_ns);
+}
+
+void alarm_end(struct alarm *a, const struct shm_losses *losses, uint64_t now_ns)
+{
+    alarm_work(a, losses, now_ns);
+    alarm_work(a, losses, now_ns + ALARM_AGAIN_NS);
 }

@@ -45,6 +45,10 @@ struct alarm {
  * loads for each ring and table entry. */
 void alarm_work(struct alarm *alarm, const struct shm_losses *losses, uint64_t now_ns);
 
+/* The last look: says what was not said yet, and what is over by now, which other looks say only
+ * ten seconds later. */
+void alarm_end(struct alarm *alarm, const struct shm_losses *losses, uint64_t now_ns);
+
 /* The wall clock was set by so much; the next look says so. */
 void alarm_clock_set(struct alarm *alarm, int64_t by_ns);
 

@@ -511,6 +511,19 @@ int drain_stop(struct drain *d)
     return r < 0 ? r : r || more;
 }
 
+void drain_totals(const struct drain *d, uint64_t *ret_written, struct shm_losses *ret_lost)
+{
+    memset(ret_lost, 0, sizeof(*ret_lost));
+    *ret_written = 0;
+    for (uint32_t i = 0; i <= d->rings; i++) { /* the last line: what never got to a ring */
+        const struct file_ledger_entry *const line = outbox_ledger(d->p.outbox, i);
+
+        *ret_written += line->written;
+        for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+            ret_lost->cause[cause] += line->lost[cause];
+    }
+}
+
 /* Have all losses been put into the journal, as the ledger has them? */
 static bool accounted(const uint64_t *lost, const struct file_ledger_entry *line, uint32_t causes)
 {

@@ -18,6 +18,7 @@
 
 #include "collector/journal.h"
 #include "collector/outbox.h"
+#include "shm/losses.h"
 
 struct drain;
 
@@ -42,6 +43,9 @@ int64_t drain_work(struct drain *drain, uint64_t now_ns);
  * each ring in each call: 0 when nothing is left, 1: call again, negative: a system error. */
 void drain_begin_stop(struct drain *drain);
 int drain_stop(struct drain *drain);
+
+/* What the ledger has: records written and lost since the segment was made. */
+void drain_totals(const struct drain *drain, uint64_t *ret_written, struct shm_losses *ret_lost);
 
 /* Everything that the rings hold and all losses that writers counted are in the journal. */
 bool drain_is_complete(const struct drain *drain);

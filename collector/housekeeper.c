@@ -32,6 +32,7 @@
 #define NAP_NS (1 * 1000000)      /* and up to, when nothing comes */
 #define NAP_DEEP_NS (5 * 1000000) /* an outbox of the default size takes longer to fill */
 #define NAPS_BEFORE_DEEP 100u
+#define CONCLUDE_MS 1000 /* for lines that find no room in the log */
 
 struct housekeeper {
     struct housekeeping_params p;
@@ -47,7 +48,8 @@ struct housekeeper {
     bool claim_lost;                /* another collector has it, which was said */
     int move_error;                 /* why the last move to new files failed; 0: it did not */
     uint64_t beat_ns, clock_ns, census_ns, claim_ns, retention_ns;
-    uint64_t written_to; /* the outbox's tail at the last beat */
+    uint64_t concluding_ns; /* since when; 0: not yet */
+    uint64_t written_to;    /* the outbox's tail at the last beat */
 };
 
 static uint64_t clock_ns(clockid_t id)
@@ -400,6 +402,23 @@ static void keep_house(struct housekeeper *k, uint64_t now)
     }
 }
 
+/* The drain has emptied the rings and is about to stop. */
+static void conclude(struct housekeeper *k, uint64_t now)
+{
+    struct shm_losses losses;
+
+    if (!k->concluding_ns) {
+        k->concluding_ns = now;
+        check_losses(k, now, &losses);
+        alarm_end(&k->alarm, &losses, now);
+        hear(k);
+        own_log.later_ns = 0; /* there is room now */
+    }
+    (void)own_log_work(&own_log, now);
+    if (!own_log.lines || now - k->concluding_ns >= CONCLUDE_MS * MS)
+        shmlog_store32_release_(&k->page->concluded, 1); /* pairs with housekeeping_conclude() */
+}
+
 /* ---- Its life ---- */
 
 /* Everything is written and finished: see that the disk has it, which may have much of it to write
@@ -512,6 +531,8 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
             _exit(0);
         }
         keep_house(&k, now);
+        if (shmlog_load32_acquire_(&page->concluding) && !page->concluded)
+            conclude(&k, now);
         naps = work > 0 ? 0 : naps + (naps < NAPS_BEFORE_DEEP);
         if (work == 0)
             nap(writeback_is_under_way(k.writeback) ? NAP_BUSY_NS

@@ -157,6 +157,12 @@ bool housekeeping_tell(struct housekeeping *h, unsigned level, const char *line,
     return true;
 }
 
+bool housekeeping_conclude(struct housekeeping *h)
+{
+    shmlog_store32_release_(&h->page->concluding, 1);
+    return shmlog_load32_acquire_(&h->page->concluded) != 0;
+}
+
 void housekeeping_silence(struct housekeeping *h)
 {
     __atomic_store_n(&h->page->silent, 1, __ATOMIC_SEQ_CST); /* see own_log_work() */

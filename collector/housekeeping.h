@@ -61,6 +61,10 @@ uint64_t housekeeping_answers(const struct housekeeping *housekeeping, uint64_t 
  * wait. */
 bool housekeeping_tell(struct housekeeping *housekeeping, unsigned level, const char *line,
                        bool said);
+/* The rings are drained, for the last time but one: it takes a last look at them, says what was
+ * lost and which alarms are over, and logs that. Call until it is true: then the log has it, as far
+ * as there was room for it within a second. Does not wait. */
+bool housekeeping_conclude(struct housekeeping *housekeeping);
 /* It is to log nothing more into the segment, and not to be attached to it, once this returns; so
  * that this can be drained to its end. Waits for a second, should it be stopped in the midst. */
 void housekeeping_silence(struct housekeeping *housekeeping);

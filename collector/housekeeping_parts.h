@@ -23,6 +23,7 @@ struct housekeeping_page {
     uint32_t elsewhere;    /* what it waits for is no disk */
     uint32_t attached;     /* it logs, or is about to */
     uint32_t heard;        /* lines of the drain's that it has taken */
+    uint32_t concluded;    /* its last look was taken */
     char backend[64];      /* before READY */
     int32_t error;         /* before FAILED */
     char message[PATH_MAX + 512];
@@ -30,9 +31,10 @@ struct housekeeping_page {
     _Alignas(64) uint32_t moves_done; /* the last one wanted, with what came of it */
     int32_t move_error;
     uint32_t recovered;
-    uint32_t stop;   /* the outbox is written, nothing more will come */
-    uint32_t silent; /* log nothing more */
-    uint32_t told;   /* lines; the last ones are: */
+    uint32_t stop;       /* the outbox is written, nothing more will come */
+    uint32_t concluding; /* take a last look */
+    uint32_t silent;     /* log nothing more */
+    uint32_t told;       /* lines; the last ones are: */
     struct {
         uint32_t level, said; /* said: on stderr, too */
         char text[HOUSEKEEPING_LINE];

@@ -12,6 +12,7 @@
 #include "shm/stats.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,7 +139,7 @@ static int keep_time(struct pipeline *p, uint64_t now, volatile sig_atomic_t *ro
     return 0;
 }
 
-/* Has the disk taken nothing for three seconds, though there is something for it? */
+/* Has nothing been heard of housekeeping for three seconds, though there is something for it? */
 struct standstill {
     uint64_t progress, since_ns;
 };
@@ -147,7 +148,8 @@ static bool stands_still(struct pipeline *p, struct standstill *still, uint64_t 
 {
     const uint64_t progress = housekeeping_progress(p->housekeeping);
 
-    if (!still->since_ns || progress != still->progress || outbox_is_written(p->outbox))
+    if (!still->since_ns || progress != still->progress ||
+        (outbox_is_written(p->outbox) && !p->concluding))
         *still = (struct standstill){progress, now};
     return now - still->since_ns > 3000 * MS;
 }
@@ -165,6 +167,26 @@ static int fail_with_rest(struct pipeline *p)
                          p->segment->path, p->directory);
 }
 
+/* The rings are empty: let housekeeping say what it saw of them, once the disk does not hang. What
+ * others log meanwhile is taken as before; with housekeeping's own records there is something to
+ * drain again. */
+static int64_t conclude(struct pipeline *p, uint64_t now)
+{
+    p->concluding = true;
+    watch_disk(p, now);
+    if (p->disk_alarm.hangs)
+        return drain_work(p->drain, now);
+    if (p->disk_alarm.hanging.on) /* and is over, which would be said only later */
+        watch_disk(p, now + ALARM_AGAIN_NS);
+    if (!housekeeping_conclude(p->housekeeping))
+        return drain_work(p->drain, now);
+    housekeeping_silence(p->housekeeping);
+    p->concluding = false;
+    p->concluded = true;
+    drain_begin_stop(p->drain);
+    return 1;
+}
+
 /* After the last record: seal, write, and see what is left. */
 static int finish(struct pipeline *p)
 {
@@ -172,15 +194,15 @@ static int finish(struct pipeline *p)
     struct standstill still = {0};
     bool drained = false;
 
-    housekeeping_silence(p->housekeeping);
     drain_begin_stop(p->drain);
     /* A file that is left after an error is followed by another one: sealed is what is not open. */
-    while (!drained || journal_is_open(p->journal) || !outbox_is_written(p->outbox)) {
+    while (!drained || !p->concluded || journal_is_open(p->journal) ||
+           !outbox_is_written(p->outbox)) {
         const uint64_t now = pipeline_clock_ns(CLOCK_MONOTONIC);
-        int r = check_housekeeping(p);
+        int64_t r = check_housekeeping(p);
 
         if (r < 0)
-            return r;
+            return (int)r;
         if (now - p->beat_ns >= 50 * MS)
             beat(p, now);
         if (stands_still(p, &still, now))
@@ -190,12 +212,15 @@ static int finish(struct pipeline *p)
         } else if (!drained) {
             r = drain_stop(p->drain);
             drained = r == 0;
+        } else if (!p->concluded) {
+            r = conclude(p, now);
+            drained = !p->concluded;
         } else if (journal_is_open(p->journal)) {
             r = journal_seal(p->journal);
             r = r == -EAGAIN ? 0 : r;
         }
         if (r < 0)
-            return pipeline_fail(p, r, "cannot finish: %s", strerror(-r));
+            return pipeline_fail(p, (int)r, "cannot finish: %s", strerror((int)-r));
         idle_step(&idle, r > 0);
     }
     return 0;
@@ -258,6 +283,20 @@ static int check_files(struct pipeline *p)
                                  p->segment->path);
 }
 
+/* What shmlog-dump --verify comes to, if all files are there. */
+static void say_totals(const struct pipeline *p)
+{
+    char causes[SHM_LOSSES_TEXT];
+    struct shm_losses losses;
+    uint64_t written, lost;
+
+    drain_totals(p->drain, &written, &losses);
+    lost = shm_losses_sum(&losses);
+    shm_losses_text(&losses, causes, sizeof(causes));
+    say("stopped: %" PRIu64 " %s written, %" PRIu64 " dropped%s%s%s", written,
+        written == 1 ? "record" : "records", lost, lost ? " (" : "", causes, lost ? ")" : "");
+}
+
 int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
                  volatile sig_atomic_t *rotate, char *ret_message, size_t message_size)
 {
@@ -295,5 +334,8 @@ int pipeline_run(struct pipeline *p, const volatile sig_atomic_t *stop,
     }
     r = finish(p);
     r = r == 0 ? close_segment(p) : r;
-    return r == 0 ? housekeeping_finish(p->housekeeping, p->message, p->message_size) : r;
+    r = r == 0 ? housekeeping_finish(p->housekeeping, p->message, p->message_size) : r;
+    if (r == 0)
+        say_totals(p);
+    return r;
 }

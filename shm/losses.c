@@ -7,6 +7,8 @@
 
 #include "shm/ring_reader.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ATTEMPTS 8 /* at a copy that is written meanwhile */
@@ -114,4 +116,15 @@ uint64_t shm_losses_sum(const struct shm_losses *losses)
     for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
         sum += losses->cause[cause];
     return sum;
+}
+
+void shm_losses_text(const struct shm_losses *losses, char *ret_text, size_t size)
+{
+    size_t at = 0;
+
+    *ret_text = 0;
+    for (unsigned i = 0; i < SHMLOG_LOST_CAUSES && at < size; i++)
+        if (losses->cause[i])
+            at += (size_t)snprintf(ret_text + at, size - at, "%s%" PRIu64 " %s", at ? ", " : "",
+                                   losses->cause[i], shm_losses_name(i));
 }

@@ -33,6 +33,10 @@ const char *shm_losses_name(unsigned cause);
 
 uint64_t shm_losses_sum(const struct shm_losses *losses);
 
+/* For people: "12 full, 3 no-ring"; "" if there are none. */
+#define SHM_LOSSES_TEXT 256
+void shm_losses_text(const struct shm_losses *losses, char *ret_text, size_t size);
+
 /* The collector's word to all others: before record number `seq` it found so many of this ring
  * overwritten and damaged, since the segment was made. To be called before the ring's tail is
  * released up to there. */

@@ -184,6 +184,48 @@ Test(alarm, clock)
     end();
 }
 
+/* The last look says at once what is over, and leaves open what is not. */
+Test(alarm, end)
+{
+    struct shm_losses losses;
+
+    begin(SHMLOG_ON_FULL_DROP, 0);
+    segment->rings[1].header->lost[SHMLOG_LOST_FULL] = 3; /* nobody has looked since */
+    shm_losses_of_segment(segment, &losses);
+    alarm_end(&alarm_, &losses, now);
+    cr_assert_eq(lines, 2);
+    cr_assert_str_eq(said, "no more records are being lost: 3 in all (3 full), most of them in "
+                           "ring 1");
+    end();
+
+    begin(SHMLOG_ON_FULL_DROP, 0);
+    segment->control->producers_used = 64;
+    for (unsigned i = 0; i < 64; i++)
+        shm_producers(segment)[i].claim = 1;
+    fill(1, 1024);
+    segment->rings[1].header->lost[SHMLOG_LOST_FULL] = 1;
+    cr_assert_eq(look(0.5), 3);
+    fill(1, 0);
+    segment->rings[1].header->lost[SHMLOG_LOST_FULL] = 2;
+    shm_losses_of_segment(segment, &losses);
+    lines = 0;
+    alarm_end(&alarm_, &losses, now);
+    cr_assert_eq(lines, 2, "losses and the ring; the table is still full");
+    cr_assert_str_eq(said, "no ring is nearly full any more");
+    alarm_end(&alarm_, &losses, now);
+    cr_assert_eq(lines, 2, "nothing is left to say");
+    end();
+
+    begin(SHMLOG_ON_FULL_DROP, 0);
+    alarm_clock_set(&alarm_, 2 * (int64_t)S);
+    shm_losses_of_segment(segment, &losses);
+    alarm_end(&alarm_, &losses, now);
+    cr_assert_eq(lines, 2);
+    cr_assert_str_eq(said, "the wall clock runs evenly again; it was set 1 time, by +2.000 s in "
+                           "all");
+    end();
+}
+
 /* ---- A disk that hangs ---- */
 
 /* So long, looked at as the drain does. The lines said. */
