@@ -114,6 +114,7 @@ static const struct definition definitions[] = {
      AT(remove_orphans), 0, 0, NULL},
 };
 #define DEFINITIONS (sizeof(definitions) / sizeof(definitions[0]))
+_Static_assert(DEFINITIONS <= 64, "a bit for each in options.given");
 
 int options_cpu_list(const char *text, uint32_t *ret_cpus)
 {
@@ -323,6 +324,13 @@ static const struct definition *find(const char *name, size_t n)
     return NULL;
 }
 
+bool options_given(const struct options *options, const char *name)
+{
+    const struct definition *const d = find(name, strlen(name));
+
+    return d && options->given >> (d - definitions) & 1;
+}
+
 /* A list of the kernel's, or, without /sys, as many cores as there are configured. */
 static uint32_t kernel_cpus(const char *path, uint32_t *ret_cpus)
 {
@@ -401,8 +409,7 @@ static enum options_result check(struct options *o, FILE *err)
                 tool, (unsigned long long)o->retain_count, (unsigned long long)o->retain_min);
         return OPTIONS_WRONG;
     }
-    o->cpus_by_default = !o->cpu_count;
-    if (o->cpus_by_default)
+    if (!o->cpu_count)
         o->cpu_count = options_possible_cpus(o->cpus);
     return OPTIONS_RUN;
 }
@@ -466,6 +473,7 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
             fprintf(err, "%s: --%s %s: %s\n", tool, d->name, *argument ? argument : "''", expected);
             return OPTIONS_WRONG;
         }
+        o.given |= UINT64_C(1) << (d - definitions);
     }
     result = check(&o, err);
     if (result == OPTIONS_RUN)

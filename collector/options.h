@@ -19,12 +19,12 @@ struct options_room { /* one of the two; both 0: none */
 };
 
 struct options {
+    uint64_t given; /* a bit for each option: see options_given() */
     const char *segment;
     const char *output;
     const char *instance;            /* NULL: none */
     uint32_t cpus[OPTIONS_CPUS_MAX]; /* that get a ring */
     uint32_t cpu_count;
-    bool cpus_by_default; /* nobody asked for just these */
     uint64_t ring_bytes;
     uint32_t spare_rings;
     uint64_t page_kib; /* 0: auto */
@@ -56,6 +56,9 @@ enum options_result { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
  * (OPTIONS_WRONG). */
 enum options_result options_parse(int argc, char *const *argv, struct options *ret_options,
                                   FILE *out, FILE *err);
+
+/* Was this option given, as "ring-size"? Else its value is the default. */
+bool options_given(const struct options *options, const char *name);
 
 /* "0-3,8": ascending or not, no number twice; all < OPTIONS_CPUS_MAX. How many, or -EINVAL. */
 int options_cpu_list(const char *text, uint32_t *ret_cpus);

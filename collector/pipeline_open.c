@@ -67,7 +67,7 @@ static bool take_fewer_cores(struct pipeline *p)
     static uint32_t cpus[OPTIONS_CPUS_MAX];
     const uint32_t count = options_online_cpus(cpus), before = p->options.cpu_count;
 
-    if (!p->options.cpus_by_default || count >= before)
+    if (options_given(&p->options, "cpus") || count >= before)
         return false;
     memcpy(p->options.cpus, cpus, count * sizeof(cpus[0]));
     p->options.cpu_count = count;
@@ -352,21 +352,36 @@ static int start_housekeeping(struct pipeline *p)
     return housekeeping_start(&params, &p->housekeeping, p->message, p->message_size);
 }
 
-/* A segment that is in use is taken over as it is; and a page for many rings would be wasted on
- * one. */
+/* A segment that is in use is taken over as it is: say what was asked for and is otherwise. And a
+ * page for many rings would be wasted on one. */
 static void say_difference(const struct pipeline *p)
 {
     const struct shmlog_control *const g = &p->segment->geometry;
     const struct options *const o = &p->options;
+    const bool severe_rings = g->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS;
+    const struct {
+        const char *option;
+        bool differs;
+    } look[] = {
+        {"cpus", g->cpu_rings != o->cpu_count * (severe_rings ? 2u : 1u)},
+        {"ring-size", g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes},
+        {"spare-rings", shm_spare_rings(g) != o->spare_rings},
+        {"on-full", g->on_full != o->on_full},
+        {"reserve", g->on_full == SHMLOG_ON_FULL_OVERWRITE
+                        ? severe_rings != (o->reserve > 0)
+                        : g->reserve_slots != g->ring_slots * o->reserve / 100},
+    };
+    char options[128] = "";
+    size_t at = 0;
 
-    const bool severe_rings = o->reserve > 0 && o->on_full == SHMLOG_ON_FULL_OVERWRITE;
-    const uint64_t reserve = severe_rings ? 0 : g->ring_slots * o->reserve / 100;
-
-    if (g->on_full != o->on_full || g->ring_slots * SHMLOG_SLOT_SIZE != o->ring_bytes ||
-        g->cpu_rings != o->cpu_count * (severe_rings ? 2u : 1u) || g->reserve_slots != reserve ||
-        shm_spare_rings(g) != o->spare_rings)
-        say("the segment is not as asked for, since there are records or producers in it; start "
-            "again when there are none");
+    for (size_t i = 0; i < sizeof(look) / sizeof(look[0]); i++)
+        if (look[i].differs && options_given(o, look[i].option))
+            at += (size_t)snprintf(options + at, sizeof(options) - at, "%s--%s", at ? ", " : "",
+                                   look[i].option);
+    if (at)
+        say("%s: not in effect, since there are records or producers in the segment; start again "
+            "when there are none",
+            options);
     if (o->page_kib * 1024 > 2 * o->ring_bytes)
         say("--page-size: pages of more than twice a ring are not used; give a larger "
             "--ring-size as well");

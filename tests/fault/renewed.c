@@ -81,11 +81,17 @@ int main(void)
     KIT_OK(shmlog_open(&later, "trading", &options));
     log_both(1000);
     kit_collector_stop(&first);
+    /* the segment itself keeps its rings, and the collector says so */
+    kit_collector_start(&first, "trading", output, new_args);
+    KIT_CHECK(kit_err_contains(&first, "--ring-size, --on-full: not in effect"));
+    kit_collector_stop(&first);
     log_both(1000); /* there is room in the rings */
     KIT_EQ(rename(kit_text("%s/trading", kit_shm_dir()), kit_text("%s/trading.old", kit_shm_dir())),
            0);
     kit_collector_start(&fresh, "trading", output, new_args);
     kit_collector_start(&old, "trading.old", output, NULL);
+    KIT_CHECK(!kit_err_contains(&old, "not in effect")); /* nothing else was asked for */
+    KIT_CHECK(!kit_err_contains(&fresh, "not in effect"));
     KIT_OK(shmlog_open(&other, "trading", NULL));
     KIT_EQ(other->local.geometry.ring_slots, (2 << 20) / SHMLOG_SLOT_SIZE);
     KIT_EQ(other->local.geometry.on_full, SHMLOG_ON_FULL_OVERWRITE);
