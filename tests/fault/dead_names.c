@@ -50,12 +50,25 @@ struct buried {
     uint32_t pid;
 };
 
+/* Housekeeping looks for the dead and notes the clock twice a second: after each, on to the next.
+ */
+static uint64_t looks_of(const struct shm_segment *segment)
+{
+    static uint64_t last;
+    const uint64_t looks = shmlog_load_relaxed_(&segment->control->clock_count);
+
+    if (looks != last)
+        kit_clock_forward(0.5);
+    return last = looks;
+}
+
 /* Nothing in the table says of this process that it logs: the collector has seen it die. */
 static bool is_buried(void *arg)
 {
     const struct buried *const b = arg;
     struct shmlog_producer producer;
 
+    (void)looks_of(b->segment);
     for (uint32_t i = 0; i < shm_producers_used(b->segment); i++)
         if (shm_producer_at(b->segment, i, &producer) == 0 && producer.pid == b->pid &&
             (producer.claim & SHMLOG_PRODUCER_STATE) == SHMLOG_PRODUCER_LIVE)
@@ -63,17 +76,23 @@ static bool is_buried(void *arg)
     return true;
 }
 
-static bool rounds_were_made(void *arg)
-{
-    static uint64_t from;
-    struct shm_segment *const s = arg;
+struct rounds {
+    const struct shm_segment *segment;
+    uint64_t until;
+};
 
-    if (!from)
-        from = s->control->clock_count;
-    if (s->control->clock_count < from + 5) /* two a second, as the census's steps */
-        return false;
-    from = 0;
-    return true;
+static bool were_made(void *arg)
+{
+    const struct rounds *const rounds = arg;
+
+    return looks_of(rounds->segment) >= rounds->until;
+}
+
+static void wait_rounds(const struct shm_segment *segment)
+{
+    struct rounds rounds = {segment, looks_of(segment) + 5};
+
+    KIT_CHECK(kit_wait(were_made, &rounds, KIT_PATIENCE));
 }
 
 static void check_names(uint32_t pid, const char *process)
@@ -106,25 +125,25 @@ static void run(const char *on_full)
     kit_collector_start(&collector, SEGMENT, kit_path(on_full), args);
     KIT_OK(shm_segment_open(kit_text("%s/" SEGMENT, kit_shm_dir()), false, &segment));
     if (strcmp(on_full, "drop") == 0)
-        kit_kill(&collector, SIGSTOP);
+        kit_stop(collector.pid);
     for (unsigned i = 0; i < 2; i++) {
         kit_spawn_function(&process[i], how[i].process, crash, &how[i]);
         buried[i] = (struct buried){segment, (uint32_t)process[i].pid};
     }
     for (unsigned i = 0; i < 2; i++) {
-        KIT_EQ(kit_wait_exit(&process[i], 20), 128 + how[i].signal);
+        KIT_EQ(kit_wait_exit(&process[i], KIT_PATIENCE), 128 + how[i].signal);
         check_names(buried[i].pid, how[i].process);
     }
     kit_kill(&collector, SIGCONT);
     for (unsigned i = 0; i < 2; i++)
-        KIT_CHECK(kit_wait(is_buried, &buried[i], 20));
-    KIT_CHECK(kit_wait(rounds_were_made, segment, 30));
+        KIT_CHECK(kit_wait(is_buried, &buried[i], KIT_PATIENCE));
+    wait_rounds(segment);
     for (unsigned i = 0; i < 2; i++)
         check_names(buried[i].pid, how[i].process);
     if (strcmp(on_full, "overwrite") == 0) { /* the next one knows no more than the table says */
         kit_kill_hard(&collector);
         kit_collector_start(&collector, SEGMENT, kit_path(on_full), args);
-        KIT_CHECK(kit_wait(rounds_were_made, segment, 30));
+        wait_rounds(segment);
         for (unsigned i = 0; i < 2; i++)
             check_names(buried[i].pid, how[i].process);
     }
@@ -136,6 +155,7 @@ int main(void)
 {
     kit_begin("dead_names");
     kit_need_io();
+    (void)kit_clock_begin(1);
     run("overwrite");
     run("drop");
     run("wait");

@@ -94,7 +94,7 @@ static int warn(void *arg)
     share_core();
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
     put(&page->attached, 1);
-    KIT_CHECK(kit_wait(may_go, NULL, 20));
+    KIT_CHECK(kit_wait(may_go, NULL, KIT_PATIENCE));
     for (uint64_t i = 0; i < WARNINGS; i++) {
         uint64_t until = get(&page->noise) + 200;
 
@@ -104,22 +104,11 @@ static int warn(void *arg)
             shmlog_warn(log, "warning %" PRIu64, i);
         put(&page->warnings, i + 1);
         if (get(&page->go) == 2)
-            KIT_CHECK(kit_wait(has_passed, &until, 20));
+            KIT_CHECK(kit_wait(has_passed, &until, KIT_PATIENCE));
     }
     page->lost[1] = shmlog_thread_lost(log);
     shmlog_close(log);
     return 0;
-}
-
-static bool stands_still(void *arg)
-{
-    char *text =
-        kit_read_file(kit_text("/proc/%d/stat", (int)((struct kit_process *)arg)->pid), NULL);
-    const char *name_end = strrchr(text, ')');
-    const bool stopped = name_end && name_end[2] == 'T';
-
-    free(text);
-    return stopped;
 }
 
 static bool is_attached(void *arg)
@@ -185,24 +174,23 @@ static void run(const char *on_full)
     kit_collector_start(&collector, SEGMENT, output, args);
     kit_spawn_function(&warner, "warner", warn, NULL);
     kit_spawn_function(&noise, "noise", make_noise, NULL);
-    KIT_CHECK(kit_wait(is_attached, NULL, 20));
-    kit_kill(&collector, overwrite ? SIGKILL : SIGSTOP);
+    KIT_CHECK(kit_wait(is_attached, NULL, KIT_PATIENCE));
     if (overwrite)
         kit_kill_hard(&collector);
     else
-        KIT_CHECK(kit_wait(stands_still, &collector, 20));
-    KIT_CHECK(kit_wait(wait ? stopped_moving : passed_far, NULL, 20));
+        kit_stop(collector.pid);
+    KIT_CHECK(kit_wait(wait ? stopped_moving : passed_far, NULL, KIT_PATIENCE));
     put(&page->go, wait ? 1 : 2);
-    KIT_EQ(kit_wait_exit(&warner, 20), 0);
+    KIT_EQ(kit_wait_exit(&warner, KIT_PATIENCE), 0);
     KIT_EQ(page->lost[1], 0);
     put(&page->stop, 1);
     if (overwrite) {
-        KIT_EQ(kit_wait_exit(&noise, 20), 0);
+        KIT_EQ(kit_wait_exit(&noise, KIT_PATIENCE), 0);
         check_warnings(SEGMENT);
         kit_collector_start(&collector, SEGMENT, output, args);
     } else {
         kit_kill(&collector, SIGCONT);
-        KIT_EQ(kit_wait_exit(&noise, 20), 0);
+        KIT_EQ(kit_wait_exit(&noise, KIT_PATIENCE), 0);
     }
     kit_collector_stop(&collector);
     kit_verify_balanced(output, &ledger);

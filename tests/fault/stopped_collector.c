@@ -49,7 +49,7 @@ static int produce(void *arg)
         shmlog_info(log, "producer %u record %u", index, i);
         __atomic_store_n(&page->calls[index], i + 1, __ATOMIC_RELEASE);
         if (i == 999)
-            KIT_CHECK(kit_wait(is_stopped, NULL, 20));
+            KIT_CHECK(kit_wait(is_stopped, NULL, KIT_PATIENCE));
     }
     page->lost[index] = shmlog_thread_lost(log);
     shmlog_close(log);
@@ -64,11 +64,6 @@ static char state_of(pid_t pid)
 
     free(text);
     return state;
-}
-
-static bool stands_still(void *arg)
-{
-    return state_of(((struct kit_process *)arg)->pid) == 'T';
 }
 
 static bool have_begun(void *arg)
@@ -95,12 +90,11 @@ static void run(const char *on_full)
         producer[i].index = i;
         kit_spawn_function(&process[i], "producer", produce, &producer[i]);
     }
-    KIT_CHECK(kit_wait(have_begun, NULL, 20));
-    kit_kill(&collector, SIGSTOP);
-    KIT_CHECK(kit_wait(stands_still, &collector, 20));
+    KIT_CHECK(kit_wait(have_begun, NULL, KIT_PATIENCE));
+    kit_stop(collector.pid);
     __atomic_store_n(&page->stopped, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < PRODUCERS; i++) {
-        KIT_EQ(kit_wait_exit(&process[i], 20), 0);
+        KIT_EQ(kit_wait_exit(&process[i], KIT_PATIENCE), 0);
         KIT_EQ(page->calls[i], RECORDS);
         lost += page->lost[i];
     }
