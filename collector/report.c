@@ -107,7 +107,7 @@ static void print_files(const struct report *r, FILE *out)
     if (!o->retain_count && !o->retain_bytes && !o->retain_s)
         fprintf(out, " all");
     if (o->retain_count)
-        fprintf(out, " %" PRIu64 " files", o->retain_count);
+        fprintf(out, " %" PRIu64 " file%s", o->retain_count, o->retain_count == 1 ? "" : "s");
     if (o->retain_bytes)
         fprintf(out, " %s", human(o->retain_bytes, b, sizeof(b)));
     if (o->retain_s)
@@ -132,19 +132,21 @@ static void print_kept(const struct shm_orphans *o, FILE *out)
 {
     char size[32];
 
-    fprintf(out, "shmlog-collector: %" PRIu32 " files %s, %s, ", o->kept, o->files,
-            human(o->kept_bytes, size, sizeof(size)));
+    fprintf(out, "shmlog-collector: %" PRIu32 " file%s %s, %s, ", o->kept, o->kept == 1 ? "" : "s",
+            o->files, human(o->kept_bytes, size, sizeof(size)));
     if (o->error)
         fprintf(out, "cannot be removed: %s; their segment, which was at %s, is gone\n",
                 strerror(-o->error), o->segment);
     else if (*o->segment)
         fprintf(out,
-                "stay: their segment was at %s, on a filesystem that is not visible here; remove "
+                "%s: their segment was at %s, on a filesystem that is not visible here; remove "
                 "them by hand if it is gone\n",
-                o->segment);
+                o->kept == 1 ? "stays" : "stay", o->segment);
     else
-        fprintf(out, "stay: they do not say which segment they belong to; remove them by hand if "
-                     "it is gone\n");
+        fprintf(out,
+                "%s: they do not say which segment they belong to; remove them by hand if it is "
+                "gone\n",
+                o->kept == 1 ? "stays" : "stay");
 }
 
 void report_orphans(const struct shm_orphan_list *list, FILE *out)
@@ -156,9 +158,10 @@ void report_orphans(const struct shm_orphan_list *list, FILE *out)
 
         if (o->removed)
             fprintf(out,
-                    "shmlog-collector: removed %" PRIu32 " files %s, %s: their segment, which was "
+                    "shmlog-collector: removed %" PRIu32 " file%s %s, %s: their segment, which was "
                     "at %s, is gone\n",
-                    o->removed, o->files, human(o->removed_bytes, size, sizeof(size)), o->segment);
+                    o->removed, o->removed == 1 ? "" : "s", o->files,
+                    human(o->removed_bytes, size, sizeof(size)), o->segment);
         if (o->kept)
             print_kept(o, out);
     }

@@ -206,9 +206,9 @@ void account_close_sealed(struct account *account, uint64_t produced,
     account->in_ring = 0;
     seen = written(account) + account->dropped;
     if (produced > seen)
-        SAY("%" PRIu64 " records were still in the ring when the last file was sealed, and the "
+        SAY("%" PRIu64 " record%s still in the ring when the last file was sealed, and the "
             "segment is gone",
-            produced - seen);
+            produced - seen, produced - seen == 1 ? " was" : "s were");
     else if (produced < seen)
         SAY("more was written and dropped than produced: %" PRIu64 " + %" PRIu64 " > %" PRIu64,
             written(account), account->dropped, produced);

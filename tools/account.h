@@ -29,7 +29,7 @@ struct account {
     uint64_t oldest_time; /* UINT64_MAX: none yet */
     /* records whose producer no file knows, or is not one who writes to this ring; the number of
      * the first one, and who that names */
-    struct {
+    struct account_origin {
         uint64_t records, first_seq;
         uint32_t producer;
     } unknown, misplaced;

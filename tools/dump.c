@@ -111,7 +111,8 @@ static void report_run(const struct run *run)
     bool any = false;
 
     if (run->damages > DAMAGE_SHOWN)
-        fprintf(stderr, PROGRAM ": and %" PRIu64 " more damages\n", run->damages - DAMAGE_SHOWN);
+        fprintf(stderr, PROGRAM ": and %" PRIu64 " more damage%s\n", run->damages - DAMAGE_SHOWN,
+                text_plural(run->damages - DAMAGE_SHOWN));
     if (run->missed > run->unread)
         fprintf(stderr,
                 PROGRAM ": records missed by this reader, which was too slow: %" PRIu64
@@ -131,9 +132,9 @@ static void report_run(const struct run *run)
 static void report_left_out(struct run *run, uint64_t records)
 {
     fprintf(stderr,
-            PROGRAM ": %" PRIu64 " records are in no count, since the field has too many values; "
+            PROGRAM ": %" PRIu64 " record%s in no count, since the field has too many values; "
                     "choose less of them, as with --since and --until\n",
-            records);
+            records, records == 1 ? " is" : "s are");
     run->damages++;
 }
 

@@ -121,7 +121,8 @@ void health_put_line(const struct health *health, const char *name, struct text 
     text_put_plain(out, name, strlen(name));
     text_printf(out, ": %s: ", shm_health_word(health->segment.state));
     health_put_reason(health, out);
-    text_printf(out, "; behind %" PRIu64 " records", health->behind.records);
+    text_printf(out, "; behind %" PRIu64 " record%s", health->behind.records,
+                text_plural(health->behind.records));
     if (health->ring != UINT32_MAX) {
         text_puts(out, ", the oldest ");
         health_put_age(health->behind.oldest_ns, out);

@@ -207,13 +207,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: standard input: %s\n", tool, strerror(r));
     if (lost)
         fprintf(stderr,
-                "%s: %s: %llu records were dropped; shmlog-dump --info tells why, a collector with "
+                "%s: %s: %llu record%s dropped; shmlog-dump --info tells why, a collector with "
                 "--on-full wait keeps those that find their ring full\n",
-                tool, options.segment, (unsigned long long)lost);
+                tool, options.segment, (unsigned long long)lost, lost == 1 ? " was" : "s were");
     if (off)
         fprintf(stderr,
-                "%s: %s: %llu lines were not logged, the segment's level is above theirs; see "
+                "%s: %s: %llu line%s not logged, the segment's level is above %s; see "
                 "shmlog-dump --set-level\n",
-                tool, options.segment, (unsigned long long)off);
+                tool, options.segment, (unsigned long long)off, off == 1 ? " was" : "s were",
+                off == 1 ? "its" : "theirs");
     return r || lost || off ? EXIT_FAILURE : EXIT_SUCCESS;
 }

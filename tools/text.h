@@ -113,6 +113,11 @@ void text_put_csv(struct text *text, const void *data, size_t size);
 /* A part of a field, as above; and must it be in quotes, as a whole? */
 void text_put_csv_part(struct text *text, const void *data, size_t size);
 bool text_csv_wants_quotes(const void *data, size_t size);
+/* The ending of a noun that there are so many of: "1 record", "2 records". */
+static inline const char *text_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
 /* A line on `to`, and what is in it as by text_put_plain(): names of files come from outside, too.
  */
 void text_say(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));

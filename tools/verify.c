@@ -116,7 +116,7 @@ static void print_table(struct verify *verify, const struct file_identity *ident
     uint64_t before = 0;
 
     text_say(verify->out, "segment %s on %s: %zu file%s", identity->segment, identity->host, files,
-             files == 1 ? "" : "s");
+             text_plural(files));
     fprintf(verify->out, "%5s %5s %14s %14s %12s %12s\n", "ring", "cpu", "produced", "written",
             "dropped", "in ring");
     qsort(verify->account, verify->accounts, sizeof(*verify->account), compare_accounts);
@@ -134,7 +134,7 @@ static void print_table(struct verify *verify, const struct file_identity *ident
             idle++;
     }
     if (idle)
-        fprintf(verify->out, "%zu more ring%s, without a record\n", idle, idle == 1 ? "" : "s");
+        fprintf(verify->out, "%zu more ring%s, without a record\n", idle, text_plural(idle));
     if (before)
         fprintf(verify->out, "%" PRIu64 " of the records written are in files no longer here\n",
                 before);
@@ -286,9 +286,9 @@ static int verify_segment(struct verify *verify, const struct paths *paths, size
         if (verify->accounts)
             print_table(verify, identity, end - first);
         if (verify->removed)
-            fprintf(verify->out,
-                    "note: retention removed %" PRIu64 " files before they were read\n",
-                    verify->removed);
+            fprintf(verify->out, "note: retention removed %" PRIu64 " file%s read\n",
+                    verify->removed,
+                    verify->removed == 1 ? " before it was" : "s before they were");
         verify_print_times(verify, identity);
         verify_print_origins(verify, identity);
     }

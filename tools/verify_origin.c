@@ -93,6 +93,17 @@ static void print_times(struct verify *verify, const struct account *account,
                 account->ring, seconds(identity, verify->clock_first - account->oldest_time));
 }
 
+static void print_origin(struct verify *verify, uint32_t ring, const struct account_origin *origin,
+                         const char *which)
+{
+    if (origin->records)
+        fprintf(verify->out,
+                "note: in ring %" PRIu32 ", %" PRIu64 " record%s a producer that %s; the first is "
+                "number %" PRIu64 " and names %" PRIu32 "\n",
+                ring, origin->records, origin->records == 1 ? " names" : "s name", which,
+                origin->first_seq, origin->producer);
+}
+
 void verify_print_origins(struct verify *verify, const struct file_identity *identity)
 {
     for (size_t i = 0; i < verify->accounts; i++) {
@@ -100,18 +111,8 @@ void verify_print_origins(struct verify *verify, const struct file_identity *ide
 
         if (account->ring == VERIFY_NO_RING)
             continue;
-        if (account->unknown.records)
-            fprintf(verify->out,
-                    "note: in ring %" PRIu32 ", %" PRIu64 " records name a producer that the files "
-                    "do not know; the first is number %" PRIu64 " and names %" PRIu32 "\n",
-                    account->ring, account->unknown.records, account->unknown.first_seq,
-                    account->unknown.producer);
-        if (account->misplaced.records)
-            fprintf(verify->out,
-                    "note: in ring %" PRIu32 ", %" PRIu64 " records name a producer that does not "
-                    "write to this ring; the first is number %" PRIu64 " and names %" PRIu32 "\n",
-                    account->ring, account->misplaced.records, account->misplaced.first_seq,
-                    account->misplaced.producer);
+        print_origin(verify, account->ring, &account->unknown, "the files do not know");
+        print_origin(verify, account->ring, &account->misplaced, "does not write to this ring");
         print_times(verify, account, identity);
     }
 }

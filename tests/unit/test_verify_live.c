@@ -294,7 +294,7 @@ Test(verify_live, producer_without_a_ring)
     live->control->producers_used = 1;
     result = run();
     cr_expect_eq(result.r, 0, "%s", result.err);
-    cr_expect(strstr(result.out, "note: in ring 1, 1 records name a producer that does not write"),
+    cr_expect(strstr(result.out, "note: in ring 1, 1 record names a producer that does not write"),
               "%s", result.out);
     shm_producers(live)[0].why = SHMLOG_WHY_ASKED;
     result = run();
