@@ -9,9 +9,17 @@
 #include "shm/clock.h"
 
 #define NS_PER_S 1000000000
-#define PARTNER_PER_S 10    /* pairs that tell a rate are a tenth of a second apart */
-#define PARTNERS 8          /* pairs looked at for one */
-#define RATE_TOLERANCE 1000 /* 1/1000: slewing is at most half of it; more is a step */
+#define SETTLE_PER_S 10      /* a pair counts from a tenth of a second on: settle() */
+#define RATE_TOLERANCE 1000  /* 1/1000: slewing is at most half of it; more is a step */
+#define HELD_MAX_NS 50000000 /* more than that is a step, too */
+#define LINE_TICKS_MAX (UINT64_C(1) << 62)
+
+/* How long a pair takes to count, in ticks: long enough for it to be published before that. Pairs
+ * that tell a rate are at least as far from each other. */
+static uint64_t settle(uint64_t hz)
+{
+    return hz / SETTLE_PER_S;
+}
 
 void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_clock_pair *pair)
 {
@@ -27,6 +35,26 @@ void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_cl
     shmlog_store_release_(&slot->error_ns, pair->error_ns);
     shmlog_store_release_(&slot->seq, 2 * number + 2);
     shmlog_store_release_(&control->clock_count, number + 1);
+}
+
+bool shm_clock_calibrate(const struct shm_segment *segment)
+{
+    const uint32_t clock = segment->geometry.clock;
+    const uint64_t settled = settle(segment->geometry.clock_hz);
+    struct shmlog_control *control = segment->control;
+    struct shmlog_clock_pair pair, before;
+
+    shm_clock_sample(clock, &pair);
+    if (pair.error_ns == UINT64_MAX)
+        return false;
+    if (shm_clock_newest(segment, &before) && pair.ticks - before.ticks < settled)
+        return false;
+    shm_clock_publish(segment, &pair);
+    if (shm_clock_now(clock) - pair.ticks < settled)
+        return true;
+    /* interrupted on the way: records that it counts for may have been read without it */
+    shmlog_store_release_(&control->clock_count, shmlog_load_relaxed_(&control->clock_count) - 1);
+    return false;
 }
 
 /* Copy pair `number`; false if it is torn or another one by now. */
@@ -103,15 +131,6 @@ static __int128 by_hz(const struct shmlog_clock_pair *pair, uint64_t hz, uint64_
     return realtime_of(pair) + (hz ? ticks_from(pair, ticks) * NS_PER_S / (__int128)hz : 0);
 }
 
-/* Along the line through two pairs, a before b. */
-static __int128 by_line(const struct shmlog_clock_pair *a, const struct shmlog_clock_pair *b,
-                        uint64_t ticks)
-{
-    __int128 rise = realtime_of(b) - realtime_of(a);
-
-    return realtime_of(a) + ticks_from(a, ticks) * rise / ticks_from(a, b->ticks);
-}
-
 /* How far the wall clock and the nominal rate are apart over the way from a to b. */
 static uint64_t disagreement(const struct shmlog_clock_pair *a, const struct shmlog_clock_pair *b,
                              uint64_t hz)
@@ -153,16 +172,15 @@ enum shm_clock_change shm_clock_between(const struct shmlog_clock_pair *a,
     return SHM_CLOCK_SET;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Number of pairs at or before `ticks`. */
-static size_t pairs_before(const struct shmlog_clock_pair *pairs, size_t count, uint64_t ticks)
+/* Number of pairs that count at `ticks`. */
+static size_t pairs_settled(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                            uint64_t ticks)
 {
     size_t low = 0, high = count;
 
+    if (ticks < settle(hz))
+        return 0;
+    ticks -= settle(hz);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -174,57 +192,92 @@ static size_t pairs_before(const struct shmlog_clock_pair *pairs, size_t count, 
     return low;
 }
 
-/* The pair nearest to the outermost one, `step` away from it in direction, that is far enough from
- * it to tell the rate; the outermost one itself if none of the next few is. */
-static const struct shmlog_clock_pair *partner(const struct shmlog_clock_pair *outermost, int step,
-                                               size_t others, uint64_t hz)
+void shm_clock_needed(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                      uint64_t first, uint64_t last, size_t *ret_begin, size_t *ret_end)
 {
-    const struct shmlog_clock_pair *pair = outermost;
+    const size_t before = pairs_settled(pairs, count, hz, first);
+    const size_t end = pairs_settled(pairs, count, hz, last);
 
-    for (size_t i = 0; i < others && i < PARTNERS; i++) {
-        uint64_t apart;
+    *ret_begin = before > 3 ? before - 3 : 0;
+    *ret_end = end == 0 && count ? 1 : end;
+}
 
-        pair += step;
-        apart = step > 0 ? pair->ticks - outermost->ticks : outermost->ticks - pair->ticks;
-        if (apart >= hz / PARTNER_PER_S)
-            return pair;
-    }
-    return outermost;
+/* A line from a pair on: `rise` ns in `run` ticks. */
+struct slope {
+    const struct shmlog_clock_pair *pair;
+    __int128 rise;
+    uint64_t run;
+    bool measured; /* against the pair before; else the nominal rate */
+};
+
+static struct slope slope_of(const struct shmlog_clock_pair *pairs, size_t index, uint64_t hz)
+{
+    const struct shmlog_clock_pair *const b = &pairs[index], *const a = index ? b - 1 : b;
+
+    if (b->ticks > a->ticks && b->ticks - a->ticks >= settle(hz) &&
+        realtime_of(b) > realtime_of(a) && ran(a, b, hz))
+        return (struct slope){b, realtime_of(b) - realtime_of(a), b->ticks - a->ticks, true};
+    return hz ? (struct slope){b, NS_PER_S, hz, false} : (struct slope){b, 0, 1, false};
+}
+
+static __int128 along(const struct slope *slope, uint64_t ticks)
+{
+    return realtime_of(slope->pair) +
+           ticks_from(slope->pair, ticks) * slope->rise / (__int128)slope->run;
+}
+
+/* What the moment at which pair `index` begins to count had by the pair before: the least that
+ * moments after it have, so that time does not go back. INT64_MIN if the clock did. */
+static __int128 floor_of(const struct shmlog_clock_pair *pairs, size_t index, uint64_t hz,
+                         const struct slope *slope)
+{
+    const uint64_t begin = slope->pair->ticks + settle(hz);
+    struct slope before;
+    __int128 held;
+
+    if (!slope->measured)
+        return INT64_MIN;
+    before = slope_of(pairs, index - 1, hz);
+    held = along(&before, begin);
+    return held - along(slope, begin) <= HELD_MAX_NS ? held : INT64_MIN;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Of the pair, and of the rate over the time since. */
+static uint64_t error_of(const struct slope *slope, uint64_t ticks)
+{
+    const uint64_t bound = UINT64_C(1) << 62; /* the product fits 127 bits */
+    const uint64_t error = smaller(slope->pair->error_ns, bound);
+    __int128 sum = error;
+
+    if (slope->measured)
+        sum += (__int128)(smaller(slope->pair[-1].error_ns, bound) + error) *
+               ticks_from(slope->pair, ticks) / (__int128)slope->run;
+    return (uint64_t)clamp(sum);
 }
 
 int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                         uint64_t ticks, uint64_t *ret_error_ns)
 {
-    const struct shmlog_clock_pair *a, *b, *nearest;
-    size_t before;
-    uint64_t error;
-    __int128 ns;
+    const size_t settled = pairs_settled(pairs, count, hz, ticks);
+    uint64_t error = UINT64_MAX;
+    __int128 ns = 0;
 
-    if (count == 0) {
-        if (ret_error_ns)
-            *ret_error_ns = UINT64_MAX;
-        return 0;
-    }
-    before = pairs_before(pairs, count, ticks);
-    if (before == 0) {
-        a = nearest = pairs;
-        b = partner(a, 1, count - 1, hz);
-    } else if (before == count) {
-        b = nearest = &pairs[count - 1];
-        a = partner(b, -1, count - 1, hz);
-    } else {
-        a = &pairs[before - 1];
-        b = &pairs[before];
-        nearest = ticks - a->ticks < b->ticks - ticks ? a : b;
-    }
-    if (a != b && ran(a, b, hz)) {
-        ns = by_line(a, b, ticks);
-        error = larger(a->error_ns, b->error_ns);
-    } else {
-        ns = by_hz(nearest, hz, ticks);
-        error = nearest->error_ns;
-        if (a != b && before > 0 && before < count)
-            error = larger(error, disagreement(a, b, hz)); /* set some time between the two */
+    if (count) {
+        const size_t index = settled ? settled - 1 : 0;
+        const struct slope slope = slope_of(pairs, index, hz);
+        const __int128 least = floor_of(pairs, index, hz, &slope);
+
+        ns = along(&slope, ticks);
+        error = error_of(&slope, ticks);
+        if (ns < least) {
+            error += (uint64_t)(least - ns);
+            ns = least;
+        }
     }
     if (ret_error_ns)
         *ret_error_ns = error;
@@ -234,20 +287,31 @@ int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uin
 bool shm_clock_line(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                     uint64_t ticks, struct shm_clock_line *ret_line)
 {
-    const size_t before = pairs_before(pairs, count, ticks);
-    const struct shmlog_clock_pair *a, *b;
+    const size_t settled = pairs_settled(pairs, count, hz, ticks);
+    const size_t index = settled ? settled - 1 : 0;
+    uint64_t from, end = UINT64_MAX;
+    struct slope slope;
+    __int128 least;
 
-    if (before == 0 || before == count)
+    if (!count)
         return false;
-    a = &pairs[before - 1];
-    b = &pairs[before];
-    if (!ran(a, b, hz) || b->realtime_ns > INT64_MAX || a->realtime_ns > b->realtime_ns)
+    from = pairs[index].ticks + (settled ? settle(hz) : 0);
+    if (index + 1 < count && pairs[index + 1].ticks < UINT64_MAX - settle(hz))
+        end = pairs[index + 1].ticks + settle(hz);
+    if (end - from > LINE_TICKS_MAX)
+        end = from + LINE_TICKS_MAX;
+    slope = slope_of(pairs, index, hz);
+    least = floor_of(pairs, index, hz, &slope);
+    if (ticks < from || ticks >= end || along(&slope, end) > INT64_MAX || least > INT64_MAX)
         return false;
     *ret_line = (struct shm_clock_line){
-        .from = a->ticks,
-        .ticks = b->ticks - a->ticks,
-        .base_ns = a->realtime_ns,
-        .rise_ns = b->realtime_ns - a->realtime_ns,
+        .from = from,
+        .ticks = end - from,
+        .ahead = from - pairs[index].ticks,
+        .base_ns = (uint64_t)realtime_of(&pairs[index]),
+        .rise_ns = (uint64_t)slope.rise,
+        .run = slope.run,
+        .least_ns = least < 0 ? 0 : (uint64_t)least,
     };
     return true;
 }

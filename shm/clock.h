@@ -2,9 +2,9 @@
  *
  * The segment's clock: calibrating ticks against CLOCK_REALTIME, and converting back.
  *
- * The collector publishes a pair at start, then twice a second; readers interpolate between the
- * two pairs around a moment and extrapolate beyond the ends along the outermost pair and the next
- * one at least 0.1 s from it.
+ * The collector publishes a pair at start, then twice a second. A moment is converted by pairs that
+ * precede it alone, so that it has one time whenever that is asked for (docs/format.md, section
+ * 10): the last pair that is 0.1 s older or more, and the two before that one.
  */
 #ifndef SHM_CLOCK_H
 #define SHM_CLOCK_H
@@ -28,8 +28,15 @@ void shm_clock_sample(uint32_t clock, struct shmlog_clock_pair *ret_pair);
 /* Publish a pair in the segment (collector only). */
 void shm_clock_publish(const struct shm_segment *segment, const struct shmlog_clock_pair *pair);
 
+/* Take a pair and publish it (the drain only). False: there is none, because the newest is less
+ * than 0.1 s old, or publishing this one took so long; try again. */
+bool shm_clock_calibrate(const struct shm_segment *segment);
+
 /* The newest published pair; false if there is none. */
 bool shm_clock_newest(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pair);
+
+/* The newest pairs of a segment, as many as it has: readers look at no more. */
+#define SHM_CLOCK_PAIRS 1024u
 
 /* Copy the published pairs, oldest first, at most `max`; returns how many. Pairs that were torn
  * or make no sense are left out. */
@@ -49,20 +56,28 @@ enum shm_clock_change shm_clock_between(const struct shmlog_clock_pair *a,
                                         int64_t *ret_by_ns);
 
 /* CLOCK_REALTIME in ns of `ticks`, by pairs sorted by ticks; with no pair 0, with one, by `hz`.
- * ret_error_ns (may be NULL): half width of the brackets used. Any input gives some answer without
- * overflow traps. */
+ * ret_error_ns (may be NULL): that of the pairs at this distance from them. Any input gives some
+ * answer without overflow traps. */
 int64_t shm_clock_to_ns(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                         uint64_t ticks, uint64_t *ret_error_ns);
 
-/* The stretch between two pairs along which shm_clock_to_ns() converts, kept so that many moments
- * in it cost a division each. Zeroed, it holds no moment. */
+/* Those of the pairs by which moments from `first` to `last` are converted: with them alone, all
+ * such moments have the times that they have with all pairs. */
+void shm_clock_needed(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
+                      uint64_t first, uint64_t last, size_t *ret_begin, size_t *ret_end);
+
+/* The stretch for which one pair counts, kept so that many moments in it cost a division each.
+ * Zeroed, it holds no moment. It holds as long as no pair is added. */
 struct shm_clock_line {
-    uint64_t from, ticks; /* moments from .. from + ticks - 1 */
-    uint64_t base_ns, rise_ns;
+    uint64_t from, ticks;  /* moments from .. from + ticks - 1 */
+    uint64_t ahead;        /* of the pair, is `from` */
+    uint64_t base_ns;      /* the pair's */
+    uint64_t rise_ns, run; /* ns in so many ticks */
+    uint64_t least_ns;
 };
 
-/* The line through the pairs around `ticks`; false where there is none: before the first pair,
- * after the last, or where the clock was set. */
+/* The line that `ticks` is on; false where there is none: before the first pair, and beyond 64
+ * bits. */
 bool shm_clock_line(const struct shmlog_clock_pair *pairs, size_t count, uint64_t hz,
                     uint64_t ticks, struct shm_clock_line *ret_line);
 
@@ -71,15 +86,16 @@ static inline bool shm_clock_on_line(const struct shm_clock_line *line, uint64_t
                                      int64_t *ret_ns)
 {
     const uint64_t at = ticks - line->from;
-    uint64_t product;
+    uint64_t product, ns;
 
     if (at >= line->ticks)
         return false;
-    if (__builtin_mul_overflow(at, line->rise_ns, &product))
-        *ret_ns = (int64_t)(line->base_ns +
-                            (uint64_t)((unsigned __int128)at * line->rise_ns / line->ticks));
+    if (__builtin_mul_overflow(at + line->ahead, line->rise_ns, &product))
+        ns = line->base_ns +
+             (uint64_t)((unsigned __int128)(at + line->ahead) * line->rise_ns / line->run);
     else
-        *ret_ns = (int64_t)(line->base_ns + product / line->ticks);
+        ns = line->base_ns + product / line->run;
+    *ret_ns = (int64_t)(ns < line->least_ns ? line->least_ns : ns);
     return true;
 }
 

@@ -27,7 +27,6 @@
 #define BATCH_SLOTS 512
 #define POLL_NS 10000000
 #define REORDER_NS UINT64_C(5000000)
-#define CLOCK_PAIRS 1024
 #define DAMAGE_SHOWN 3 /* of each ring; a scribbled one has thousands of places */
 
 _Static_assert(BATCH_SLOTS >= 2 * SHMLOG_RECORD_SLOTS, "shm_ring_read() wants two records");
@@ -69,11 +68,12 @@ struct live {
     struct file_sites sites;
     uint8_t *refused; /* by site id: damaged, not to be tried again */
     struct producer_copy *producer[PRODUCER_BUCKETS];
-    struct shmlog_clock_pair pairs[CLOCK_PAIRS];
+    struct shmlog_clock_pair pairs[SHM_CLOCK_PAIRS];
     size_t pair_count;
-    uint64_t now;     /* ticks at the last snapshot */
-    uint64_t horizon; /* follow: records up to here may go out */
-    bool gone;        /* the last snapshot was taken after the segment's end */
+    struct shm_clock_line line; /* that the last moment lay on */
+    uint64_t now;               /* ticks at the last snapshot */
+    uint64_t horizon;           /* follow: records up to here may go out */
+    bool gone;                  /* the last snapshot was taken after the segment's end */
 };
 
 static void damaged(const struct live *live, uint64_t offset, int error, const char *reason)
@@ -138,6 +138,19 @@ static const uint8_t *join_payload(struct live_stream *stream, const struct shml
     return stream->payload;
 }
 
+static int64_t to_ns(struct live *live, uint64_t ticks)
+{
+    const uint64_t hz = live->segment->geometry.clock_hz;
+    int64_t ns;
+
+    if (shm_clock_on_line(&live->line, ticks, &ns))
+        return ns;
+    if (shm_clock_line(live->pairs, live->pair_count, hz, ticks, &live->line) &&
+        shm_clock_on_line(&live->line, ticks, &ns))
+        return ns;
+    return shm_clock_to_ns(live->pairs, live->pair_count, hz, ticks, NULL);
+}
+
 /* The next wanted record of the batch. */
 static bool take_record(struct live_stream *stream)
 {
@@ -170,8 +183,7 @@ static bool take_record(struct live_stream *stream)
         stream->lost = false;
         record->lost_ticks = stream->lost_ticks;
         memcpy(&record->producer_id, record->payload + SHMLOG_PAYLOAD_PRODUCER, 4);
-        record->time_ns = shm_clock_to_ns(live->pairs, live->pair_count,
-                                          live->segment->geometry.clock_hz, record->ticks, NULL);
+        record->time_ns = to_ns(live, record->ticks);
         record->site = find_site(live, record->site_id);
         if (!source_wants(live->params.options, record))
             continue;
@@ -270,7 +282,6 @@ static void take_snapshot(struct live *live)
     uint64_t margin =
         (uint64_t)((unsigned __int128)live->segment->geometry.clock_hz * REORDER_NS / 1000000000);
 
-    live->pair_count = shm_clock_read(live->segment, live->pairs, CLOCK_PAIRS);
     live->now = shm_clock_now(live->segment->geometry.clock);
     live->horizon = live->now > margin ? live->now - margin : 0;
     if (live->horizon < before && before)
@@ -287,6 +298,9 @@ static void take_snapshot(struct live *live)
         stream->merged = true;
         merge_add(&live->merge, &stream->stream);
     }
+    /* after the heads: with all pairs that count for what was committed by then */
+    live->pair_count = shm_clock_read(live->segment, live->pairs, SHM_CLOCK_PAIRS);
+    live->line = (struct shm_clock_line){0};
 }
 
 static bool stat_control(const struct live *live, struct stat *ret_stat)

@@ -384,33 +384,32 @@ class Clock:
     def by_rate(self, pair, ticks):
         return pair[1] + (divide((ticks - pair[0]) * 10 ** 9, self.hz) if self.hz else 0)
 
-    def ran(self, a, b):
+    def agree(self, a, b):
         apart = abs(self.by_rate(a, b[0]) - b[1])
         return not self.hz or apart <= abs(b[1] - a[1]) // 1000 + a[2] // 2 + b[2] // 2 + 1000
 
-    def partner(self, outermost, others):
-        for pair in others[:8]:
-            if abs(pair[0] - outermost[0]) >= self.hz // 10:
-                return pair
-        return None
+    def measured(self, number):
+        if number == 0:
+            return False
+        a, b = self.pairs[number - 1:number + 1]
+        return b[0] - a[0] >= self.hz // 10 and a[1] < b[1] and self.agree(a, b)
+
+    def line(self, number, ticks):
+        b = self.pairs[number]
+        if not self.measured(number):
+            return self.by_rate(b, ticks)
+        a = self.pairs[number - 1]
+        return b[1] + divide((ticks - b[0]) * (b[1] - a[1]), b[0] - a[0])
 
     def wall(self, ticks):
         """Nanoseconds since 1970, 0 unknown."""
-        pairs = self.pairs
-        if not pairs:
+        if not self.pairs:
             return 0
-        before = sum(pair[0] <= ticks for pair in pairs)
-        if before == 0:
-            nearer = a = pairs[0]
-            b = self.partner(a, pairs[1:])
-        elif before == len(pairs):
-            nearer = b = pairs[-1]
-            a = self.partner(b, pairs[-2::-1])
-        else:
-            a, b = pairs[before - 1:before + 1]
-            nearer = a if ticks - a[0] < b[0] - ticks else b
-        if a and b and self.ran(a, b):
-            ns = a[1] + divide((ticks - a[0]) * (b[1] - a[1]), b[0] - a[0])
-        else:
-            ns = self.by_rate(nearer, ticks)
+        number = max(sum(pair[0] + self.hz // 10 <= ticks for pair in self.pairs) - 1, 0)
+        ns = self.line(number, ticks)
+        if self.measured(number):
+            begin = self.pairs[number][0] + self.hz // 10
+            least = self.line(number - 1, begin)
+            if least - self.line(number, begin) <= 50_000_000:
+                ns = max(ns, least)
         return max(min(ns, (1 << 63) - 1), -(1 << 63))
