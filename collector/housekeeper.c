@@ -44,10 +44,10 @@ struct housekeeper {
     struct retention retention;
     struct steady_clock steady_clock;
     struct alarm alarm;
-    struct shmlog_clock_pair clock; /* the newest */
+    struct shmlog_clock_pair clock; /* the newest that was looked at; zeros: none */
     bool claim_lost;                /* another collector has it, which was said */
     int move_error;                 /* why the last move to new files failed; 0: it did not */
-    uint64_t beat_ns, clock_ns, census_ns, claim_ns, retention_ns;
+    uint64_t beat_ns, census_ns, claim_ns, retention_ns;
     uint64_t concluding_ns; /* since when; 0: not yet */
     uint64_t written_to;    /* the outbox's tail at the last beat */
 };
@@ -273,16 +273,19 @@ static int write_files(struct housekeeper *k, uint64_t now)
 /* ---- What is due by the clock ---- */
 
 /* A clock that jumped is an anomaly to be seen later: counted, said, and in the files as the pairs
- * before and after. */
-static void check_clock(struct housekeeper *k, const struct shmlog_clock_pair *pair)
+ * before and after, which the drain takes. */
+static void check_clock(struct housekeeper *k)
 {
     uint64_t *const stats = k->p.segment->control->stats;
     enum shm_clock_change change = SHM_CLOCK_RAN;
+    struct shmlog_clock_pair pair;
     int64_t by;
 
-    if (k->clock.error_ns != UINT64_MAX && pair->error_ns != UINT64_MAX)
-        change = shm_clock_between(&k->clock, pair, k->p.segment->geometry.clock_hz, &by);
-    k->clock = *pair;
+    if (!shm_clock_newest(k->p.segment, &pair) || pair.ticks == k->clock.ticks)
+        return;
+    if (k->clock.ticks)
+        change = shm_clock_between(&k->clock, &pair, k->p.segment->geometry.clock_hz, &by);
+    k->clock = pair;
     if (change == SHM_CLOCK_SET) {
         stats[SHM_STAT_clock_set]++;
         alarm_clock_set(&k->alarm, by);
@@ -291,15 +294,6 @@ static void check_clock(struct housekeeper *k, const struct shmlog_clock_pair *p
             "the time stamp counter went back: it is not the same on all cores; times of different "
             "rings cannot be compared");
     }
-}
-
-static void publish_clock(struct housekeeper *k)
-{
-    struct shmlog_clock_pair pair;
-
-    shm_clock_sample(k->p.segment->geometry.clock, &pair);
-    check_clock(k, &pair);
-    shm_clock_publish(k->p.segment, &pair);
 }
 
 static void retain(struct housekeeper *k)
@@ -377,10 +371,7 @@ static void keep_house(struct housekeeper *k, uint64_t now)
     if (now - k->beat_ns < 50 * MS)
         return;
     beat(k, now);
-    if (now - k->clock_ns >= 500 * MS) {
-        k->clock_ns = now;
-        publish_clock(k);
-    }
+    check_clock(k);
     if (now - k->census_ns >= 500 * MS) {
         k->census_ns = now;
         shmlog_store32_release_(&k->page->elsewhere, 1); /* in /proc */
@@ -503,7 +494,7 @@ static void open_agents(struct housekeeper *k)
 _Noreturn void housekeeper_run(const struct housekeeping_params *params,
                                struct housekeeping_page *page)
 {
-    struct housekeeper k = {.p = *params, .page = page, .clock = params->clock};
+    struct housekeeper k = {.p = *params, .page = page};
     struct shm_losses losses;
     uint32_t naps = 0;
 
@@ -518,6 +509,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
         .lost = shmlog_load_relaxed_(&k.p.segment->control->collector_losses),
     };
     open_agents(&k);
+    (void)shm_clock_newest(k.p.segment, &k.clock);
     check_losses(&k, clock_ns(CLOCK_MONOTONIC), &losses);
     shmlog_store32_release_(&page->state, HOUSEKEEPING_READY);
     for (;;) {

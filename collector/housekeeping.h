@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Housekeeping: all that may have to wait for a disk, a directory or /proc. It takes the outbox to
- * its files, finishes and retains these, reads the clock, asks which producers are alive, and looks
- * after the segment's files and the claim on the output directory.
+ * its files, finishes and retains these, watches the clock, asks which producers are alive, and
+ * looks after the segment's files and the claim on the output directory.
  *
  * A process of its own, forked before draining begins. Not a thread: one that waits for a disk that
  * hangs keeps its whole process from ending, and what it does to its memory makes page faults of
@@ -28,12 +28,11 @@ struct housekeeping_params {
     const struct options *options;
     struct shm_segment *segment;
     struct outbox *outbox;
-    const char *directory;          /* of the files */
-    const char *name;               /* that theirs begin with */
-    int claim;                      /* on the directory; -1: none */
-    const cpu_set_t *cpus;          /* that it may use; it leaves the drain's to that */
-    struct shmlog_clock_pair clock; /* the newest */
-    uint64_t newest_file;           /* highest number of a file that is there */
+    const char *directory; /* of the files */
+    const char *name;      /* that theirs begin with */
+    int claim;             /* on the directory; -1: none */
+    const cpu_set_t *cpus; /* that it may use; it leaves the drain's to that */
+    uint64_t newest_file;  /* highest number of a file that is there */
 };
 
 /* Start it, and wait until it can write. Negative: ret_message says why not. */

@@ -182,8 +182,70 @@ void journal_forget_dictionary(struct journal *j)
 {
     memset(j->site_in_file, 0, JOURNAL_SITE_WORDS * sizeof(uint64_t));
     memset(j->producer_in_file, 0, j->p.segment->geometry.producers_max * sizeof(uint32_t));
+    memset(j->pair_in_file, 0, sizeof(j->pair_in_file));
+    j->clock_looked = 0;
     j->last_site = 0;
     j->last_producer = 0;
+}
+
+/* ---- The clock ---- */
+
+const struct shmlog_clock_pair *journal_clock(struct journal *j, uint64_t first, uint64_t last,
+                                              size_t *ret_begin, size_t *ret_end)
+{
+    const uint64_t count = shmlog_load_relaxed_(&j->p.segment->control->clock_count);
+
+    /* without its control file, the segment's last word holds */
+    if (count != j->clock_count && !shm_guard_lost(&j->p.segment->control_lost)) {
+        j->clock_count = count;
+        j->pairs = shm_clock_read(j->p.segment, j->pair, SHM_CLOCK_PAIRS);
+    }
+    shm_clock_needed(j->pair, j->pairs, j->identity.clock_hz, first, last, ret_begin, ret_end);
+    return j->pair;
+}
+
+/* Those of a range that the file has not, into the buffer. */
+static int put_pairs(struct journal *j, size_t begin, size_t end)
+{
+    int r = 0;
+
+    for (size_t i = begin; r == 0 && i < end; i++) {
+        const struct shmlog_clock_pair *const pair = &j->pair[i];
+        uint64_t *const in_file = &j->pair_in_file[(pair->seq / 2 - 1) % SHM_CLOCK_PAIRS];
+
+        if (*in_file == pair->seq)
+            continue;
+        r = file_put_clock(j->encoder, j->file.uuid, pair, &j->buffer);
+        *in_file = pair->seq;
+    }
+    return r;
+}
+
+/* The pairs around the moments when the clock was set, for --verify to find. */
+static int put_steps(struct journal *j)
+{
+    int64_t by_ns;
+    int r = 0;
+
+    for (size_t i = j->pairs; r == 0 && i-- > 1 && j->pair[i].ticks > j->clock_looked;)
+        if (shm_clock_between(&j->pair[i - 1], &j->pair[i], j->identity.clock_hz, &by_ns) ==
+            SHM_CLOCK_SET)
+            r = put_pairs(j, i - 1, i + 1);
+    if (r == 0 && j->pairs)
+        j->clock_looked = j->pair[j->pairs - 1].ticks;
+    return r;
+}
+
+/* The pairs that records with times from `first` to `last` need, as far as the file has them not.
+ */
+static int put_clock(struct journal *j, uint64_t first, uint64_t last)
+{
+    size_t begin, end;
+    int r;
+
+    (void)journal_clock(j, first, last, &begin, &end);
+    r = put_steps(j);
+    return r < 0 ? r : put_pairs(j, begin, end);
 }
 
 /* 16 bytes that no other file has. A disk that fails is no time to end for want of random numbers:
@@ -217,9 +279,7 @@ void journal_new_file(const struct journal *j, uint64_t number, struct outbox_fi
 int journal_begin(struct journal *j)
 {
     const uint32_t rings = j->p.segment->geometry.rings;
-    struct shmlog_clock_pair pairs[64];
     const struct outbox_file before = j->file;
-    size_t count;
     int r;
 
     if (j->file.open)
@@ -228,42 +288,21 @@ int journal_begin(struct journal *j)
                      &j->file, &j->identity);
     j->buffer.size = 0;
     file_index_clear(j->index);
+    journal_forget_dictionary(j);
     r = file_put_header(j->encoder, &j->identity, journal_ledger(j), rings + 1, &j->buffer);
-    count = shm_clock_read(j->p.segment, pairs, 64);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = file_put_clock(j->encoder, j->file.uuid, &pairs[i], &j->buffer);
+    if (r == 0)
+        r = put_clock(j, UINT64_MAX, UINT64_MAX);
     if (r == 0)
         r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
     if (r < 0) {
         j->file = before;
         return r;
     }
-    journal_forget_dictionary(j);
-    j->pending_count = 0;
     j->has_records = false;
     j->pieces = 1;
     j->p.stats[SHM_STAT_files]++;
     j->p.stats[SHM_STAT_file_number] = j->file.number;
     return 0;
-}
-
-static int put_pending_clock(struct journal *j)
-{
-    int r = 0;
-
-    for (uint32_t i = 0; r == 0 && i < j->pending_count; i++)
-        r = file_put_clock(j->encoder, j->file.uuid, &j->pending[i], &j->buffer);
-    return r;
-}
-
-void journal_clock(struct journal *j, const struct shmlog_clock_pair *pair)
-{
-    if (j->pending_count == CLOCK_PENDING) { /* a quiet file: keep every other one */
-        for (uint32_t i = 0; i < CLOCK_PENDING / 2; i++)
-            j->pending[i] = j->pending[2 * i + 1];
-        j->pending_count = CLOCK_PENDING / 2;
-    }
-    j->pending[j->pending_count++] = *pair;
 }
 
 int journal_site(struct journal *j, uint32_t id, const struct file_site **ret_site)
@@ -324,18 +363,35 @@ static uint32_t producer_of(const struct shmlog_slot *slot)
     return producer;
 }
 
-/* Dictionary entries for one more pair of site and producer, and out with them if there are many.
- */
+static uint64_t time_of(const struct shmlog_slot *slot)
+{
+    uint64_t time;
+
+    memcpy(&time, slot->payload + SHMLOG_PAYLOAD_TIME, sizeof(time));
+    return time;
+}
+
+/* Out with the entries in the buffer if there are many. */
+static int spill(struct journal *j)
+{
+    int r;
+
+    if (j->buffer.size <= DICTIONARY_MAX)
+        return 0;
+    r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+    j->buffer.size = 0;
+    return r;
+}
+
+/* Dictionary entries for one more pair of site and producer. */
 static int put_entries(struct journal *j, uint32_t site, uint32_t producer)
 {
     int r = put_site(j, site);
 
     if (r == 0)
         r = put_producer(j, producer);
-    if (r == 0 && j->buffer.size > DICTIONARY_MAX) {
-        r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
-        j->buffer.size = 0;
-    }
+    if (r == 0)
+        r = spill(j);
     if (r == 0) {
         j->last_site = site;
         j->last_producer = producer;
@@ -348,6 +404,9 @@ static int put_entries(struct journal *j, uint32_t site, uint32_t producer)
  * marked as being in the file at once; on failure the marks are taken back. */
 static int put_dictionary(struct journal *j, const struct journal_batch *batch)
 {
+    uint64_t first = UINT64_MAX, last = 0;
+    int r;
+
     for (size_t i = 0; i < batch->slot_count;) {
         const uint32_t word = batch->slots[i].site;
         const uint32_t site = word & SHMLOG_SITE_ID_MASK;
@@ -355,17 +414,21 @@ static int put_dictionary(struct journal *j, const struct journal_batch *batch)
         const uint32_t producer = producer_of(&batch->slots[i]);
 
         if (site != j->last_site || producer != j->last_producer) {
-            const int r = put_entries(j, site, producer);
-
+            r = put_entries(j, site, producer);
             if (r < 0)
                 return r;
         }
-        do /* one like the one before it, mostly */
+        do { /* one like the one before it, mostly */
+            const uint64_t time = time_of(&batch->slots[i]);
+
+            first = time < first ? time : first;
+            last = time > last ? time : last;
             i += slots ? slots : 1;
-        while (i < batch->slot_count && batch->slots[i].site == word &&
-               producer_of(&batch->slots[i]) == producer);
+        } while (i < batch->slot_count && batch->slots[i].site == word &&
+                 producer_of(&batch->slots[i]) == producer);
     }
-    return 0;
+    r = put_clock(j, first, last);
+    return r < 0 ? r : spill(j);
 }
 
 /* A file to put the next piece into: this one, or a new one if it is full. */
@@ -402,9 +465,7 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
     }
     j->buffer.size = 0;
     memcpy(params.file_uuid, j->file.uuid, 16);
-    r = put_pending_clock(j);
-    if (r == 0)
-        r = put_dictionary(j, batch);
+    r = put_dictionary(j, batch);
     if (r == 0)
         r = file_put_block(j->encoder, &params, &j->buffer, NULL);
     if (r == 0)
@@ -413,7 +474,6 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
         journal_forget_dictionary(j); /* entries twice in a file do no harm, missing ones would */
         return r;
     }
-    j->pending_count = 0;
     j->has_records = true;
     j->p.stats[SHM_STAT_blocks]++;
     j->p.stats[SHM_STAT_records] += batch->records;
@@ -455,14 +515,14 @@ int journal_seal(struct journal *j)
 
     if (!j->file.open)
         return 0;
-    if (j->pending_count) { /* the last word on the clock: an entry of its own, for the index */
-        j->buffer.size = 0;
-        r = put_pending_clock(j);
-        if (r == 0)
-            r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
-        if (r < 0)
-            return r;
-        j->pending_count = 0;
+    /* the last word on the clock: an entry of its own, for the index */
+    j->buffer.size = 0;
+    r = put_clock(j, UINT64_MAX, UINT64_MAX);
+    if (r == 0 && j->buffer.size)
+        r = commit(j, OUTBOX_ENTRY_DATA, 0, NULL);
+    if (r < 0) {
+        journal_forget_dictionary(j);
+        return r;
     }
     r = put_seal(j, j->index);
     if (r == 0 && j->buffer.size > outbox_max(j->p.outbox)) /* readers do without an index */

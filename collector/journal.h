@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The journal: turns batches of records, gaps and clock pairs into pieces of log files, and commits
- * them to the outbox together with the ledger. Decides when a file begins and when it is sealed.
+ * The journal: turns batches of records and gaps into pieces of log files, and commits them to the
+ * outbox together with the ledger. Decides when a file begins and when it is sealed.
  *
- * A file begins with its header and the clock pairs at hand; sites and producers go into it before
- * the first block that mentions them.
+ * A file begins with its header and the newest clock pairs. Sites, producers and the clock pairs by
+ * which its records are converted go into it before the first block that needs them: wherever a
+ * file is cut, its records have the times that they have live.
  */
 #ifndef COLLECTOR_JOURNAL_H
 #define COLLECTOR_JOURNAL_H
@@ -46,9 +47,6 @@ int journal_block(struct journal *journal, const struct journal_batch *batch,
 /* A gap; `line` as above. `gap->file_uuid` is filled in here. */
 int journal_gap(struct journal *journal, struct file_gap *gap,
                 const struct file_ledger_entry *line);
-
-/* A clock pair, to go into the file with the next piece. */
-void journal_clock(struct journal *journal, const struct shmlog_clock_pair *pair);
 
 /* Begin a file now rather than with the first piece. -EAGAIN. */
 int journal_begin(struct journal *journal);

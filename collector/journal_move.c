@@ -83,6 +83,7 @@ struct move {
     struct file_ledger_entry *ledger; /* as of the oldest piece */
     bool *seen;                       /* of each line: its oldest piece was met */
     uint64_t pieces;
+    uint64_t first_time;      /* of the records in the outbox */
     bool has_records, sealed; /* there was a seal among them */
 };
 
@@ -157,6 +158,8 @@ static int subtract(struct move *m, const struct frame_head *head, const uint8_t
         line->written -= block.records;
         seq = block.first_seq;
         pos = block.first_pos;
+        if (block.time_min < m->first_time)
+            m->first_time = block.time_min;
     } else if (head->kind == FILE_KIND_GAP) {
         struct frame_gap gap;
 
@@ -301,14 +304,15 @@ static int put_dictionary(struct move *m)
 static int put_beginning(struct move *m)
 {
     struct journal *const j = m->journal;
-    struct shmlog_clock_pair pairs[64];
-    const size_t count = shm_clock_read(j->p.segment, pairs, 64);
+    const struct shmlog_clock_pair *pairs;
+    size_t begin, end;
     int r;
 
     j->buffer.size = 0;
     r = file_put_header(j->encoder, &m->identity, m->ledger, j->p.segment->geometry.rings + 1,
                         &j->buffer);
-    for (size_t i = 0; r == 0 && i < count; i++)
+    pairs = journal_clock(j, m->first_time, UINT64_MAX, &begin, &end);
+    for (size_t i = begin; r == 0 && i < end; i++)
         r = file_put_clock(j->encoder, m->file.uuid, &pairs[i], &j->buffer);
     if (r == 0)
         r = put_dictionary(m);
@@ -442,7 +446,7 @@ static void adopt(struct move *m)
 static int move(struct journal *j, const char *directory)
 {
     const uint32_t lines = j->p.segment->geometry.rings + 1;
-    struct move m = {.journal = j, .directory = directory};
+    struct move m = {.journal = j, .directory = directory, .first_time = UINT64_MAX};
     struct front front;
     int r = find_front(j, &front);
 

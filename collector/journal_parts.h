@@ -7,8 +7,8 @@
 #define COLLECTOR_JOURNAL_PARTS_H
 
 #include "collector/journal.h"
+#include "shm/clock.h"
 
-#define CLOCK_PENDING 16u
 #define INDEX_ENTRY 32u                   /* bytes of a piece in the index, about, and generously */
 #define DICTIONARY_MAX (JOURNAL_ROOM / 2) /* sites and producers that go along with a block */
 
@@ -24,8 +24,11 @@ struct journal {
     struct file_sites sites;    /* parsed, for the encoder; ids never change their meaning */
     uint64_t *site_in_file;     /* bit set: is in this file's dictionary */
     uint32_t *producer_in_file; /* by entry index: the id that is in this file's dictionary */
-    struct shmlog_clock_pair pending[CLOCK_PENDING];
-    uint32_t pending_count;
+    struct shmlog_clock_pair pair[SHM_CLOCK_PAIRS]; /* the segment's when it had `clock_count` */
+    size_t pairs;
+    uint64_t clock_count;
+    uint64_t pair_in_file[SHM_CLOCK_PAIRS]; /* by number: the `seq` that is in this file */
+    uint64_t clock_looked; /* ticks up to which it was looked whether the clock was set */
     bool has_records;
     uint64_t pieces;                  /* committed to this file: its index grows with them */
     struct file_ledger_entry *ledger; /* scratch: all rings and the segment's own line */
@@ -45,6 +48,11 @@ void journal_new_file(const struct journal *journal, uint64_t number, struct out
 /* A site, as it was when it was first asked for: what was sound then may be scribbled over by now.
  * NULL: there is none. */
 int journal_site(struct journal *journal, uint32_t id, const struct file_site **ret_site);
+
+/* The segment's clock pairs; the range of them that records with times from `first` to `last` need.
+ */
+const struct shmlog_clock_pair *journal_clock(struct journal *journal, uint64_t first,
+                                              uint64_t last, size_t *ret_begin, size_t *ret_end);
 
 /* Take note that the file has no entries of the dictionary. */
 void journal_forget_dictionary(struct journal *journal);

@@ -107,15 +107,12 @@ static void watch_disk(struct pipeline *p, uint64_t now)
                           say_at_once(line));
 }
 
-/* The files get the clock as housekeeping reads it. */
-static void take_clock(struct pipeline *p)
+/* Here and not in housekeeping: no record of a later time was written before a pair is there, and
+ * no disk keeps it from being there. */
+static void calibrate(struct pipeline *p, uint64_t now)
 {
-    struct shmlog_clock_pair pair;
-
-    if (!shm_clock_newest(p->segment, &pair) || pair.ticks == p->clock.ticks)
-        return;
-    p->clock = pair;
-    journal_clock(p->journal, &pair);
+    if (now - p->clock_ns >= 500 * MS && shm_clock_calibrate(p->segment))
+        p->clock_ns = now;
 }
 
 /* What is due by the clock rather than by load. */
@@ -126,7 +123,7 @@ static int keep_time(struct pipeline *p, uint64_t now, volatile sig_atomic_t *ro
     if (now - p->beat_ns < 50 * MS)
         return 0;
     beat(p, now);
-    take_clock(p);
+    calibrate(p, now);
     watch_disk(p, now);
     if (!p->recovering && (*rotate || journal_due(p->journal, pipeline_clock_ns(CLOCK_REALTIME)))) {
         *rotate = 0; /* first: a signal from now on asks for another */

@@ -303,8 +303,7 @@ static int open_drain(struct pipeline *p)
     int r = old_files_newest(p->directory, p->prefix, &journal.newest_file);
 
     p->newest_file = journal.newest_file;
-    shm_clock_sample(p->segment->geometry.clock, &p->clock);
-    shm_clock_publish(p->segment, &p->clock);
+    (void)shm_clock_calibrate(p->segment);
     if (r == 0)
         r = journal_open(&journal, &p->journal);
     drain.journal = p->journal;
@@ -345,7 +344,6 @@ static int start_housekeeping(struct pipeline *p)
         .name = p->prefix,
         .claim = p->claim,
         .cpus = &p->cpus,
-        .clock = p->clock,
         .newest_file = p->newest_file,
     };
 

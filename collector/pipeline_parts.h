@@ -32,12 +32,12 @@ struct pipeline {
     struct disk_alarm disk_alarm;
     uint64_t newest_file; /* highest number of a file that was there */
     uint64_t taken_over;
-    bool moving;     /* what is in the outbox is for a directory that is gone */
-    bool recovering; /* a file was left open: it is sealed once the outbox is written */
-    bool concluding; /* it stops, and housekeeping is to take its last look */
-    bool concluded;  /* housekeeping has taken its last look, and logs no more */
-    bool remove;     /* nobody needs the segment any more */
-    struct shmlog_clock_pair clock; /* the newest that the journal has */
+    bool moving;       /* what is in the outbox is for a directory that is gone */
+    bool recovering;   /* a file was left open: it is sealed once the outbox is written */
+    bool concluding;   /* it stops, and housekeeping is to take its last look */
+    bool concluded;    /* housekeeping has taken its last look, and logs no more */
+    bool remove;       /* nobody needs the segment any more */
+    uint64_t clock_ns; /* when the newest clock pair was taken */
     uint64_t beat_ns;
     char *message;
     size_t message_size;

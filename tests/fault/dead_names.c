@@ -50,16 +50,18 @@ struct buried {
     uint32_t pid;
 };
 
-/* Housekeeping looks for the dead and notes the clock twice a second: after each, on to the next.
- */
+/* Housekeeping looks for the dead twice a second: after each of its rounds, on by that much. */
 static uint64_t looks_of(const struct shm_segment *segment)
 {
-    static uint64_t last;
-    const uint64_t looks = shmlog_load_relaxed_(&segment->control->clock_count);
+    static uint64_t last, looks;
+    const uint64_t beat = shmlog_load_relaxed_(&segment->control->collector_written);
 
-    if (looks != last)
+    if (beat != last) {
+        last = beat;
+        looks++;
         kit_clock_forward(0.5);
-    return last = looks;
+    }
+    return looks;
 }
 
 /* Nothing in the table says of this process that it logs: the collector has seen it die. */

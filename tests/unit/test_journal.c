@@ -46,7 +46,7 @@ static void reopen(const struct journal_params *params)
 }
 
 /* A block of one record, of no ring that anybody reads. */
-static int put_block_of(uint64_t number, uint32_t site)
+static int put_record(uint64_t number, uint32_t site, uint64_t time)
 {
     struct shmlog_slot slot = {.seq = (uint32_t)number,
                                .site = site | 1u << SHMLOG_SITE_SLOTS_SHIFT};
@@ -58,15 +58,26 @@ static int put_block_of(uint64_t number, uint32_t site)
                                         .records = 1};
     struct file_ledger_entry line = *outbox_ledger(agents.outbox, 0);
 
+    memcpy(slot.payload + SHMLOG_PAYLOAD_TIME, &time, sizeof(time));
     line.next_seq = number + 1;
     line.next_pos = number;
     line.written++;
     return journal_block(agents.journal, &batch, &line);
 }
 
+static int put_block_of(uint64_t number, uint32_t site)
+{
+    return put_record(number, site, 0);
+}
+
+static int put_block_at(uint64_t number, uint64_t time)
+{
+    return put_record(number, 0, time);
+}
+
 static int put_block(uint64_t number)
 {
-    return put_block_of(number, 0);
+    return put_record(number, 0, 0);
 }
 
 static const char *path_of_file(bool part)
@@ -274,29 +285,50 @@ static size_t clock_pairs(const char *path, struct shmlog_clock_pair *ret_last)
     return count;
 }
 
-/* The newest pair is in the file when it is sealed; a quiet file does not lose it. */
+/* A second apart, ahead of those that the segment has already. */
+static uint64_t publish_pairs(unsigned count, int64_t set_ns)
+{
+    const uint64_t hz = agents.segment->geometry.clock_hz;
+    struct shmlog_clock_pair pair;
+
+    cr_assert(shm_clock_newest(agents.segment, &pair));
+    for (unsigned i = 0; i < count; i++) {
+        pair.ticks += hz;
+        pair.realtime_ns += UINT64_C(1000000000) + (i == count / 2 ? (uint64_t)set_ns : 0);
+        pair.error_ns = 1;
+        shm_clock_publish(agents.segment, &pair);
+    }
+    return pair.ticks;
+}
+
+/* A file has the pairs that its records need, those between which the clock was set, and the
+ * newest ones when it was begun and sealed: not those of a quiet time. */
 Test(journal, clock_pairs)
 {
-    /* ahead of those that the segment has already */
-    const uint64_t base = UINT64_C(1) << 62;
-    struct shmlog_clock_pair pair = {.ticks = base, .realtime_ns = base, .error_ns = 1}, last = {0};
-    size_t count;
+    struct shmlog_clock_pair last = {0};
+    uint64_t newest;
 
     start();
-    shm_clock_publish(agents.segment, &pair);
-    cr_assert_eq(put_block(1), 0);
-    for (unsigned i = 1; i <= 100; i++) {
-        pair.ticks = base + i * 100;
-        pair.realtime_ns = base + i * 50;
-        journal_clock(agents.journal, &pair);
-    }
+    newest = publish_pairs(10, 0); /* and the segment's first */
+    cr_assert_eq(put_block_at(1, newest), 0);
+    cr_assert_eq(put_block_at(2, newest + 1), 0);
+    agents_write(&agents);
+    /* the one before the newest counts, so the two before that, the newest as the file began */
+    cr_assert_eq(clock_pairs(path_of_file(true), &last), 4);
+    cr_assert_eq(last.ticks, newest);
+    publish_pairs(100, 0);
+    cr_assert_eq(put_block_at(3, newest), 0);
+    agents_write(&agents);
+    cr_assert_eq(clock_pairs(path_of_file(true), &last), 4, "it needs none of them");
+    newest = publish_pairs(100, 2000000000);
+    cr_assert_eq(put_block_at(4, newest), 0);
+    agents_write(&agents);
+    cr_assert_eq(clock_pairs(path_of_file(true), &last), 4 + 2 + 3);
+    cr_assert_lt(last.ticks, newest, "it does not count yet");
     cr_assert_eq(journal_seal(agents.journal), 0);
     agents_write(&agents);
-    count = clock_pairs(path_of_file(false), &last);
-    cr_assert_geq(count, 8);
-    cr_assert_leq(count, 17);
-    cr_assert_eq(last.ticks, base + 10000);
-    cr_assert_eq(last.realtime_ns, base + 5000);
+    cr_assert_eq(clock_pairs(path_of_file(false), &last), 4 + 2 + 3 + 1);
+    cr_assert_eq(last.ticks, newest);
     agents_die(&agents);
 }
 
