@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Compare `shmlog-dump --format json` of one producer with the oracle that it wrote itself.
 
-usage: compare_json.py ORACLE DUMP CSV SEGMENT
+usage: compare_json.py ORACLE DUMP CSV SEGMENT [EARLIER]
 
 Every line of the dump must be strict JSON with all keys of the brief in their order, no key twice,
 and, in the order of the oracle, its level, category and message (or the beginning of it), and its
 fields by value and type. The rows of `shmlog-dump --format csv` must say the same.
+EARLIER is another dump: the same records have the same times in it.
 """
 import csv
 import json
@@ -54,6 +55,14 @@ def csv_differences(path, dump):
                 yield f"CSV row {number}: {key} is {cell!r}, not {got[key]!r}"
 
 
+def changed_times(path, dump):
+    with open(path, encoding="utf-8") as f:
+        earlier = [load(line) for line in f]
+    for old, new in zip(earlier, dump):
+        if any(old[key] != new[key] for key in ("ring", "seq", "time_ns")):
+            yield f"was {old['time_ns']}, is {new['time_ns']}: record {new['seq']} of ring {new['ring']}"
+
+
 def differences(want, got, before):
     if list(got)[:len(KEYS)] != KEYS:
         yield f"keys are {list(got)}"
@@ -94,6 +103,9 @@ def main():
     for difference in csv_differences(sys.argv[3], dump):
         bad += 1
         print(difference)
+    for change in changed_times(sys.argv[5], dump) if len(sys.argv) > 5 else ():
+        bad += 1
+        print(change)
     if len(oracle) != len(dump):
         print(f"{len(dump)} records in the dump, not {len(oracle)}")
         bad += 1

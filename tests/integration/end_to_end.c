@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * From a log call to a file and back: producers in C and C++ log one of everything and write down
- * themselves what should come out; the JSON of the files, and of the live segment before, agrees.
+ * themselves what should come out; the JSON of the files, and of the live segment before, agrees,
+ * to the nanosecond.
  *
  *     end_to_end                 each call site is registered
  *     end_to_end unregistered    the site table is full: each record brings its site along
@@ -16,24 +17,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEGMENT "e2e"
+
 /* No entry is free. */
 static void fill_site_table(void)
 {
     struct shm_segment *segment;
     uint64_t *words;
 
-    KIT_OK(shm_segment_open(kit_text("%s/e2e", kit_shm_dir()), true, &segment));
+    KIT_OK(shm_segment_open(kit_text("%s/" SEGMENT, kit_shm_dir()), true, &segment));
     words = shm_site_words(segment);
     for (uint32_t i = 1; i < segment->geometry.sites_max; i++)
         words[i] = words[i] ? words[i] : UINT64_C(1) << 32;
     shm_segment_close(segment);
 }
 
-static void compare(const char *oracle, const char *source, pid_t pid)
+/* `earlier`: what the same records were in another source, or NULL. What they are in this one. */
+static const char *compare(const char *oracle, const char *source, pid_t pid, const char *earlier)
 {
     const char *script = kit_text("%s/tests/integration/compare_json.py", getenv("SHMLOG_SOURCE"));
-    const char *dumped = kit_path(kit_text("dump-%d.json", (int)pid));
-    const char *rows = kit_path(kit_text("dump-%d.csv", (int)pid));
+    const char *name = kit_text("%s-%d", earlier ? "files" : "live", (int)pid);
+    const char *dumped = kit_path(kit_text("%s.json", name));
+    const char *rows = kit_path(kit_text("%s.csv", name));
     struct kit_process python;
 
     kit_dump(dumped, (const char *const[]){source, "--format", "json", "--pid",
@@ -41,9 +46,11 @@ static void compare(const char *oracle, const char *source, pid_t pid)
     kit_dump(rows, (const char *const[]){source, "--format", "csv", "--pid",
                                          kit_text("%d", (int)pid), NULL});
     if (kit_run(&python,
-                (const char *const[]){"python3", script, oracle, dumped, rows, "e2e", NULL},
+                (const char *const[]){"python3", script, oracle, dumped, rows, SEGMENT, earlier,
+                                      NULL},
                 NULL) != 0)
         KIT_FAIL("%s: %s", source, kit_read_file(python.out, NULL));
+    return dumped;
 }
 
 int main(int argc, char **argv)
@@ -53,30 +60,31 @@ int main(int argc, char **argv)
     const char *const args[] = {"--ring-size", "256k",       "--on-full", "drop", "--level",
                                 "trace",       "--flush-ms", "60000",     NULL};
     struct kit_process collector, producer;
-    const char *oracle[2], *log;
+    const char *oracle[2], *live[2], *log;
     struct kit_ledger ledger;
     pid_t pid[2];
 
     kit_begin("end_to_end");
     kit_need_io();
     log = kit_path("log");
-    kit_collector_start(&collector, "e2e", log, args);
+    kit_collector_start(&collector, SEGMENT, log, args);
     if (argc > 1 && !strcmp(argv[1], "unregistered"))
         fill_site_table();
     for (unsigned i = 0; i < 2; i++) {
         oracle[i] = kit_path(kit_text("oracle-%u", i));
         kit_spawn(&producer,
-                  (const char *const[]){kit_program(producers[i]), "e2e", oracle[i], NULL}, NULL);
+                  (const char *const[]){kit_program(producers[i]), SEGMENT, oracle[i], NULL}, NULL);
         pid[i] = producer.pid;
         KIT_EQ(kit_wait_exit(&producer, 30), 0);
-        compare(oracle[i], "e2e", pid[i]); /* from the ring, which nobody has flushed yet */
+        /* from the ring, which nobody has flushed yet */
+        live[i] = compare(oracle[i], SEGMENT, pid[i], NULL);
     }
     kit_collector_stop(&collector);
     kit_verify_balanced(log, &ledger);
     KIT_EQ(ledger.dropped, 0);
     KIT_EQ(ledger.in_ring, 0);
     for (unsigned i = 0; i < 2; i++)
-        compare(oracle[i], log, pid[i]);
+        (void)compare(oracle[i], log, pid[i], live[i]);
     kit_check_zstd(log);
     return 0;
 }
