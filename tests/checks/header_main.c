@@ -4,14 +4,16 @@
  */
 #include "tests/checks/header_use.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 int main(void)
 {
-    struct shmlog *log = NULL;
+    struct shmlog *log;
     struct shmlog_options options;
     int error;
 
+    memset(&log, 0, sizeof(log)); /* some warn of NULL in C++, some of nullptr in C */
     memset(&options, 0, sizeof(options));
     error = shmlog_open(&log, "/nonexistent/segment", &options);
     if (error != -ENOENT || log) {
@@ -20,7 +22,7 @@ int main(void)
     }
     use_all(log);
     if (use_other() != 2 * USE_CALLS) {
-        printf("%lu calls counted, not %u\n", (unsigned long)shmlog_lost(NULL), 2 * USE_CALLS);
+        printf("%" PRIu64 " calls counted, not %u\n", shmlog_lost(log), 2 * USE_CALLS);
         return 1;
     }
     (void)shmlog_own_ring(log);
