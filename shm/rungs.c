@@ -4,7 +4,11 @@
  */
 #include "shm/rungs.h"
 
+#include "shm/pages.h"
+
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 const struct shm_rung shm_rungs[] = {
     {SHMLOG_RUNG_NO_1G, "no 1 GiB pages",
@@ -38,6 +42,8 @@ const struct shm_rung shm_rungs[] = {
     {0, NULL, NULL},
 };
 
+#define NO_ACCESS "see 'mount -t hugetlbfs': give it a group of that user, with mode g+rwx"
+
 /* Of huge pages, by SHMLOG_PAGES_*. */
 #define PAGES(size, pagesize, mount, reserve, limit)                                               \
     {                                                                                              \
@@ -47,8 +53,7 @@ const struct shm_rung shm_rungs[] = {
                                    "'"},                                                           \
         [SHMLOG_PAGES_NO_ACCESS] = {"no " size " pages: the hugetlbfs that is mounted may not be " \
                                     "written to by the collector's user",                          \
-                                    "'chgrp GROUP " mount " && chmod g+rwx " mount                 \
-                                    "' with a group of that user"},                                \
+                                    NO_ACCESS},                                                    \
         [SHMLOG_PAGES_NONE_FREE] = {"no " size " pages: none is free", reserve},                   \
         [SHMLOG_PAGES_TOO_FEW] = {"no " size " pages: fewer are free than a ring needs", reserve}, \
         [SHMLOG_PAGES_OTHER_NODE] = {"no " size " pages: those that are free are on other nodes "  \
@@ -79,6 +84,28 @@ static unsigned reasons_of(const struct shm_segment *segment, unsigned shift)
     for (uint32_t i = 0; i < segment->geometry.rings; i++)
         reasons |= 1u << (segment->rings[i].entry.why_small >> shift & 15);
     return reasons & ((1u << SHMLOG_PAGES_REASONS) - 2);
+}
+
+/* The first hugetlbfs that this process may not write to, or, as for a tool of root's, the first.
+ */
+static bool find_closed_mount(uint64_t page_kib, char *ret_mount, size_t size)
+{
+    for (unsigned nth = 0; shm_hugetlbfs_mount(page_kib, nth, ret_mount, size) == 0; nth++)
+        if (access(ret_mount, W_OK | X_OK) < 0)
+            return true;
+    return shm_hugetlbfs_mount(page_kib, 0, ret_mount, size) == 0;
+}
+
+static const char *fix_of(struct shm_rungs_walk *walk, bool giant, unsigned reason)
+{
+    char mount[200]; /* longer ones are not named */
+
+    if (reason != SHMLOG_PAGES_NO_ACCESS ||
+        !find_closed_mount(giant ? 1048576 : 2048, mount, sizeof(mount)))
+        return pages[giant][reason].fix;
+    snprintf(walk->text, sizeof(walk->text),
+             "'chgrp GROUP %s && chmod g+rwx %s' with a group of that user", mount, mount);
+    return walk->text;
 }
 
 void shm_rung_set(const struct shm_segment *segment, uint64_t rung, bool missing)
@@ -112,7 +139,7 @@ bool shm_rungs_next(const struct shm_segment *segment, struct shm_rungs_walk *wa
         while (++walk->reason < SHMLOG_PAGES_REASONS)
             if (reasons >> walk->reason & 1) {
                 walk->what = pages[giant][walk->reason].what;
-                walk->fix = pages[giant][walk->reason].fix;
+                walk->fix = fix_of(walk, giant, walk->reason);
                 return true;
             }
     }

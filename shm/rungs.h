@@ -29,6 +29,7 @@ struct shm_rungs_walk {
     const char *fix;
     /* its own */
     unsigned rung, reason;
+    char text[512]; /* a `fix` that names what this machine has */
 };
 bool shm_rungs_next(const struct shm_segment *segment, struct shm_rungs_walk *walk);
 

@@ -134,6 +134,41 @@ Test(place, reason_for_no_huge_pages)
     umount(folder);
 }
 
+/* What is to be done about a mount names that mount. */
+Test(place, fix_names_the_mount)
+{
+    struct shm_params want = kit_params();
+    struct shm_rungs_walk walk = {0};
+    char folder[128], other[PATH_MAX];
+    struct shm_segment *s;
+
+    cr_assert_eq(rmdir(kit_path), 0);
+    s = kit_create(&want);
+    for (uint32_t i = 0; i < s->geometry.rings; i++)
+        s->rings[i].entry.why_small = SHMLOG_PAGES_NO_ACCESS;
+    s->control->rungs = SHMLOG_RUNG_NO_2M;
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_not_null(strstr(walk.fix, "see 'mount -t hugetlbfs'"), "%s", walk.fix);
+    if (!kit_own_mounts())
+        return;
+    unsetenv("SHMLOG_HUGETLBFS");
+    while (shm_hugetlbfs_mount(2048, 0, other, sizeof(other)) == 0)
+        cr_assert_eq(umount2(other, MNT_DETACH), 0, "%s: %s", other, strerror(errno));
+    snprintf(folder, sizeof(folder), "%s/huge", kit_folder);
+    cr_assert_eq(mkdir(folder, 0755), 0);
+    if (mount("none", folder, "hugetlbfs", 0, "pagesize=2M,size=2M") < 0) {
+        fprintf(stderr, "skipped: cannot mount a hugetlbfs: %s\n", strerror(errno));
+        return;
+    }
+    walk = (struct shm_rungs_walk){0};
+    cr_assert(shm_rungs_next(s, &walk));
+    cr_expect_not_null(strstr(walk.fix, folder), "%s", walk.fix);
+    cr_expect_null(strstr(walk.fix, "/dev/hugepages"), "%s", walk.fix);
+    cr_expect_not(shm_rungs_next(s, &walk));
+    umount(folder);
+    shm_segment_close(s);
+}
+
 /* Each reason comes once, in the place of the general text. */
 Test(place, walk_of_rungs)
 {
