@@ -5,6 +5,7 @@
 #include "tests/fuzz/hostile.h"
 
 #include <ftw.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define POLICIES 3u
@@ -26,8 +27,8 @@ static void make_folder(void)
 {
     if (*folder)
         return;
-    strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/shmlog-fuzz-XXXXXX"
-                                                 : "/tmp/shmlog-fuzz-XXXXXX");
+    snprintf(folder, sizeof(folder), "%s/shmlog-test-%ld-fuzz-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid());
     FUZZ_CHECK(mkdtemp(folder));
     atexit(remove_folder);
 }

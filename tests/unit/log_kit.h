@@ -339,7 +339,7 @@ static inline void log_kit_register(struct shm_segment *segment, uint32_t id,
 
 static inline char *log_kit_directory(char path[64])
 {
-    strcpy(path, "/tmp/shmlog-unit-XXXXXX");
+    snprintf(path, 64, "/tmp/shmlog-test-%ld-unit-XXXXXX", (long)getpid());
     cr_assert_not_null(mkdtemp(path));
     return path;
 }

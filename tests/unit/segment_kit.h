@@ -23,8 +23,8 @@ static char kit_path[128];
 
 __attribute__((unused)) static void kit_open(void)
 {
-    strcpy(kit_folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/shmlog-test-XXXXXX"
-                                                     : "/tmp/shmlog-test-XXXXXX");
+    snprintf(kit_folder, sizeof(kit_folder), "%s/shmlog-test-%ld-unit-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid());
     cr_assert_not_null(mkdtemp(kit_folder));
     snprintf(kit_path, sizeof(kit_path), "%s/segment", kit_folder);
 }
