@@ -128,7 +128,7 @@ static bool is_leaving(const char *path)
     return health.state == SHM_HEALTH_DIED || health.state == SHM_HEALTH_ENDED;
 }
 
-#define LEAVING_MS 5000 /* it is waited for so long */
+#define LEAVING_MS UINT64_C(5000) /* it is waited for so long */
 static int open_segment(struct pipeline *p)
 {
     const struct options *const o = &p->options;
@@ -147,6 +147,7 @@ static int open_segment(struct pipeline *p)
         .numa = true,
     };
     char path[PATH_MAX], why[512] = "";
+    uint64_t limit;
     int r;
 
     p->name = slash ? slash + 1 : o->segment;
@@ -159,9 +160,10 @@ static int open_segment(struct pipeline *p)
     r = shm_path_make(o->segment, path, sizeof(path));
     if (r < 0)
         return fail_without_folder(p, r);
-    for (unsigned ms = 0;; ms++) {
+    limit = pipeline_clock_ns(CLOCK_MONOTONIC) + LEAVING_MS * MS;
+    for (;;) {
         r = shm_segment_create(path, &params, outbox_is_empty, &p->segment, why, sizeof(why));
-        if (r != -SHM_ERR_BUSY || ms == LEAVING_MS || !is_leaving(path))
+        if (r != -SHM_ERR_BUSY || pipeline_clock_ns(CLOCK_MONOTONIC) > limit || !is_leaving(path))
             break;
         usleep(1000);
     }
