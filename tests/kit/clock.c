@@ -30,11 +30,11 @@ static bool tsc_is_in_use(void)
     return is;
 }
 
-bool kit_clock_begin(unsigned slower)
+bool kit_clock_begin(void)
 {
     static unsigned count;
     const char *const path = kit_path(kit_text("clock-%u", count++));
-    const struct driven_clock clock = {.from = kit_now_ns(), .slower = slower};
+    const struct driven_clock clock = {0};
     const char *const asan = getenv("ASAN_OPTIONS");
     void *memory;
     int fd;
@@ -52,6 +52,12 @@ bool kit_clock_begin(unsigned slower)
     if (kit_sanitized() && (!asan || !strstr(asan, "verify_asan_link_order")))
         setenv("ASAN_OPTIONS", kit_text("verify_asan_link_order=0:%s", asan ? asan : ""), 1);
     return true;
+}
+
+void kit_clock_stand(void)
+{
+    if (driven)
+        __atomic_store_n(&driven->stood, kit_now_ns(), __ATOMIC_RELAXED);
 }
 
 void kit_clock_forward(double seconds)

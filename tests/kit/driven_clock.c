@@ -33,10 +33,10 @@ __attribute__((no_sanitize("address", "undefined"))) int clock_gettime(clockid_t
     const int r = (int)syscall(SYS_clock_gettime, id, ret_time);
 
     if (r == 0 && id == CLOCK_MONOTONIC && c) {
-        uint64_t ns = (uint64_t)ret_time->tv_sec * 1000000000 + (uint64_t)ret_time->tv_nsec;
+        const uint64_t stood = __atomic_load_n(&c->stood, __ATOMIC_RELAXED);
+        const uint64_t now = (uint64_t)ret_time->tv_sec * 1000000000 + (uint64_t)ret_time->tv_nsec;
+        const uint64_t ns = (stood ? stood : now) + __atomic_load_n(&c->forward, __ATOMIC_RELAXED);
 
-        ns = c->from + (c->slower ? (ns - c->from) / c->slower : 0) +
-             __atomic_load_n(&c->forward, __ATOMIC_RELAXED);
         ret_time->tv_sec = (time_t)(ns / 1000000000);
         ret_time->tv_nsec = (long)(ns % 1000000000);
     }

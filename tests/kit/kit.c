@@ -26,6 +26,8 @@ static volatile sig_atomic_t guard_signal;
 
 /* ---- The guard ---- */
 
+void (*kit_at_end)(void);
+
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
     (void)st;
@@ -109,6 +111,8 @@ static int guard(pid_t test)
         else if (pid < 0 && errno != EINTR)
             break;
     }
+    if (kit_at_end)
+        kit_at_end();
     kill_orphans();
     if (getenv("SHMLOG_TEST_KEEP") && *getenv("SHMLOG_TEST_KEEP")) {
         fprintf(stderr, "kept: %s %s\n", test_dir, test_shm_dir);
@@ -131,9 +135,10 @@ void kit_begin(const char *name)
     test_name = name;
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
-    snprintf(test_dir, sizeof(test_dir), "%s/shmlog-test-%s-XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", name);
-    snprintf(test_shm_dir, sizeof(test_shm_dir), "/dev/shm/shmlog-test-%s-XXXXXX", name);
+    snprintf(test_dir, sizeof(test_dir), "%s/shmlog-test-%d-%s-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", (int)getpid(), name);
+    snprintf(test_shm_dir, sizeof(test_shm_dir), "/dev/shm/shmlog-test-%d-%s-XXXXXX", (int)getpid(),
+             name);
     if (!mkdtemp(test_dir) || !mkdtemp(test_shm_dir)) {
         fprintf(stderr, "%s: no test directory: %s\n", name, strerror(errno));
         exit(1);

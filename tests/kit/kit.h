@@ -29,6 +29,9 @@
 
 /* ---- Begin, end, and checks (kit.c) ---- */
 
+/* Set before kit_begin(): what the guard does when the test has ended, however, before it kills
+ * what is left: say to end what keeps that from dying. */
+extern void (*kit_at_end)(void);
 void kit_begin(const char *name);
 
 void kit_fail(const char *file, int line, const char *format, ...)
@@ -81,12 +84,13 @@ uint64_t kit_deadline(double seconds);
 /* Wait until condition(arg) is true; false when the deadline passed, and KIT_PATIENCE. */
 bool kit_wait(bool (*condition)(void *arg), void *arg, double seconds);
 
-/* Programs that are started from now on read a CLOCK_MONOTONIC that goes so many times slower; 0:
- * it stands still. So a state that lasts for seconds lasts until the test goes on, and nobody waits
- * for it to end. Naps take as long as ever. False where that cannot be had: records have the time
- * of that clock. (clock.c) */
-bool kit_clock_begin(unsigned slower);
-/* Put that clock forward; nothing where it cannot be had. */
+/* Programs that are started from now on read a CLOCK_MONOTONIC that the test drives. So nobody has
+ * to wait for what takes seconds, and what lasts for seconds does not end before the test has seen
+ * it. Naps take as long as ever. False where that cannot be had, since records have the time of
+ * that clock: then the next two do nothing. (clock.c) */
+bool kit_clock_begin(void);
+/* It stands still from now on, but for what it is put forward. */
+void kit_clock_stand(void);
 void kit_clock_forward(double seconds);
 /* Programs that are started from now on have the usual clock. */
 void kit_clock_end(void);
