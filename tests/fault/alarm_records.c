@@ -341,7 +341,7 @@ int main(void)
 {
     kit_begin("alarm_records");
     kit_need_io();
-    (void)kit_clock_begin(1);
+    (void)kit_clock_begin();
     kit_alarm_records = true;
     test_losses();
     test_off();

@@ -141,7 +141,8 @@ int main(void)
 
     kit_begin("begun_line");
     kit_collector_start(&collector, SEGMENT, kit_path("log"), NULL);
-    driven = kit_clock_begin(0); /* no line is given up until it goes on */
+    driven = kit_clock_begin();
+    kit_clock_stand(); /* no line is given up */
     kit_spawn(&dump,
               (const char *const[]){kit_program("tools/shmlog-dump"), "--follow", SEGMENT, NULL},
               NULL);

@@ -215,7 +215,7 @@ static void run_outside(void)
     if (geteuid() != 0)
         kit_skip("only root can tell the namespaces of others' processes");
     one = start_one_that_stays();
-    if (!kit_wait(is_ready, NULL, 20)) {
+    if (!kit_wait(is_ready, NULL, KIT_PATIENCE)) {
         if (waitpid(one, NULL, WNOHANG) == one)
             kit_skip("pid namespaces are not allowed here");
         KIT_FAIL("the first program does not log");

@@ -93,7 +93,7 @@ static void test_other_ring(off_t size)
     begin(size ? "other-half" : "other");
     log_some("before");
     cut("ring-000", size);
-    kit_wait_text(&collector, "ring-000 was cut short", 20);
+    kit_wait_text(&collector, "ring-000 was cut short", KIT_PATIENCE);
     log_some("after");
     end_well(2 * RECORDS);
     KIT_EQ(messages("before"), RECORDS);
@@ -114,12 +114,12 @@ static void test_own_ring(void)
 
     begin("own");
     log_some("before");
-    KIT_CHECK(kit_wait(is_drained, NULL, 20));
+    KIT_CHECK(kit_wait(is_drained, NULL, KIT_PATIENCE));
     KIT_EQ(shmlog_thread_lost(log_), 0);
     cut("ring-001", 0);
     log_some("after");
     lost_after = shmlog_thread_lost(log_);
-    kit_wait_text(&collector, "ring-001 was cut short", 20);
+    kit_wait_text(&collector, "ring-001 was cut short", KIT_PATIENCE);
     log_some("later");
     lost = shmlog_thread_lost(log_) - lost_after;
     shmlog_close(log_);
@@ -166,8 +166,8 @@ static void test_unread(void)
         log_some("unread");
     cut("ring-001", 4096 + 1000 * 64); /* 62.5 small pages: 63 of them stay, and the header */
     kit_kill(&collector, SIGCONT);
-    kit_wait_text(&collector, "ring-001 was cut short", 20);
-    if (!kit_wait(is_losing, NULL, 20))
+    kit_wait_text(&collector, "ring-001 was cut short", KIT_PATIENCE);
+    if (!kit_wait(is_losing, NULL, KIT_PATIENCE))
         KIT_FAIL("not losing: %s", ask_health(&(int){0}));
     shmlog_close(log_);
     kit_collector_stop(&collector);
@@ -183,7 +183,7 @@ static void test_unread(void)
 
 static void end_badly(const char *why)
 {
-    KIT_EQ(kit_wait_exit(&collector, 20), 1);
+    KIT_EQ(kit_wait_exit(&collector, KIT_PATIENCE), 1);
     if (!kit_err_contains(&collector, why))
         KIT_FAIL("not said: %s: %s", why, kit_read_file(collector.err, NULL));
     shmlog_close(log_);
@@ -195,7 +195,7 @@ static void test_control(void)
 {
     begin("control-cut");
     log_some("before");
-    KIT_CHECK(kit_wait(is_drained, NULL, 20));
+    KIT_CHECK(kit_wait(is_drained, NULL, KIT_PATIENCE));
     cut("control", 0);
     end_badly("control was cut short");
     KIT_EQ(messages("before"), RECORDS);
@@ -215,12 +215,12 @@ static void test_names(void)
     begin("names");
     log_some("before");
     KIT_EQ(chmod(file_path("ring-000"), 0), 0);
-    kit_wait_text(&collector, "ring-000 has another owner or mode", 20);
+    kit_wait_text(&collector, "ring-000 has another owner or mode", KIT_PATIENCE);
     KIT_EQ(unlink(file_path("ring-001")), 0);
-    kit_wait_text(&collector, "ring-001 was deleted", 20);
+    kit_wait_text(&collector, "ring-001 was deleted", KIT_PATIENCE);
     KIT_EQ(unlink(file_path("ring-000")), 0);
     kit_write_file(file_path("ring-000"), "other", 5);
-    kit_wait_text(&collector, "ring-000 was ", 20);
+    kit_wait_text(&collector, "ring-000 was ", KIT_PATIENCE);
     log_some("after");
     end_well(2 * RECORDS);
     KIT_EQ(messages("after"), RECORDS);
@@ -279,13 +279,13 @@ static void test_dump(void)
 
         kit_spawn(&dump, argv, NULL);
     }
-    kit_wait_text(&collector, "ready", 20);
+    kit_wait_text(&collector, "ready", KIT_PATIENCE);
     log_some("before");
-    KIT_CHECK(kit_wait(has_followed, &dump, 20));
+    KIT_CHECK(kit_wait(has_followed, &dump, KIT_PATIENCE));
     cut("ring-001", 0);
-    kit_wait_text(&dump, "cut short", 20);
+    kit_wait_text(&dump, "cut short", KIT_PATIENCE);
     kit_kill(&dump, SIGINT);
-    KIT_EQ(kit_wait_exit(&dump, 20), 1);
+    KIT_EQ(kit_wait_exit(&dump, KIT_PATIENCE), 1);
     shmlog_close(log_);
     kit_collector_stop(&collector);
 }

@@ -122,7 +122,7 @@ static void run_case(const struct cut_case *c, int want, bool counted)
 
     segment_kit_open(&segment, SEGMENT, &params);
     kit_spawn_function(&process, "cut", log_and_cut, (void *)(uintptr_t)c);
-    status = kit_wait_exit(&process, 20);
+    status = kit_wait_exit(&process, KIT_PATIENCE);
     if (want ? status != want : status < 10 || status > 13)
         KIT_FAIL("%s: status %d, not %d: %s", c->name, status, want,
                  kit_read_file(process.err, NULL));
@@ -214,9 +214,9 @@ static void test_waiting(void)
     segment_kit_open(&segment, SEGMENT, &params);
     spare = segment.segment->geometry.cpu_rings;
     kit_spawn_function(&process, "waits", wait_for_room, NULL);
-    KIT_CHECK(kit_wait(spare_is_full, segment.segment->rings[spare].header, 20));
+    KIT_CHECK(kit_wait(spare_is_full, segment.segment->rings[spare].header, KIT_PATIENCE));
     cut_rings(0, segment.segment->geometry.rings, 0);
-    if (kit_wait_exit(&process, 20) != 0)
+    if (kit_wait_exit(&process, KIT_PATIENCE) != 0)
         KIT_FAIL("status %d: %s", process.status, kit_read_file(process.err, NULL));
     segment_kit_close(&segment);
 }
@@ -248,7 +248,7 @@ static void test_control(void)
 
     segment_kit_open(&segment, SEGMENT, &params);
     kit_spawn_function(&process, "control", lose_control, NULL);
-    if (kit_wait_exit(&process, 20) != 0)
+    if (kit_wait_exit(&process, KIT_PATIENCE) != 0)
         KIT_FAIL("status %d: %s", process.status, kit_read_file(process.err, NULL));
     shm_segment_close(segment.segment);
     free(segment.reader);
@@ -404,7 +404,7 @@ static void ends(const char *name, int (*function)(void *), void *arg, int want)
     struct kit_process process;
 
     kit_spawn_function(&process, name, function, arg);
-    if (kit_wait_exit(&process, 20) != want)
+    if (kit_wait_exit(&process, KIT_PATIENCE) != want)
         KIT_FAIL("%s: status %d, not %d: %s", name, process.status, want,
                  kit_read_file(process.err, NULL));
 }

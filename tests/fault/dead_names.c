@@ -157,7 +157,7 @@ int main(void)
 {
     kit_begin("dead_names");
     kit_need_io();
-    (void)kit_clock_begin(1);
+    (void)kit_clock_begin();
     run("overwrite");
     run("drop");
     run("wait");

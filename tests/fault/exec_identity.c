@@ -198,7 +198,7 @@ static void test_pid_reuse(struct segment_kit *segment)
     KIT_EQ(second, first);
     memset(&seen, 0, sizeof(seen));
     seen.segment = segment;
-    KIT_CHECK(kit_wait(second_has_logged, &seen, 20));
+    KIT_CHECK(kit_wait(second_has_logged, &seen, KIT_PATIENCE));
     KIT_EQ(seen.records[0], 1);
     KIT_EQ(seen.entry[0].pid, seen.entry[1].pid);
     KIT_COMPARE(seen.id[0], !=, seen.id[1]);
@@ -287,7 +287,7 @@ static int attach_status(gid_t group)
     struct kit_process process;
 
     kit_spawn_function(&process, "stranger", attach_as, &stranger);
-    return kit_wait_exit(&process, 20);
+    return kit_wait_exit(&process, KIT_PATIENCE);
 }
 
 static void give_to_group(const char *file, int mode)

@@ -89,20 +89,20 @@ int main(void)
               (const char *const[]){kit_program("tools/shmlog-dump"), "--follow", "--fields",
                                     "message", "followed", NULL},
               NULL);
-    kit_wait_text(&dump, "no such segment", 20);
+    kit_wait_text(&dump, "no such segment", KIT_PATIENCE);
     for (unsigned round = 0; round < ROUNDS; round++) {
         start_collector();
         log_round(round);
-        KIT_CHECK(kit_wait(has_last_line, &round, 20));
+        KIT_CHECK(kit_wait(has_last_line, &round, KIT_PATIENCE));
         if (round == 1) { /* its successor takes the segment over: nothing is gone */
             kit_kill_hard(&collector);
             start_collector();
         }
         kit_collector_stop(&collector);
-        KIT_CHECK(kit_wait(has_seen_the_end, &round, 20));
+        KIT_CHECK(kit_wait(has_seen_the_end, &round, KIT_PATIENCE));
     }
     kit_kill(&dump, SIGINT);
-    KIT_EQ(kit_wait_exit(&dump, 20), 0);
+    KIT_EQ(kit_wait_exit(&dump, KIT_PATIENCE), 0);
     check_lines();
     KIT_EQ(count(dump.err, "; waiting for it\n"), 1);
     KIT_EQ(count(dump.err, ": followed: following the new segment\n"), ROUNDS);

@@ -66,7 +66,7 @@ static void check(const char *word, int status, const char *reason)
     const char *const args[] = {"--info", SEGMENT, NULL};
     char *info;
 
-    if (!kit_wait(is_so, &l, 20))
+    if (!kit_wait(is_so, &l, KIT_PATIENCE))
         KIT_FAIL("not %s (%d): %s", word, status, l.text);
     if (!strstr(l.text, reason))
         KIT_FAIL("'%s' not in %s", reason, l.text);
@@ -201,11 +201,12 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     kit_kill(collector, SIGCONT);
     check("losing", 1, "records were lost");
     if (drops)
-        KIT_CHECK(kit_wait(loss_is_noted, NULL, 20)); /* or it would be so for good */
+        KIT_CHECK(kit_wait(loss_is_noted, NULL, KIT_PATIENCE)); /* or it would be so for good */
     kit_kill_hard(collector);
     check("gone", 2, drops ? "died" : "go on keeping the newest records");
     if (drops) {
-        KIT_CHECK(kit_wait(lost_long_ago, NULL, 40)); /* so that what follows is what shows */
+        KIT_CHECK(
+            kit_wait(lost_long_ago, NULL, KIT_PATIENCE)); /* so that what follows is what shows */
         lose(log);
     } else {
         log_many(log, 5000);
@@ -248,7 +249,7 @@ static void disk(const char *output, void (*spoil)(const char *output),
     KIT_OK(shmlog_own_ring(log));
     check("working", 0, "lost 0");
     spoil(output);
-    KIT_CHECK(kit_wait(fails_to_write, log, 20));
+    KIT_CHECK(kit_wait(fails_to_write, log, KIT_PATIENCE));
     check("stalled", 1, "has written nothing for");
     lose(log);
     check("stalled", 1, " full");
@@ -332,7 +333,7 @@ static void not_allowed(void)
     KIT_EQ(chmod(kit_shm_dir(), 0755), 0);
     KIT_EQ(chmod(path, 0), 0);
     kit_spawn_function(&other, "nobody", look_as_nobody, (void *)(uintptr_t)path);
-    KIT_EQ(kit_wait_exit(&other, 20), 2);
+    KIT_EQ(kit_wait_exit(&other, KIT_PATIENCE), 2);
     KIT_CHECK(kit_err_contains(&other, path));
     KIT_EQ(chmod(path, 0750), 0);
     kit_collector_stop(&collector);

@@ -5,42 +5,64 @@
  *
  * What is made to hang is the housekeeping process, stopped as a whole, so that nothing that it
  * does can be needed; and, as root where there are loop devices, a filesystem that is frozen, whose
- * writers cannot even be killed. The drain is held to its list of system calls.
- *
- * SHMLOG_TEST_HANG: seconds of the longest hang (10).
+ * writers cannot even be killed. The drain is held to its list of system calls. Seconds are those
+ * of the collector's clock, which the test puts forward.
  */
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define BURST 50u /* records in each millisecond */
+#define BURST 5000u /* records; a ring has room for them */
+#define BURSTS_A_SECOND 8u
 
 static struct kit_process collector;
 static const char *segment, *output;
 static struct shmlog *log_;
 static uint64_t logged;
+static bool clock_is_driven;
 
 /* ---- What is offered ---- */
 
+static void log_burst(void)
+{
+    for (unsigned i = 0; i < BURST; i++)
+        shmlog_info(log_, "record %lu", (unsigned long)logged++);
+}
+
+static bool is_drained(void *arg)
+{
+    (void)arg;
+    return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_records]) >= logged;
+}
+
+static void drain_burst(void)
+{
+    log_burst();
+    KIT_CHECK(kit_wait(is_drained, NULL, KIT_PATIENCE));
+}
+
+/* Each burst is drained, whatever hangs. */
 static void log_for(double seconds)
 {
-    const uint64_t end = kit_now_ns() + (uint64_t)(seconds * 1e9);
-    const struct timespec pace = {.tv_nsec = 1000000};
+    const unsigned bursts = (unsigned)(seconds * BURSTS_A_SECOND) + 1;
 
-    while (kit_now_ns() < end) {
-        for (unsigned i = 0; i < BURST; i++)
-            shmlog_info(log_, "record %lu", (unsigned long)logged++);
-        nanosleep(&pace, NULL);
+    for (unsigned i = 0; i < bursts; i++) {
+        drain_burst();
+        kit_clock_forward(seconds / bursts);
     }
 }
 
@@ -51,9 +73,11 @@ static void begin(const char *name, const char *directory)
     segment = name;
     output = directory;
     logged = 0;
+    clock_is_driven = kit_clock_begin();
     kit_collector_start(&collector, segment, output, args);
+    kit_clock_end();
     KIT_OK(shmlog_open(&log_, segment, NULL));
-    log_for(0.1);
+    drain_burst();
 }
 
 static void check_all(void)
@@ -69,7 +93,7 @@ static void check_all(void)
 
 static void end(void)
 {
-    log_for(0.1);
+    drain_burst();
     KIT_EQ(shmlog_lost(log_), 0);
     shmlog_close(log_);
     kit_collector_stop(&collector);
@@ -78,22 +102,11 @@ static void end(void)
 
 /* ---- The process that writes ---- */
 
-static bool stands_still(void *arg)
-{
-    char *const text = kit_read_file(kit_text("/proc/%d/stat", *(pid_t *)arg), NULL);
-    const char *const name_end = strrchr(text, ')');
-    const bool stopped = name_end && name_end[2] == 'T';
-
-    free(text);
-    return stopped;
-}
-
 static pid_t stop_housekeeping(void)
 {
-    pid_t pid = kit_child(&collector);
+    const pid_t pid = kit_child(&collector);
 
-    KIT_EQ(kill(pid, SIGSTOP), 0);
-    KIT_CHECK(kit_wait(stands_still, &pid, 20));
+    kit_stop(pid);
     return pid;
 }
 
@@ -106,24 +119,44 @@ static void test_stopped(double seconds)
     log_for(seconds / 2);
     kit_kill(&collector, SIGHUP); /* a new file, too */
     log_for(seconds / 2);
-    KIT_CHECK(stands_still(&pid)); /* all the while */
     KIT_EQ(kill(pid, SIGCONT), 0);
     end();
 }
 
+/* The collector's drain beats twenty times a second, until it has ended. */
+static bool has_beaten_or_ended(void *arg)
+{
+    return kit_has_ended(&collector) ||
+           shmlog_load_acquire_(&log_->control.collector_beat) != *(const uint64_t *)arg;
+}
+
+#define STEP_S 0.1
+
 /* Ends with what is not written kept; another collector writes it. */
 static void stop_while_hung(const char *says)
 {
-    const uint64_t began = kit_now_ns();
-    double seconds;
+    unsigned steps = 0;
 
+    kit_clock_stand();
     kit_kill(&collector, SIGTERM);
-    KIT_EQ(kit_wait_exit(&collector, 20), 1);
-    seconds = (double)(kit_now_ns() - began) / 1e9;
-    printf("SIGTERM obeyed after %.1f s\n", seconds);
-    KIT_COMPARE(seconds, <, 5);
+    while (clock_is_driven && !kit_has_ended(&collector)) {
+        uint64_t beat = shmlog_load_acquire_(&log_->control.collector_beat);
+
+        kit_clock_forward(STEP_S);
+        steps++;
+        KIT_CHECK(kit_wait(has_beaten_or_ended, &beat, KIT_PATIENCE));
+    }
+    KIT_EQ(kit_wait_exit(&collector, KIT_PATIENCE), 1);
+    printf("SIGTERM obeyed after %.1f s\n", steps * STEP_S);
+    KIT_COMPARE(steps, <=, 5 / STEP_S);
     if (!kit_err_contains(&collector, says))
         KIT_FAIL("it does not say '%s'", says);
+    shmlog_close(log_);
+}
+
+static bool is_gone(void *arg)
+{
+    return kill(*(const pid_t *)arg, 0) < 0;
 }
 
 static void test_term(void)
@@ -132,10 +165,9 @@ static void test_term(void)
 
     begin("term", kit_path("term"));
     pid = stop_housekeeping();
-    log_for(0.2);
-    shmlog_close(log_);
+    drain_burst();
     stop_while_hung("nothing has been heard of");
-    KIT_EQ(kill(pid, 0), -1); /* gone, though it was stopped */
+    KIT_CHECK(kit_wait(is_gone, &pid, KIT_PATIENCE)); /* though it was stopped */
     kit_collector_start(&collector, segment, output, NULL);
     kit_collector_stop(&collector);
     check_all();
@@ -146,9 +178,9 @@ static void test_killed(void)
 {
     begin("killed", kit_path("killed"));
     KIT_EQ(kill(kit_child(&collector), SIGKILL), 0);
-    log_for(0.1);
+    log_burst();
     shmlog_close(log_);
-    KIT_EQ(kit_wait_exit(&collector, 20), 1);
+    KIT_EQ(kit_wait_exit(&collector, KIT_PATIENCE), 1);
     KIT_CHECK(
         kit_err_contains(&collector, "the process that writes the files has ended (signal 9)"));
     kit_collector_start(&collector, segment, output, NULL);
@@ -158,63 +190,80 @@ static void test_killed(void)
 
 /* ---- A frozen filesystem ---- */
 
-static bool is_there(void *arg)
+static const char *mounted_at(void)
 {
-    return access(arg, F_OK) == 0;
+    return kit_path("mounted");
 }
 
-/* Frozen for some seconds, by a process that goes on when this test has failed. */
-static const char *freeze(const char *mounted, double seconds)
+static void change(unsigned long request)
 {
-    static unsigned count;
-    const char *const frozen = kit_path(kit_text("frozen-%u", count));
-    const char *const thawed = kit_path(kit_text("thawed-%u", count++));
+    const int fd = open(mounted_at(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    KIT_EQ(system(
-               kit_text("(fsfreeze -f '%s' && touch '%s'; sleep %g; fsfreeze -u '%s'; touch '%s') "
-                        ">/dev/null 2>&1 &",
-                        mounted, frozen, seconds, mounted, thawed)),
-           0);
-    KIT_CHECK(kit_wait(is_there, (void *)frozen, 20));
-    return thawed;
+    KIT_COMPARE(fd, >=, 0);
+    KIT_EQ(ioctl(fd, request, 0), 0);
+    close(fd);
 }
 
-/* A filesystem of its own that can be frozen, seen by this test alone; NULL: none can be had. */
-static const char *mount_image(void)
+static void freeze(void)
 {
-    const char *const image = kit_path("image"), *const at = kit_path("mounted");
+    change(FIFREEZE);
+}
 
-    if (geteuid() != 0 || !kit_have_command("fsfreeze") || !kit_have_command("mkfs.ext4") ||
-        unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mkdir(at, 0700) < 0)
-        return NULL;
+static void thaw(void)
+{
+    change(FITHAW);
+}
+
+/* The guard's: what hangs there can only be killed when somebody has thawed it. */
+static void thaw_at_end(void)
+{
+    const int fd = open(mounted_at(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)ioctl(fd, FITHAW, 0);
+    (void)umount2(mounted_at(), MNT_DETACH);
+}
+
+/* So that the guard sees what is mounted, and nobody else. */
+static bool have_own_mounts(void)
+{
+    return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A filesystem of its own that can be frozen, seen by this test alone. Skips what is left of the
+ * test where none can be had. */
+static const char *mount_image(bool own_mounts)
+{
+    const char *const image = kit_path("image"), *const at = mounted_at();
+
+    if (!own_mounts || !kit_have_command("mkfs.ext4") || mkdir(at, 0700) < 0)
+        kit_skip("a frozen filesystem: that takes root, namespaces and mkfs.ext4");
     if (system(kit_text("truncate -s 256M '%s' && mkfs.ext4 -q -F '%s' && mount -o loop '%s' '%s'",
                         image, image, image, at)) != 0)
-        return NULL;
+        kit_skip("a frozen filesystem: no loop device is free, or ext4 cannot be mounted");
     return at;
 }
 
 static void test_frozen(const char *mounted, double seconds)
 {
-    const char *thawed;
-
     begin(kit_text("frozen-%g", seconds), kit_text("%s/frozen-%g", mounted, seconds));
-    thawed = freeze(mounted, seconds);
+    freeze();
     log_for(seconds / 2);
     kit_kill(&collector, SIGHUP);
     log_for(seconds / 2);
-    KIT_CHECK(kit_wait(is_there, (void *)thawed, 30));
+    thaw();
     end();
 }
 
 static bool is_ready_or_ended(void *arg)
 {
     (void)arg;
+    kit_clock_forward(1); /* it gives up after five seconds */
     return kit_err_contains(&collector, "shmlog-collector: ready") || kit_has_ended(&collector);
 }
 
-/* Where what waits for the disk cannot be killed, the next collector says so until the disk is
- * back; where it can, the next one takes over, and waits itself. */
+/* What waits for the disk cannot be killed: the next collector says so, until the disk is back. */
 static void test_frozen_term(const char *mounted)
 {
     const char *argv[] = {kit_program("collector/shmlog-collector"),
@@ -224,25 +273,25 @@ static void test_frozen_term(const char *mounted)
                           NULL,
                           "--no-alarm-records",
                           NULL};
-    const char *thawed;
+    pid_t housekeeping;
 
     begin("frozen-term", kit_text("%s/frozen-term", mounted));
     argv[2] = segment;
     argv[4] = output;
-    thawed = freeze(mounted, 8);
-    log_for(0.2);
-    shmlog_close(log_);
+    housekeeping = kit_child(&collector);
+    freeze();
+    drain_burst();
     stop_while_hung("nothing has been heard of");
+    (void)kit_clock_begin();
     kit_spawn(&collector, argv, NULL);
-    KIT_CHECK(kit_wait(is_ready_or_ended, NULL, 30));
-    if (!collector.pid) {
-        KIT_EQ(collector.status, 1);
-        KIT_CHECK(kit_err_contains(&collector, "its disk does not answer"));
-        printf("the next one was refused\n");
-    }
-    KIT_CHECK(kit_wait(is_there, (void *)thawed, 30));
-    if (!collector.pid)
-        kit_collector_start(&collector, segment, output, NULL);
+    kit_clock_end();
+    KIT_CHECK(kit_wait(is_ready_or_ended, NULL, KIT_PATIENCE));
+    KIT_EQ(collector.pid, 0);
+    KIT_EQ(collector.status, 1);
+    KIT_CHECK(kit_err_contains(&collector, "its disk does not answer"));
+    thaw();
+    KIT_CHECK(kit_wait(is_gone, &housekeeping, KIT_PATIENCE));
+    kit_collector_start(&collector, segment, output, NULL);
     kit_collector_stop(&collector);
     check_all();
 }
@@ -268,7 +317,7 @@ static bool may_be_called(const char *line)
 static bool many_files(void *arg)
 {
     (void)arg;
-    log_for(0.1);
+    drain_burst();
     kit_kill(&collector, SIGHUP);
     return kit_count_files(output, ".shmlog") >= 10;
 }
@@ -292,10 +341,10 @@ static void test_calls(void)
 
         kit_spawn(&strace, argv, NULL);
     }
-    kit_wait_text(&strace, "attached", 20);
-    KIT_CHECK(kit_wait(many_files, NULL, 30));
+    kit_wait_text(&strace, "attached", KIT_PATIENCE);
+    KIT_CHECK(kit_wait(many_files, NULL, KIT_PATIENCE));
     kit_kill(&strace, SIGINT);
-    (void)kit_wait_exit(&strace, 20);
+    (void)kit_wait_exit(&strace, KIT_PATIENCE);
     end();
     text = kit_read_file(trace, NULL);
     for (at = strtok(text, "\n"); at; at = strtok(NULL, "\n"), lines++)
@@ -308,25 +357,21 @@ static void test_calls(void)
 
 int main(void)
 {
-    const double longest = (double)kit_number("SHMLOG_TEST_HANG", 10);
+    const bool own_mounts = have_own_mounts();
     const char *mounted;
 
+    kit_at_end = thaw_at_end;
     kit_begin("hung_disk");
     kit_need_io();
     if (!kit_sanitized())
         test_calls();
     test_stopped(1);
-    test_stopped(3);
-    if (longest > 3)
-        test_stopped(longest);
+    test_stopped(10);
     test_term();
     test_killed();
-    mounted = mount_image();
-    if (!mounted)
-        kit_skip("a frozen filesystem: that takes root, loop devices and ext4");
+    mounted = mount_image(own_mounts);
     test_frozen(mounted, 1);
     test_frozen(mounted, 3);
     test_frozen_term(mounted);
-    (void)umount2(mounted, MNT_DETACH);
     return 0;
 }

@@ -95,7 +95,7 @@ int main(void)
     KIT_OK(shmlog_open(&other, "trading", NULL));
     KIT_EQ(other->local.geometry.ring_slots, (2 << 20) / SHMLOG_SLOT_SIZE);
     KIT_EQ(other->local.geometry.on_full, SHMLOG_ON_FULL_OVERWRITE);
-    KIT_CHECK(kit_wait(has_gone_over, other, 20));
+    KIT_CHECK(kit_wait(has_gone_over, other, KIT_PATIENCE));
     KIT_EQ(plain->local.geometry.on_full, SHMLOG_ON_FULL_DROP);
     KIT_EQ(shmlog_lost(plain), 0);
     shmlog_close(other);
