@@ -2,11 +2,13 @@
  *
  * What --health and --info say of a segment whose collector works, is stopped, killed, started
  * again, ended, and cannot write; of none and of one that may not be read. The losses that they
- * show are those that the producer's calls reported, at every look.
+ * show are those that the producer's calls reported, at every look. The clock of collectors and of
+ * those who look goes on when the test says so: what lasts for ten seconds lasts until then.
  */
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +169,7 @@ static uint64_t last_lost_ns(void)
 static bool loss_is_noted(void *arg)
 {
     (void)arg;
+    kit_clock_forward(0.1);
     return last_lost_ns() > 0;
 }
 
@@ -178,6 +181,11 @@ static bool lost_long_ago(void *arg)
 }
 
 /* ---- Its life ---- */
+
+#define STALL_S 3   /* no round for longer than is usual */
+#define LOOK_S 0.6  /* the collector looks after losses twice a second */
+#define LONG_S 11   /* longer than losses count as being lost */
+#define RETRY_S 1.1 /* a write that failed is tried again */
 
 static void life(const char *on_full, struct kit_process *collector, const char *output)
 {
@@ -191,7 +199,8 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     KIT_OK(shmlog_own_ring(log));
     log_many(log, 10);
     check("working", 0, "lost 0");
-    kit_kill(collector, SIGSTOP);
+    kit_stop(collector->pid);
+    kit_clock_forward(STALL_S);
     check("stalled", 1, "has made no round for");
     if (drops)
         lose(log);
@@ -199,12 +208,14 @@ static void life(const char *on_full, struct kit_process *collector, const char 
         log_many(log, 5000);
     check("stalled", 1, drops ? " full" : " overwritten");
     kit_kill(collector, SIGCONT);
+    kit_clock_forward(LOOK_S);
     check("losing", 1, "records were lost");
     if (drops)
         KIT_CHECK(kit_wait(loss_is_noted, NULL, KIT_PATIENCE)); /* or it would be so for good */
     kit_kill_hard(collector);
     check("gone", 2, drops ? "died" : "go on keeping the newest records");
     if (drops) {
+        kit_clock_forward(LONG_S);
         KIT_CHECK(
             kit_wait(lost_long_ago, NULL, KIT_PATIENCE)); /* so that what follows is what shows */
         lose(log);
@@ -213,6 +224,7 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     }
     kit_collector_start(collector, SEGMENT, output, args);
     check("losing", 1, drops ? " full" : " overwritten");
+    kit_clock_forward(LONG_S);
     if (drops)
         check("working", 0, " full"); /* nothing is lost any more */
     kit_collector_stop(collector);
@@ -231,7 +243,25 @@ static bool fails_to_write(void *arg)
     struct look l = {.segment = SEGMENT, .word = "stalled", .status = 1};
 
     log_many(arg, 20);
+    kit_clock_forward(LOOK_S);
     return is_so(&l);
+}
+
+struct written {
+    const struct shmlog *log;
+    uint64_t records;
+};
+
+static uint64_t acknowledged(const struct shmlog *log)
+{
+    return shmlog_load_relaxed_(&log->control.stats[SHM_STAT_acknowledged]);
+}
+
+static bool is_written(void *arg)
+{
+    const struct written *const before = arg;
+
+    return acknowledged(before->log) > before->records;
 }
 
 /* The disk takes nothing any more: `spoil` sees to that, `mend` to the end of it. */
@@ -242,6 +272,7 @@ static void disk(const char *output, void (*spoil)(const char *output),
     struct kit_process collector;
     struct kit_ledger ledger;
     struct shmlog *log;
+    struct written written;
     uint64_t lost;
 
     kit_collector_start(&collector, SEGMENT, output, args);
@@ -254,6 +285,10 @@ static void disk(const char *output, void (*spoil)(const char *output),
     lose(log);
     check("stalled", 1, " full");
     mend(output);
+    written = (struct written){log, acknowledged(log)};
+    kit_clock_forward(RETRY_S);
+    KIT_CHECK(kit_wait(is_written, &written, KIT_PATIENCE));
+    kit_clock_forward(LOOK_S);
     check("losing", 1, "records were lost");
     lost = shmlog_thread_lost(log);
     shmlog_close(log);
@@ -345,6 +380,8 @@ int main(void)
 
     kit_begin("health");
     kit_need_io();
+    (void)kit_clock_begin();
+    kit_clock_stand();
     wrong_use();
     life("drop", &collector, kit_path("drop"));
     life("overwrite", &collector, kit_path("overwrite"));
