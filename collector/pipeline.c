@@ -86,11 +86,16 @@ static int check_housekeeping(struct pipeline *p)
     return r;
 }
 
-/* For whoever asks how the segment does, see shm/health.h: a round was made. */
+/* For whoever asks how the segment does, see shm/health.h: a round was made. And what waits for the
+ * disk: housekeeping may be what hangs, so that is not told there. */
 static void beat(struct pipeline *p, uint64_t now)
 {
+    struct shmlog_control *const c = p->segment->control;
+
     p->beat_ns = now;
-    shmlog_store_relaxed_(&p->segment->control->collector_beat, now);
+    shmlog_store_relaxed_(&c->collector_beat, now);
+    shmlog_store_relaxed_(&c->stats[SHM_STAT_outbox_bytes],
+                          outbox_head(p->outbox) - outbox_tail(p->outbox));
 }
 
 /* Housekeeping may be what hangs: so it is said here, as far as that cannot wait, and logged there,
@@ -220,6 +225,7 @@ static int finish(struct pipeline *p)
             return pipeline_fail(p, (int)r, "cannot finish: %s", strerror((int)-r));
         idle_step(&idle, r > 0);
     }
+    beat(p, pipeline_clock_ns(CLOCK_MONOTONIC));
     return 0;
 }
 

@@ -566,6 +566,5 @@ int writeback_work(struct writeback *w, uint64_t now_ns)
     begin_sync(w, now_ns);
     work += release(w, now_ns);
     writeback_settling_begin(&w->settling, now_ns, w->ending);
-    w->p.stats[SHM_STAT_outbox_bytes] = outbox_head(w->p.outbox) - outbox_tail(w->p.outbox);
     return work;
 }

@@ -8,6 +8,7 @@
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "shm/stats.h"
 
 #include <inttypes.h>
 #include <sched.h>
@@ -157,15 +158,24 @@ static void test_nothing_lost(unsigned records)
 
 /* ---- A disk that has answered again just now ---- */
 
+static bool has_waiting(void *arg)
+{
+    return (shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_outbox_bytes]) > 0) == *(bool *)arg;
+}
+
 static void test_disk(void)
 {
-    const uint64_t began = kit_now_ns();
+    bool yes = true, no = false;
     pid_t housekeeping;
+    uint64_t began;
 
     begin("disk", true, true);
+    KIT_CHECK(kit_wait(has_waiting, &no, 60));
     housekeeping = kit_child(&collector);
     stop_process(housekeeping);
+    began = kit_now_ns();
     log_many(1);
+    KIT_CHECK(kit_wait(has_waiting, &yes, 60)); /* told by who does not hang */
     while (kit_now_ns() - began < UINT64_C(2000000000))
         sched_yield();
     KIT_EQ(kill(housekeeping, SIGCONT), 0);
