@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A producer makes no system call and takes no page fault in a million log calls after its warm-up:
- * paced, while the rings wrap and the collector drains them, and as fast as it can go, while they
- * are full and records are dropped. Nor with a log that waits for its segment, or has waited for
- * it.
+ * while the rings wrap and the collector drains them, and while they are full and records are
+ * dropped. Nor with a log that waits for its segment, or has waited for it.
  */
 #include "tests/kit/kit.h"
 
@@ -17,8 +16,8 @@
 struct run {
     const char *segment;
     const char *warm_up; /* calls */
-    const char *pace;    /* ticks between calls: about a microsecond, or none */
-    const char *when;    /* the segment comes later or never; NULL: it is there */
+    const char *pace; /* ticks between calls: about a microsecond, or none; `room`: see quiet.c */
+    const char *when; /* the segment comes later or never; NULL: it is there */
 };
 
 /* Between the last two getrusage() an strace log has no line. */
@@ -97,10 +96,10 @@ static void run_later(const struct run *run, const char *const args[])
     long faults;
 
     kit_spawn(&quiet, traced ? argv : argv + 3, NULL);
-    kit_wait_text(&quiet, "quiet: waiting", 20);
+    kit_wait_text(&quiet, "quiet: waiting", KIT_PATIENCE);
     if (args)
         kit_collector_start(&collector, run->segment, kit_path(run->segment), args);
-    KIT_EQ(kit_wait_exit(&quiet, 60), 0);
+    KIT_EQ(kit_wait_exit(&quiet, KIT_PATIENCE), 0);
     read_counts(&quiet, &faults, &lost);
     printf("%s: %lu lost in " CALLS " calls and those before\n", run->segment, lost);
     if (!args)
@@ -115,9 +114,9 @@ static void run_later(const struct run *run, const char *const args[])
 
 int main(void)
 {
-    const char *const roomy_args[] = {"--ring-size", "4m", "--on-full", "drop", NULL};
+    const char *const roomy_args[] = {"--ring-size", "256k", "--on-full", "drop", NULL};
     const char *const tight_args[] = {"--ring-size", "64k", "--on-full", "drop", NULL};
-    const struct run roomy = {"roomy", "1000", "2000", NULL};
+    const struct run roomy = {"roomy", "1000", "room", NULL};
     const struct run tight = {"tight", "10000", "0", NULL};
     const struct run late = {"late", "1000", "2000", "later"};
     const struct run never = {"never", "1000", "0", "never"};
@@ -134,7 +133,7 @@ int main(void)
     kit_verify_balanced(kit_path("roomy"), NULL);
 
     kit_collector_start(&collector, "tight", kit_path("tight"), tight_args);
-    kit_kill(&collector, SIGSTOP); /* nobody drains: full after the first thousand */
+    kit_stop(collector.pid); /* nobody drains: full after the first thousands */
     run_quiet(&tight, &lost);
     KIT_COMPARE(lost, >, 0);
     if (traced)

@@ -5,8 +5,9 @@
  *
  * usage: quiet SEGMENT CALLS WARM_UP PACE [later|never]
  *
- * WARM_UP: calls before the first mark; PACE: ticks between calls, spun through, 0 none. later: the
- * segment comes after the program; never: it does not come.
+ * WARM_UP: calls before the first mark; PACE: ticks between calls, spun through, 0 none, or `room`:
+ * each call waits, by looking at the rings, until the collector has drained half of them. later:
+ * the segment comes after the program; never: it does not come.
  */
 #include "producer/shmlog.h"
 
@@ -25,7 +26,20 @@ void *malloc(size_t size)
 }
 #endif
 
-static void log_orders(struct shmlog *log, unsigned long calls, uint64_t pace)
+/* A full ring would lose, however slow its collector is on a machine that does other things as
+ * well. */
+static void wait_for_room(const struct shmlog *log)
+{
+    const struct shmlog_control *const geometry = &log->local.geometry;
+
+    for (uint32_t i = 0; i < geometry->rings; i++)
+        while (shmlog_load_relaxed_(&log->local.ring[i]->head) -
+                   shmlog_load_acquire_(&log->local.ring[i]->tail) >
+               geometry->ring_slots / 2)
+            ;
+}
+
+static void log_orders(struct shmlog *log, unsigned long calls, uint64_t pace, int room)
 {
     uint64_t next = shmlog_now(log);
     double px = 58710.20;
@@ -34,6 +48,8 @@ static void log_orders(struct shmlog *log, unsigned long calls, uint64_t pace)
         const unsigned qty = (unsigned)(id % 5 + 1) * 100;
         const char side = id % 3 ? 'B' : 'S';
 
+        if (room)
+            wait_for_room(log);
         px += id % 2 ? 0.1 : -0.1;
         shmlog_info(log, "order %lu px %.2f qty %u side %c", id, px, qty, side);
         if (id % 64 == 0)
@@ -50,13 +66,14 @@ int main(int argc, char **argv)
     struct shmlog *log;
     unsigned long calls, warm_up, allocated;
     uint64_t pace;
-    int error;
+    int error, room;
 
     if (argc != 5 && argc != 6)
         return 2;
     calls = strtoul(argv[2], NULL, 10);
     warm_up = strtoul(argv[3], NULL, 10);
-    pace = strtoull(argv[4], NULL, 10);
+    room = strcmp(argv[4], "room") == 0;
+    pace = strtoull(argv[4], NULL, 10); /* 0 for `room` */
     if (argc == 6)
         options.flags = SHMLOG_OPEN_LATER;
     error = shmlog_open(&log, argv[1], &options);
@@ -68,11 +85,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "quiet: waiting\n");
     while (argc == 6 && strcmp(argv[5], "later") == 0 && shmlog_status(log) < 0)
         usleep(1000);
-    log_orders(log, warm_up, pace);
+    log_orders(log, warm_up, pace, room);
     getrusage(RUSAGE_SELF, &after); /* its own code and data are there from here on */
     allocated = allocations;
     getrusage(RUSAGE_SELF, &before);
-    log_orders(log, calls, pace);
+    log_orders(log, calls, pace, room);
     getrusage(RUSAGE_SELF, &after);
     allocated = allocations - allocated;
     printf("faults=%ld lost=%lu allocations=%lu\n",
