@@ -5419,16 +5419,18 @@ SHMLOG_INLINE_ int shmlog_is_system_error_(int error)
            error == -ENOMEM || error == -EAGAIN;
 }
 
-/* Map all rings. 0; or why not all, or with SHMLOG_OPEN_PARTIAL none, could be mapped. */
+/* Map all rings, the shared one first: it serves every thread if there is no room for the others.
+ * 0; or why not all, or with SHMLOG_OPEN_PARTIAL none, could be mapped. */
 SHMLOG_COLD_ int shmlog_map_rings_(struct shmlog *log, const char *directory, uint32_t flags);
 SHMLOG_COLD_ int shmlog_map_rings_(struct shmlog *log, const char *directory, uint32_t flags)
 {
     const uint32_t rings = log->local.geometry.rings;
+    const uint32_t first = shmlog_ring_is_shared_(&log->local.geometry, rings - 1) ? rings - 1 : 0;
     uint32_t missing = 0;
     int refused = 0;
 
     for (uint32_t i = 0; i < rings; i++) {
-        const int r = shmlog_map_ring_(log, directory, i);
+        const int r = shmlog_map_ring_(log, directory, (first + i) % rings);
 
         missing += r < 0;
         if (r < 0 && !shmlog_is_system_error_(refused))

@@ -50,8 +50,8 @@ static void refuse(const struct shmlog_options *options, int want)
     KIT_EQ(missing_in_table(), 0);
 }
 
-/* Attached without `missing` rings, every record is in another one or counted. */
-static void go_without(uint32_t missing)
+/* Attached without `missing` rings, every record is in another one or counted; how many are. */
+static uint64_t go_without(uint32_t missing)
 {
     struct shmlog *log;
     uint64_t lost;
@@ -64,6 +64,7 @@ static void go_without(uint32_t missing)
     lost = shmlog_lost(log) - lost;
     KIT_EQ(segment_kit_drain(&segment, NULL, NULL) + lost, RECORDS);
     shmlog_close(log);
+    return lost;
 }
 
 /* ---- Files ---- */
@@ -150,34 +151,60 @@ static void test_files(void)
 
 /* ---- Limits ---- */
 
-/* Room for about half of the rings. */
-static int limit_addresses(void *arg)
+/* Addresses for so many rings, and not for all. */
+static void leave_room(uint32_t rings)
 {
     char *const text = kit_read_file("/proc/self/statm", NULL);
     const uint64_t have = strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const struct shmlog_control *geometry = &segment.segment->geometry;
-    const uint64_t more =
-        geometry->file_size + (1 << 20) + geometry->rings / 2 * segment.segment->rings[0].map_size;
+    const uint64_t more = segment.segment->geometry.file_size + (1 << 20) +
+                          rings * segment.segment->rings[0].map_size;
     const struct rlimit limit = {have + more, have + more};
 
-    (void)arg;
     free(text);
     KIT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
     refuse(NULL, ENOMEM);
-    {
-        struct shmlog *log;
-        uint32_t missing;
+}
 
-        KIT_OK(shmlog_open(&log, SEGMENT, &partial));
-        missing = missing_in_table();
-        KIT_COMPARE(missing, >, 0);
-        KIT_COMPARE(missing, <, geometry->rings);
-        shmlog_close(log);
-        /* its entry stays until the collector frees it */
-        for (uint32_t i = 0; i < shm_producers_used(segment.segment); i++)
-            shm_producers(segment.segment)[i].rings_missing = 0;
-        go_without(missing);
-    }
+/* The number of rings that are missing in an attachment of the moment. */
+static uint32_t count_missing(void)
+{
+    struct shmlog *log;
+    uint32_t missing;
+
+    KIT_OK(shmlog_open(&log, SEGMENT, &partial));
+    missing = missing_in_table();
+    shmlog_close(log);
+    /* its entry stays until the collector frees it */
+    for (uint32_t i = 0; i < shm_producers_used(segment.segment); i++)
+        shm_producers(segment.segment)[i].rings_missing = 0;
+    return missing;
+}
+
+/* Room for about half of the rings. */
+static int limit_addresses(void *arg)
+{
+    const uint32_t rings = segment.segment->geometry.rings;
+    uint32_t missing;
+
+    (void)arg;
+    leave_room(rings / 2);
+    missing = count_missing();
+    KIT_COMPARE(missing, >, 0);
+    KIT_COMPARE(missing, <, rings);
+    go_without(missing);
+    return 0;
+}
+
+/* Room for one ring: that is the shared one, and every thread can log. */
+static int limit_to_one(void *arg)
+{
+    const uint32_t rings = segment.segment->geometry.rings;
+
+    (void)arg;
+    leave_room(1);
+    KIT_EQ(count_missing(), rings - 1);
+    KIT_EQ(go_without(rings - 1), 0);
+    KIT_EQ(segment.segment->rings[rings - 1].header->head, RECORDS);
     return 0;
 }
 
@@ -194,9 +221,11 @@ static int limit_files(void *arg)
     return 0;
 }
 
-static void test_limit(const char *name, int (*function)(void *))
+static void test_limit(const char *name, int (*function)(void *), bool shared_ring)
 {
-    const struct segment_kit_params params = {.spare_rings = 8, .ring_bytes = 4 << 20};
+    const struct segment_kit_params params = {.spare_rings = 8,
+                                              .shared_ring = shared_ring,
+                                              .ring_bytes = 4 << 20};
     struct kit_process process;
 
     segment_kit_open(&segment, SEGMENT, &params);
@@ -226,9 +255,11 @@ int main(void)
 {
     kit_begin("missing_rings");
     test_files();
-    if (!kit_sanitized()) /* has more addresses than any limit */
-        test_limit("addresses", limit_addresses);
-    test_limit("files", limit_files);
+    if (!kit_sanitized()) { /* has more addresses than any limit */
+        test_limit("addresses", limit_addresses, false);
+        test_limit("one ring", limit_to_one, true);
+    }
+    test_limit("files", limit_files, false);
     test_cat();
     return 0;
 }
