@@ -3206,6 +3206,7 @@ SHMLOG_COLD_ struct shmlog_state_ *shmlog_new_state_(struct shmlog *log, uint64_
     uint32_t id = copy       ? copy->producer
                   : nameless ? 0
                              : shmlog_find_producer_(log, key, tid, &owned);
+    const int known = id != 0;
     struct shmlog_state_ *state;
 
     if (!id)
@@ -3218,7 +3219,9 @@ SHMLOG_COLD_ struct shmlog_state_ *shmlog_new_state_(struct shmlog *log, uint64_
         return NULL;
     }
     state = &log->local.threads[(id & 0xffffu) - 1];
-    if (shmlog_way_(log, &state->thread) > SHMLOG_WAY_OWNED_ || state->thread.producer != id) {
+    /* An entry that was taken 65,536 times gives an id again: the thread of then is another one. */
+    if (!known || shmlog_way_(log, &state->thread) > SHMLOG_WAY_OWNED_ ||
+        state->thread.producer != id) {
         memset(state, 0, sizeof(*state));
         state->lost = nameless ? value >> 32 & SHMLOG_NAMELESS_LOST_ : 0;
         state->thread.producer = id;

@@ -126,6 +126,42 @@ static void test_fork(struct segment_kit *segment, bool own_ring)
     KIT_EQ(entry_of(segment, &seen, 1).why, 0);
 }
 
+static void *own_and_log(void *arg)
+{
+    KIT_OK(shmlog_own_ring(shared_log));
+    return run_thread(arg);
+}
+
+static void in_thread(void *(*function)(void *), uint32_t writer)
+{
+    pthread_t thread;
+
+    KIT_EQ(pthread_create(&thread, NULL, function, &writer), 0);
+    KIT_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* The entry of a dead thread is taken so often that another one gets its id: not its ring, too. */
+static void test_same_id(struct segment_kit *segment)
+{
+    struct shmlog_producer *const table = shm_producers(segment->segment);
+    struct seen seen = {0};
+    uint32_t entry;
+
+    in_thread(own_and_log, 0);
+    segment_kit_drain(segment, see, &seen);
+    KIT_COMPARE(seen.ring[0], >=, segment->segment->geometry.cpu_rings);
+    /* as the collector frees them, 65,535 uses later */
+    entry = (seen.producer[0] & 0xffff) - 1;
+    segment->segment->rings[seen.ring[0]].header->owner = 0;
+    table[entry].id -= 1 << 16;
+    shmlog_store_release_(&table[entry].claim, 0);
+    in_thread(run_thread, 1);
+    segment_kit_drain(segment, see, &seen);
+    KIT_EQ(seen.producer[1], seen.producer[0]);
+    KIT_COMPARE(seen.ring[1], <, segment->segment->geometry.cpu_rings);
+    KIT_EQ(entry_of(segment, &seen, 1).ring, 0);
+}
+
 /* Without rseq every thread needs a ring of its own; one too many is counted, not hung up. */
 static void test_no_rseq(struct segment_kit *segment)
 {
@@ -194,6 +230,7 @@ int main(int argc, char **argv)
         if (!rseq_here())
             kit_skip("no rseq on this machine");
         test_threads(&segment);
+        test_same_id(&segment);
         test_fork(&segment, false);
         test_fork(&segment, true);
     }
