@@ -762,7 +762,7 @@ SHMLOG_STATIC_ASSERT_(sizeof(void *) == 8 && __BYTE_ORDER__ == __ORDER_LITTLE_EN
  * of part 2, which is to be raised when they change. Code, too: the instructions that the compiler
  * may use, for else a file that is compiled with -mavx512f could be the one whose code serves all
  * others, on a processor without them. */
-#define SHMLOG_PROCESS_VERSION_ _v3
+#define SHMLOG_PROCESS_VERSION_ _v4
 /* x_ if the macro is defined, as 1; else nothing. */
 #define SHMLOG_IF_(macro_, x_) SHMLOG_IF_X_(macro_, x_)
 #define SHMLOG_IF_X_(value_, x_) SHMLOG_IF_XX_(SHMLOG_COMMA_##value_, x_)
@@ -814,8 +814,8 @@ SHMLOG_NAME_(shmlog_follow_thread_) SHMLOG_NAME_(shmlog_given_name_) SHMLOG_NAME
 SHMLOG_NAME_(shmlog_hand_over_) SHMLOG_NAME_(shmlog_hold_) SHMLOG_NAME_(shmlog_hold_bus_) SHMLOG_NAME_(shmlog_holder_is_gone_) SHMLOG_NAME_(shmlog_init_local_)
 SHMLOG_NAME_(shmlog_is_one_of_) SHMLOG_NAME_(shmlog_keep_attached_) SHMLOG_NAME_(shmlog_kept_producer_) SHMLOG_NAME_(shmlog_key_)
 SHMLOG_NAME_(shmlog_leave_ring_) SHMLOG_NAME_(shmlog_leave_segment_)
-SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_ring_)
-SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_lost_in_dead_)
+SHMLOG_NAME_(shmlog_lock_bus_) SHMLOG_NAME_(shmlog_lose_) SHMLOG_NAME_(shmlog_lose_control_)
+SHMLOG_NAME_(shmlog_lose_ring_) SHMLOG_NAME_(shmlog_lose_rings_) SHMLOG_NAME_(shmlog_lose_segment_) SHMLOG_NAME_(shmlog_lost_in_dead_)
 SHMLOG_NAME_(shmlog_make_empty_) SHMLOG_NAME_(shmlog_make_room_) SHMLOG_NAME_(shmlog_map_control_)
 SHMLOG_NAME_(shmlog_map_private_) SHMLOG_NAME_(shmlog_map_ring_) SHMLOG_NAME_(shmlog_map_rings_)
 SHMLOG_NAME_(shmlog_may_copy_) SHMLOG_NAME_(shmlog_monotonic_ns_) SHMLOG_NAME_(shmlog_name_of_)
@@ -836,7 +836,7 @@ SHMLOG_NAME_(shmlog_start_thread_) SHMLOG_NAME_(shmlog_start_time_)
 SHMLOG_NAME_(shmlog_step_aside_) SHMLOG_NAME_(shmlog_sys_) SHMLOG_NAME_(shmlog_take_entry_)
 SHMLOG_NAME_(shmlog_take_share_)
 SHMLOG_NAME_(shmlog_token_) SHMLOG_NAME_(shmlog_unattached_call_)
-SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_)
+SHMLOG_NAME_(shmlog_unblock_signals_) SHMLOG_NAME_(shmlog_unfollow_) SHMLOG_NAME_(shmlog_unguard_) SHMLOG_NAME_(shmlog_unlock_bus_)
 SHMLOG_NAME_(shmlog_unmap_) SHMLOG_NAME_(shmlog_version_text_) SHMLOG_NAME_(shmlog_wait_room_)
 SHMLOG_NAME_(shmlog_was_replaced_) SHMLOG_NAME_(shmlog_wipe_on_fork_)
 SHMLOG_DATA_NAME_(shmlog_bus_) SHMLOG_DATA_NAME_(shmlog_entries_) SHMLOG_DATA_NAME_(shmlog_forks_)
@@ -963,7 +963,9 @@ struct shmlog_local_ {
     struct shmlog_ring *severe_of_cpu[SHMLOG_CPUS_MAX];
     struct shmlog_ring *ring[SHMLOG_RINGS_MAX];
     uint64_t ring_map[SHMLOG_RINGS_MAX]; /* bytes mapped of each */
-    struct shmlog_ring none;             /* a ring that is always full */
+    /* Private memory was put in the place of it: set under shmlog_bus_.lock, never cleared. */
+    uint8_t ring_gone[SHMLOG_RINGS_MAX], control_gone;
+    struct shmlog_ring none; /* a ring that is always full */
     /* a thread's that found the producer table full: the same for all, nobody writes to it */
     struct shmlog_thread_ nameless;
 };
@@ -1146,7 +1148,7 @@ struct shmlog_sigaction_ {
 struct shmlog_bus_state_ {
     struct shmlog *log[SHMLOG_ATTACHMENTS_]; /* attachments that are guarded */
     uint32_t guarded;                        /* how many */
-    uint32_t lock;                           /* pid of the process that installs or removes */
+    uint32_t lock;                           /* pid of the process that has it; 0: none */
     uint32_t running;                        /* handlers that are looking at log[] */
     uint32_t under; /* was left under somebody else's handler, which may pass SIGBUSes on to it */
     struct shmlog_sigaction_ before;   /* what to do with other SIGBUSes */
@@ -2946,6 +2948,14 @@ SHMLOG_INLINE_ void *shmlog_table_(struct shmlog *log, uint64_t offset)
     return (uint8_t *)&log->control + offset;
 }
 
+/* Is private memory in the place of the control file, or was the file written over? What its tables
+ * say then holds no longer. To be asked after they were read: what was not gone then was not gone
+ * before. */
+SHMLOG_INLINE_ int shmlog_control_gone_(const struct shmlog *log)
+{
+    return shmlog_load_relaxed_(&log->control.magic) != SHMLOG_CONTROL_MAGIC;
+}
+
 /* May a thread take the entry? `kept`: also one that is kept for the names of the dead. */
 SHMLOG_INLINE_ int shmlog_may_take_(uint64_t claim, int kept)
 {
@@ -2979,7 +2989,9 @@ SHMLOG_INLINE_ uint32_t shmlog_take_producer_(struct shmlog *log, uint64_t key, 
                                          SHMLOG_PRODUCER_FILLING_CLAIM(tid, log->local.pid_ns), 0,
                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             continue;
-        id = ((shmlog_load32_relaxed_(&p->id) >> 16) + 1) << 16 | (i + 1);
+        id = ((shmlog_load32_acquire_(&p->id) >> 16) + 1) << 16 | (i + 1);
+        if (shmlog_control_gone_(log)) /* an empty table has ids that other threads have */
+            return 0;
         p->id = id;
         p->pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
         p->tid = tid;
@@ -3284,7 +3296,8 @@ SHMLOG_OUTLINE_ struct shmlog_thread_ *shmlog_find_thread_(struct shmlog *log)
     if (!state && shmlog_is_nameless_(log, shmlog_value_of_thread_(log))) {
         begin = __atomic_fetch_add(&log->local.producer_probe, 1, __ATOMIC_RELAXED) % end;
         end = begin + 1;
-        if (!shmlog_may_take_(shmlog_load_relaxed_(&table[begin].claim), 1))
+        if (!shmlog_may_take_(shmlog_load_relaxed_(&table[begin].claim), 1) ||
+            shmlog_control_gone_(log))
             return &log->local.nameless;
     }
     shmlog_register_(log, begin, end);
@@ -3962,9 +3975,9 @@ SHMLOG_COLD_ void shmlog_no_site_(struct shmlog *log)
     shmlog_count_lost_(log);
 }
 
-/* Returns the site's word, 0 if there is no room for it in the table, and will be none. `names`: of
- * an event's fields, from names[1] on, else NULL. Threads that register the same site store the
- * same. */
+/* Returns the site's word, 0 if there is no room for it in the table, and will be none, or if the
+ * table is gone. `names`: of an event's fields, from names[1] on, else NULL. Threads that register
+ * the same site store the same. */
 SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_callsite_ *site,
                                             const uint8_t *types, const char *const *names,
                                             const char *function, uint64_t key)
@@ -3977,6 +3990,8 @@ SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_ca
         shmlog_parse_format_(site);
     shmlog_build_site_(&blob, site, types, names, function);
     id = shmlog_publish_site_(log, &blob);
+    if (shmlog_control_gone_(log)) /* not to be kept for another log of the segment */
+        return 0;
     word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
     /* release: how[] before it */
     shmlog_store_release_(&site->word, word | (id ? key : key - 1));
@@ -5036,28 +5051,66 @@ SHMLOG_COLD_ int shmlog_map_ring_(struct shmlog *log, const char *directory, uin
  * The handler puts private memory in the place of what is gone, and the access goes on. A ring is
  * replaced whole, in one step, by one that looks full to every writer that still has it, and whose
  * magic is gone, which writers find out where they would count it as full; what they stored into
- * it is lost with the ring. Two threads may do so at once: the result is the same. A restartable
- * sequence is aborted by the signal; then the ring looks full, so that the core's is looked up,
- * there is none any more, and the thread takes a spare one. */
+ * it is lost with the ring. Threads that run into it at once wait for the first: each mapping is
+ * replaced once, since its private memory holds counts from then on. A restartable sequence is
+ * aborted by the signal; then the ring looks full, so that the core's is looked up, there is none
+ * any more, and the thread takes a spare one.
+ *
+ * The handler touches no shared memory. SIGBUS is not blocked in it: another signal's handler that
+ * interrupts it may log, and run into the same. */
 
-SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size);
-SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size)
+/* The lock of replacing mappings, and of installing and removing the handler. No signal handler
+ * comes in meanwhile: it could need the lock. A child forked meanwhile finds it held by its parent.
+ * Returns what shmlog_unlock_bus_() takes. */
+SHMLOG_COLD_ uint64_t shmlog_lock_bus_(void);
+SHMLOG_COLD_ uint64_t shmlog_lock_bus_(void)
 {
-    const long fresh =
+    const uint64_t mask = shmlog_block_signals_();
+    const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    uint32_t holder = 0;
+
+    while (!__atomic_compare_exchange_n(&shmlog_bus_.lock, &holder, pid, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+        if (holder == pid) {
+            holder = 0;
+            shmlog_nap_(50);
+        }
+    return mask;
+}
+SHMLOG_COLD_ void shmlog_unlock_bus_(uint64_t mask);
+SHMLOG_COLD_ void shmlog_unlock_bus_(uint64_t mask)
+{
+    __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+    shmlog_unblock_signals_(mask);
+}
+
+/* Replace a mapping by private memory that begins with `begin` and is zero otherwise, unless *gone;
+ * sets *gone. */
+SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size,
+                                 uint8_t *gone);
+SHMLOG_COLD_ int shmlog_replace_(void *memory, uint64_t size, const void *begin, size_t begin_size,
+                                 uint8_t *gone)
+{
+    const uint64_t mask = shmlog_lock_bus_();
+    long fresh, at = 0;
+
+    if (*gone)
+        goto out;
+    at = fresh =
         shmlog_sys_(SYS_mmap, 0, (long)size, 3 /* read, write */,
                     SHMLOG_MAP_PRIVATE_ | SHMLOG_MAP_ANONYMOUS_ | SHMLOG_MAP_NORESERVE_, -1, 0);
-    long at;
-
-    if (fresh < 0 && fresh > -4096)
-        return (int)fresh;
+    if (at < 0 && at > -4096)
+        goto out;
     memcpy((void *)(uintptr_t)fresh, begin, begin_size);
     at = shmlog_sys_(SYS_mremap, fresh, (long)size, (long)size, SHMLOG_MREMAP_, SHMLOG_PTR_(memory),
                      0);
-    if (at < 0 && at > -4096) {
+    if (at < 0 && at > -4096)
         shmlog_sys_(SYS_munmap, fresh, (long)size, 0, 0, 0, 0);
-        return (int)at;
-    }
-    return 0;
+    else
+        *gone = 1;
+out:
+    shmlog_unlock_bus_(mask);
+    return at < 0 && at > -4096 ? (int)at : 0;
 }
 
 SHMLOG_COLD_ int shmlog_lose_ring_(struct shmlog *log, uint32_t index);
@@ -5081,27 +5134,44 @@ SHMLOG_COLD_ int shmlog_lose_ring_(struct shmlog *log, uint32_t index)
     }
     memset(&full, 0, sizeof(full));
     full.head = SHMLOG_HEAD_MAX_;
-    return shmlog_replace_(ring, log->local.ring_map[index], &full, sizeof(full));
+    return shmlog_replace_(ring, log->local.ring_map[index], &full, sizeof(full),
+                           &log->local.ring_gone[index]);
 }
 
-/* Without its control file, nobody will read what is in the rings. */
-SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log);
-SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log)
+SHMLOG_COLD_ int shmlog_lose_rings_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_lose_rings_(struct shmlog *log)
+{
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < log->local.geometry.rings; i++)
+        if (log->local.ring[i] != &log->local.none)
+            r = shmlog_lose_ring_(log, i);
+    return r;
+}
+
+SHMLOG_COLD_ int shmlog_lose_control_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_lose_control_(struct shmlog *log)
 {
     struct {
         uint8_t identity[offsetof(struct shmlog_control, level)];
         uint32_t level, state;
     } empty;
-    int r;
 
     memset(&empty, 0, sizeof(empty));
     empty.level = log->local.geometry.level; /* as it was at first */
     empty.state = SHMLOG_SEGMENT_CLOSED;
-    r = shmlog_replace_(&log->control, log->local.control_size, &empty, sizeof(empty));
-    for (uint32_t i = 0; r == 0 && i < log->local.geometry.rings; i++)
-        if (log->local.ring[i] != &log->local.none)
-            r = shmlog_lose_ring_(log, i);
-    return r;
+    return shmlog_replace_(&log->control, log->local.control_size, &empty, sizeof(empty),
+                           &log->local.control_gone);
+}
+
+/* Without its control file, nobody will read what is in the rings. The control file last: as long
+ * as a ring may be written to, the tables that say whose it is have to be there. */
+SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log);
+SHMLOG_COLD_ int shmlog_lose_segment_(struct shmlog *log)
+{
+    const int r = shmlog_lose_rings_(log);
+
+    return r < 0 ? r : shmlog_lose_control_(log);
 }
 
 /* 1: the address is the attachment's, and the access will not fail again. */
@@ -5125,6 +5195,7 @@ extern int shmlog_libc_sigaction_(int signal, const struct shmlog_sigaction_ *ac
 #define SHMLOG_SA_SIGINFO_ 0x4
 #define SHMLOG_SA_ONSTACK_ 0x08000000
 #define SHMLOG_SA_RESTART_ 0x10000000
+#define SHMLOG_SA_NODEFER_ 0x40000000
 
 /* Not ours: what would have happened without us. */
 SHMLOG_COLD_ void shmlog_pass_bus_on_(int signal, void *info, void *context, int raised);
@@ -5135,6 +5206,9 @@ SHMLOG_COLD_ void shmlog_pass_bus_on_(int signal, void *info, void *context, int
     struct shmlog_sigaction_ by_default;
 
     if (handler > 1) { /* neither SIG_DFL nor SIG_IGN */
+        const uint64_t bus = before.flags & SHMLOG_SA_NODEFER_ ? 0 : SHMLOG_BUS_BIT_;
+
+        shmlog_sys_(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, SHMLOG_PTR_(&bus), 0, 8, 0, 0);
         before.handler(signal, info, context);
     } else if (raised || handler == 0) { /* a raised one cannot be ignored */
         memset(&by_default, 0, sizeof(by_default));
@@ -5164,28 +5238,13 @@ SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context)
         shmlog_pass_bus_on_(signal, info, context, code > 0);
 }
 
-/* The lock of installing and removing. A child forked meanwhile finds it held by its parent. */
-SHMLOG_COLD_ void shmlog_lock_bus_(void);
-SHMLOG_COLD_ void shmlog_lock_bus_(void)
-{
-    const uint32_t pid = (uint32_t)shmlog_sys_(SYS_getpid, 0, 0, 0, 0, 0, 0);
-    uint32_t holder = 0;
-
-    while (!__atomic_compare_exchange_n(&shmlog_bus_.lock, &holder, pid, 0, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED))
-        if (holder == pid) {
-            holder = 0;
-            shmlog_nap_(50);
-        }
-}
-
 /* Put the handler in place, unless it is. */
 SHMLOG_COLD_ void shmlog_hold_bus_(void);
 SHMLOG_COLD_ void shmlog_hold_bus_(void)
 {
     struct shmlog_sigaction_ ours, there;
+    const uint64_t mask = shmlog_lock_bus_();
 
-    shmlog_lock_bus_();
     /* Over one that passes on to ours, the two would go on forever. */
     if (!shmlog_bus_.guarded++ && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0 &&
         (there.handler != shmlog_bus_.ours || !there.handler) &&
@@ -5194,10 +5253,11 @@ SHMLOG_COLD_ void shmlog_hold_bus_(void)
         shmlog_bus_.before = there;
         ours = there; /* its mask, for it may be called from ours */
         ours.handler = shmlog_bus_.ours = shmlog_on_bus_;
-        ours.flags = SHMLOG_SA_SIGINFO_ | SHMLOG_SA_ONSTACK_ | SHMLOG_SA_RESTART_;
+        ours.flags =
+            SHMLOG_SA_SIGINFO_ | SHMLOG_SA_ONSTACK_ | SHMLOG_SA_RESTART_ | SHMLOG_SA_NODEFER_;
         shmlog_libc_sigaction_(SIGBUS, &ours, NULL);
     }
-    __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+    shmlog_unlock_bus_(mask);
 }
 
 /* Take it back after the last. */
@@ -5205,15 +5265,15 @@ SHMLOG_COLD_ void shmlog_release_bus_(void);
 SHMLOG_COLD_ void shmlog_release_bus_(void)
 {
     struct shmlog_sigaction_ there;
+    const uint64_t mask = shmlog_lock_bus_();
 
-    shmlog_lock_bus_();
     if (!--shmlog_bus_.guarded && shmlog_libc_sigaction_(SIGBUS, NULL, &there) == 0) {
         if (there.handler == shmlog_bus_.ours)
             shmlog_libc_sigaction_(SIGBUS, &shmlog_bus_.before, NULL);
         else
             shmlog_bus_.under = 1;
     }
-    __atomic_store_n(&shmlog_bus_.lock, 0, __ATOMIC_RELEASE);
+    shmlog_unlock_bus_(mask);
 }
 
 SHMLOG_COLD_ void shmlog_guard_(struct shmlog *log);
@@ -5558,15 +5618,14 @@ SHMLOG_COLD_ uint64_t shmlog_lost_in_dead_(struct shmlog *dead)
 {
     uint64_t sum = 0;
 
-    if (shmlog_load_relaxed_(&dead->control.magic) == SHMLOG_CONTROL_MAGIC)
-        return 0; /* there was no memory for it: this is still the segment's own */
-    for (uint32_t cause = 0; cause < SHMLOG_LOST_CAUSES; cause++)
+    /* where there was no memory to replace it by, it is still the segment's own */
+    for (uint32_t cause = 0; dead->local.control_gone && cause < SHMLOG_LOST_CAUSES; cause++)
         sum += __atomic_exchange_n(&dead->control.lost[cause], 0, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < dead->local.geometry.rings; i++) {
         struct shmlog_ring *const ring = dead->local.ring[i];
         uint64_t committed;
 
-        if (ring == &dead->local.none || !shmlog_ring_gone_(ring))
+        if (ring == &dead->local.none || !dead->local.ring_gone[i])
             continue;
         for (uint32_t cause = 0; cause < SHMLOG_LOST_BY_WRITERS; cause++)
             sum += __atomic_exchange_n(&ring->lost[cause], 0, __ATOMIC_RELAXED);
@@ -5622,9 +5681,11 @@ SHMLOG_COLD_ void shmlog_leave_segment_(struct shmlog *log)
     struct shmlog *const dead = follow->current;
     const uint32_t level = shmlog_load32_relaxed_(&dead->control.level);
 
-    shmlog_sign_off_(dead);
-    if (shmlog_load_relaxed_(&dead->control.magic) == SHMLOG_CONTROL_MAGIC)
-        (void)shmlog_lose_segment_(dead);
+    /* once signed off, a thread's ring may be given to another: it must not be writing to it */
+    if (shmlog_lose_rings_(dead) == 0) {
+        shmlog_sign_off_(dead);
+        (void)shmlog_lose_control_(dead);
+    }
     __atomic_store_n(&log->control.level, level, __ATOMIC_RELAXED);
     /* from here on nothing more is stored in the segment */
     __atomic_store_n(&follow->error, -ENOENT, __ATOMIC_RELAXED);
