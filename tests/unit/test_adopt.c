@@ -24,7 +24,7 @@ static void close_segment(void)
     kit_close();
 }
 
-TestSuite(adopt, .init = open_segment, .fini = close_segment, .timeout = 20);
+TestSuite(adopt, .init = open_segment, .fini = close_segment, .timeout = 120);
 
 static struct shm_segment *again(const struct shm_params *params)
 {

@@ -54,7 +54,7 @@ static unsigned look(double seconds)
     return lines - before;
 }
 
-TestSuite(alarm, .timeout = 30);
+TestSuite(alarm, .timeout = 120);
 
 Test(alarm, losses)
 {

@@ -48,7 +48,7 @@ static void end(void)
     kit_close();
 }
 
-TestSuite(census, .init = begin, .fini = end, .timeout = 60);
+TestSuite(census, .init = begin, .fini = end, .timeout = 120);
 
 /* A process that attaches, takes a ring if asked, logs and dies. */
 static void live_and_die(bool own, unsigned records, bool close)

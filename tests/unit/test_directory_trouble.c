@@ -15,7 +15,7 @@
 
 #define FILES 5u
 
-TestSuite(directory_trouble, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(directory_trouble, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static const char *path_of(unsigned number)
 {

@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-TestSuite(drain, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(drain, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 Test(drain, records_once_and_in_order)
 {

@@ -7,7 +7,7 @@
 
 #include "shm/losses.h"
 
-TestSuite(drain, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(drain, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 /* ---- A full outbox ---- */
 

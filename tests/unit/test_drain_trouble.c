@@ -11,7 +11,7 @@
 #define OWNED 3u /* the first ring after those of the kit's cores */
 #define RECORDS 5000u
 
-TestSuite(drain_trouble, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(drain_trouble, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static struct agents agents;
 static struct shmlog *log_handle;

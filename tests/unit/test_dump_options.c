@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(dump_options, .timeout = 60);
+TestSuite(dump_options, .timeout = 120);
 
 static int parse_line(struct options *options, char *message, const char *arguments)
 {

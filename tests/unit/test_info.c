@@ -29,7 +29,7 @@ static void close_info(void)
     kit_close();
 }
 
-TestSuite(info, .init = open_info, .fini = close_info, .timeout = 20);
+TestSuite(info, .init = open_info, .fini = close_info, .timeout = 120);
 
 /* Entry 0, as if of a program in another pid namespace. */
 static void put_producer(uint32_t ring, uint32_t why)

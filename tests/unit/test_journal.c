@@ -10,7 +10,7 @@
 #include "shm/tables.h"
 #include "tests/unit/agents_kit.h"
 
-TestSuite(journal, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(journal, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static struct agents agents;
 static uint64_t stats[64];

@@ -7,7 +7,7 @@
 
 #include "shm/losses.h"
 
-TestSuite(losses, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(losses, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static uint64_t lost(uint32_t cause)
 {

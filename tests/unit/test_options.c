@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(options, .timeout = 60);
+TestSuite(options, .timeout = 120);
 
 /* Parse a line of words; what is printed goes to `out` and `err`. */
 static char out[65536], err[4096];

@@ -19,7 +19,7 @@
 static const uint8_t uuid[16] = {1, 2, 3};
 static uint64_t state;
 
-TestSuite(outbox, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(outbox, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static uint64_t chance(uint64_t below)
 {

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-TestSuite(path, .init = kit_open, .fini = kit_close, .timeout = 20);
+TestSuite(path, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static char path[256];
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(pattern, .timeout = 60);
+TestSuite(pattern, .timeout = 120);
 
 static struct pattern *open_pattern(const char *text)
 {

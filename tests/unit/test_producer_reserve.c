@@ -24,7 +24,7 @@ static void prepare(void)
     parameters.wait_ns = WAIT_NS;
 }
 
-TestSuite(producer_reserve, .init = prepare, .fini = kit_detach, .timeout = 30);
+TestSuite(producer_reserve, .init = prepare, .fini = kit_detach, .timeout = 120);
 
 static void open_with(uint32_t on_full, bool own)
 {

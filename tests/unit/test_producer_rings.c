@@ -18,7 +18,7 @@ static void prepare(void)
     parameters = kit_producer_params();
 }
 
-TestSuite(producer_rings, .init = prepare, .fini = kit_detach, .timeout = 30);
+TestSuite(producer_rings, .init = prepare, .fini = kit_detach, .timeout = 120);
 
 static void open_with(uint32_t on_full, bool own)
 {

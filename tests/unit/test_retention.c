@@ -14,7 +14,7 @@
 
 #define NOW INT64_C(1700000000)
 
-TestSuite(retention, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(retention, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static const char *path_of(const char *name)
 {

@@ -72,8 +72,8 @@ static void expect_lost(uint64_t lost, uint32_t cause)
     cr_assert_eq(result.cause, cause);
 }
 
-TestSuite(drop, .init = drop, .fini = close_fixture, .timeout = 20);
-TestSuite(overwrite, .init = overwrite, .fini = close_fixture, .timeout = 20);
+TestSuite(drop, .init = drop, .fini = close_fixture, .timeout = 120);
+TestSuite(overwrite, .init = overwrite, .fini = close_fixture, .timeout = 120);
 
 Test(drop, empty_ring_reads_as_none)
 {
@@ -567,6 +567,7 @@ Test(drop, scattered_damage_is_counted_exactly)
  * interrupted most of the time; and it leaves a record half-written behind the head.
  */
 
+#define BURSTS 4000u /* under which it reads */
 static uint64_t burst_number = 1, burst_random = 9, bursts;
 static bool burst_takes_over; /* also as the collector, which has read everything */
 
@@ -600,24 +601,16 @@ static void set_timer(long us)
     cr_assert_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void read_under_fire(void)
 {
     struct sigaction action = {.sa_handler = burst, .sa_flags = SA_RESTART};
-    uint64_t read = 0, lost = 0, first, end = now_ms() + 400;
+    uint64_t read = 0, lost = 0, first;
 
     shm_ring_reader_init_oldest(&reader, &f->segment, 0);
     first = reader.seq;
     cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
     set_timer(25);
-    while (now_ms() < end) {
+    while (bursts < BURSTS) {
         if (next() == SHM_READ_LOST)
             cr_assert_eq(result.cause, SHMLOG_LOST_OVERWRITTEN);
         read += result.records;
@@ -636,7 +629,6 @@ static void read_under_fire(void)
     cr_assert_eq(reader.seq, burst_number, "at %" PRIu64 ", not %" PRIu64, reader.seq,
                  burst_number);
     printf("%" PRIu64 " bursts, %" PRIu64 " records\n", bursts, burst_number - 1);
-    cr_assert_gt(bursts, 100);
 }
 
 Test(overwrite, interrupted_anywhere)

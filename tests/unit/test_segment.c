@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <time.h>
 
-TestSuite(segment, .init = kit_open, .fini = kit_close, .timeout = 30);
+TestSuite(segment, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 Test(segment, created_as_asked)
 {

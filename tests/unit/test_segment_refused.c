@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <grp.h>
 
-TestSuite(segment, .init = kit_open, .fini = kit_close, .timeout = 30);
+TestSuite(segment, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 /* Refused by openers and creators alike, and left as it is. */
 static void expect_refused(int error)

@@ -7,7 +7,7 @@
 #include "tests/unit/segment_kit.h"
 #include "tests/unit/trouble.h"
 
-TestSuite(segment_trouble, .init = kit_open, .fini = kit_close, .timeout = 60);
+TestSuite(segment_trouble, .init = kit_open, .fini = kit_close, .timeout = 120);
 
 static int create(struct shm_segment **ret_segment)
 {

@@ -28,7 +28,7 @@ static void close_tables(void)
     kit_close();
 }
 
-TestSuite(tables, .init = open_tables, .fini = close_tables, .timeout = 20);
+TestSuite(tables, .init = open_tables, .fini = close_tables, .timeout = 120);
 
 static void put_site(uint32_t id, uint32_t offset, uint16_t size)
 {

@@ -7,7 +7,7 @@
 
 #include "shm/stats.h"
 
-TestSuite(writeback, .init = begin_plainly, .fini = end, .timeout = 60);
+TestSuite(writeback, .init = begin_plainly, .fini = end, .timeout = 120);
 
 Test(writeback, path)
 {
@@ -179,7 +179,7 @@ Test(writeback, damaged_outbox)
 
 /* ---- Durable ---- */
 
-TestSuite(writeback_durable, .init = begin_durably, .fini = end, .timeout = 60);
+TestSuite(writeback_durable, .init = begin_durably, .fini = end, .timeout = 120);
 
 Test(writeback_durable, frees_when_synced)
 {

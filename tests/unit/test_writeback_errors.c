@@ -7,7 +7,7 @@
 
 #include "shm/stats.h"
 
-TestSuite(writeback, .init = begin_plainly, .fini = end, .timeout = 60);
+TestSuite(writeback, .init = begin_plainly, .fini = end, .timeout = 120);
 
 /* Full for a while: said once at either end, tried again with pauses, nothing lost. */
 Test(writeback, no_space)
@@ -367,7 +367,7 @@ Test(writeback, bad_seal_given_up_while_waiting)
 
 /* ---- Durable ---- */
 
-TestSuite(writeback_durable, .init = begin_durably, .fini = end, .timeout = 60);
+TestSuite(writeback_durable, .init = begin_durably, .fini = end, .timeout = 120);
 
 /* Removed when it was written and not yet synced: a sync of what stands there now says nothing
  * about it. */

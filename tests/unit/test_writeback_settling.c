@@ -7,7 +7,7 @@
 
 #include "shm/stats.h"
 
-TestSuite(writeback_settling, .init = begin_plainly, .fini = end, .timeout = 60);
+TestSuite(writeback_settling, .init = begin_plainly, .fini = end, .timeout = 120);
 
 #define SECOND (1000 * MS)
 
