@@ -116,7 +116,7 @@ static void end_well(int signal, bool sure)
 
 static void wait_for_thread(uint64_t number)
 {
-    const uint64_t deadline = kit_deadline(30);
+    const uint64_t deadline = kit_deadline(KIT_PATIENCE);
 
     __atomic_store_n(&stage.ledger.page->thread_go, 1, __ATOMIC_RELEASE);
     syscall(SYS_futex, &stage.ledger.page->thread_go, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -138,7 +138,7 @@ static void others_go_on(void)
     KIT_COMPARE(pid, >=, 0);
     if (pid == 0)
         _exit(live_other(stage.life.segment, stage.ledger.page, stage.cpu, OTHERS));
-    alarm(60);
+    alarm(KIT_PATIENCE);
     KIT_EQ(waitpid(pid, &status, 0), pid);
     alarm(0);
     KIT_EQ(status, 0);

@@ -74,7 +74,7 @@ static uint64_t wait_for_trap(struct tracee *t)
     pid_t pid;
     int status;
 
-    alarm(60); /* not caught: the test fails, and its guard cleans up */
+    alarm(KIT_PATIENCE); /* not caught: the test fails, and its guard cleans up */
     while ((pid = waitpid(t->pid, &status, 0)) == t->pid && WIFSTOPPED(status) &&
            WSTOPSIG(status) == SIGUSR1) /* it had been blocked */
         let_go(t, SIGUSR1);
