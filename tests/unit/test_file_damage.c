@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 /* End of the last byte before `cut` that is not zero. */
 static size_t used_until(size_t cut)
@@ -445,9 +446,10 @@ Test(damage, no_producer_has_id_0, .init = make_file, .fini = drop_file)
 Test(damage, frames_within_frames, .init = make_file, .fini = drop_file)
 {
     enum { SIZE = 8 << 20 };
+    const struct itimerval limit = {.it_value = {.tv_sec = 10}}; /* of processor time */
     uint8_t *bytes = calloc(1, SIZE);
 
-    alarm(30);
+    cr_assert_eq(setitimer(ITIMER_PROF, &limit, NULL), 0);
     for (unsigned index = 0; index < 2; index++) {
         size_t frame = index ? sizeof(struct frame_index) : sizeof(struct frame_block);
         size_t at = header_size;

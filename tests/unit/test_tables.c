@@ -164,8 +164,8 @@ Test(tables, a_thread_that_ended_is_dead)
     cr_assert_eq(pthread_create(&thread, NULL, tell_and_end, &p), 0);
     pthread_join(thread, NULL);
     cr_assert_neq(p.tid, p.pid);
-    for (int i = 0; i < 1000 && shm_producer_alive(&p) == SHM_ALIVE; i++)
-        usleep(1000); /* joined is a moment before gone */
+    while (shm_producer_alive(&p) == SHM_ALIVE) /* joined is a moment before gone */
+        usleep(1000);
     cr_assert_eq(shm_producer_alive(&p), SHM_DEAD);
 }
 
