@@ -128,7 +128,7 @@ static bool is_leaving(const char *path)
     return health.state == SHM_HEALTH_DIED || health.state == SHM_HEALTH_ENDED;
 }
 
-#define LEAVING_MS UINT64_C(5000) /* it is waited for so long */
+#define LEAVING_MS UINT64_C(30000) /* it is waited for so long */
 static int open_segment(struct pipeline *p)
 {
     const struct options *const o = &p->options;
