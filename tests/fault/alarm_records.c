@@ -177,8 +177,10 @@ static int log_many(void *arg)
 
 static bool is_further(void *arg)
 {
-    return shmlog_load_relaxed_(&log_->control.collector_written) >
-           *(const uint64_t *)arg + 1500000000;
+    const uint64_t round_ns = shmlog_load_relaxed_(&log_->control.collector_written);
+
+    kit_clock_next(round_ns);
+    return round_ns > *(const uint64_t *)arg + 1500000000;
 }
 
 /* The collector's own core has a full ring, and writers that wait for it: housekeeping does not. */

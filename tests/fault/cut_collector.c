@@ -35,6 +35,7 @@ static void begin(const char *name)
     KIT_EQ(sched_setaffinity(0, sizeof(all_cpus), &all_cpus), 0);
     segment = name;
     output = kit_path(name);
+    (void)kit_clock_begin();
     kit_collector_start(&collector, segment, output, args);
     CPU_ZERO(&one);
     CPU_SET((unsigned)first_cpu, &one);
@@ -52,6 +53,19 @@ static void log_some(const char *what)
 {
     for (unsigned i = 0; i < RECORDS; i++)
         shmlog_info(log_, "%s %u", what, i);
+}
+
+/* Housekeeping looks at some files at a time. */
+static bool has_said(void *arg)
+{
+    kit_clock_next(shmlog_load_relaxed_(&log_->control.collector_written));
+    return kit_err_contains(&collector, arg);
+}
+
+static void wait_said(const char *text)
+{
+    if (!kit_wait(has_said, (void *)(uintptr_t)text, KIT_PATIENCE))
+        KIT_FAIL("'%s' was not said", text);
 }
 
 static void cut(const char *file, off_t size)
@@ -93,7 +107,7 @@ static void test_other_ring(off_t size)
     begin(size ? "other-half" : "other");
     log_some("before");
     cut("ring-000", size);
-    kit_wait_text(&collector, "ring-000 was cut short", KIT_PATIENCE);
+    wait_said("ring-000 was cut short");
     log_some("after");
     end_well(2 * RECORDS);
     KIT_EQ(messages("before"), RECORDS);
@@ -119,7 +133,7 @@ static void test_own_ring(void)
     cut("ring-001", 0);
     log_some("after");
     lost_after = shmlog_thread_lost(log_);
-    kit_wait_text(&collector, "ring-001 was cut short", KIT_PATIENCE);
+    wait_said("ring-001 was cut short");
     log_some("later");
     lost = shmlog_thread_lost(log_) - lost_after;
     shmlog_close(log_);
@@ -141,7 +155,6 @@ static char *ask_health(int *ret_status)
     return kit_read_file(dump.out, NULL);
 }
 
-/* The collector looks for new losses every half second. */
 static bool is_losing(void *arg)
 {
     int status;
@@ -161,12 +174,13 @@ static void test_unread(void)
     unsigned found;
 
     begin("unread");
-    kit_kill(&collector, SIGSTOP);
+    kit_stop(collector.pid);
     for (unsigned i = 0; i < 10; i++)
         log_some("unread");
     cut("ring-001", 4096 + 1000 * 64); /* 62.5 small pages: 63 of them stay, and the header */
+    kit_clock_stand();                 /* losing is a state of ten seconds */
     kit_kill(&collector, SIGCONT);
-    kit_wait_text(&collector, "ring-001 was cut short", KIT_PATIENCE);
+    wait_said("ring-001 was cut short");
     if (!kit_wait(is_losing, NULL, KIT_PATIENCE))
         KIT_FAIL("not losing: %s", ask_health(&(int){0}));
     shmlog_close(log_);
@@ -215,12 +229,12 @@ static void test_names(void)
     begin("names");
     log_some("before");
     KIT_EQ(chmod(file_path("ring-000"), 0), 0);
-    kit_wait_text(&collector, "ring-000 has another owner or mode", KIT_PATIENCE);
+    wait_said("ring-000 has another owner or mode");
     KIT_EQ(unlink(file_path("ring-001")), 0);
-    kit_wait_text(&collector, "ring-001 was deleted", KIT_PATIENCE);
+    wait_said("ring-001 was deleted");
     KIT_EQ(unlink(file_path("ring-000")), 0);
     kit_write_file(file_path("ring-000"), "other", 5);
-    kit_wait_text(&collector, "ring-000 was ", KIT_PATIENCE);
+    wait_said("ring-000 was ");
     log_some("after");
     end_well(2 * RECORDS);
     KIT_EQ(messages("after"), RECORDS);

@@ -50,17 +50,15 @@ struct buried {
     uint32_t pid;
 };
 
-/* Housekeeping looks for the dead twice a second: after each of its rounds, on by that much. */
+/* Rounds of housekeeping, which looks for the dead in each. */
 static uint64_t looks_of(const struct shm_segment *segment)
 {
     static uint64_t last, looks;
-    const uint64_t beat = shmlog_load_relaxed_(&segment->control->collector_written);
+    const uint64_t round_ns = shmlog_load_relaxed_(&segment->control->collector_written);
 
-    if (beat != last) {
-        last = beat;
-        looks++;
-        kit_clock_forward(0.5);
-    }
+    kit_clock_next(round_ns);
+    looks += round_ns != last;
+    last = round_ns;
     return looks;
 }
 

@@ -14,6 +14,7 @@
 #define CLOCK_SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 static struct driven_clock *driven;
+static uint64_t last_round;
 
 /* Else the time of records is CLOCK_MONOTONIC, too, and that of this process's own is not driven.
  */
@@ -56,6 +57,7 @@ bool kit_clock_begin(void)
 
 void kit_clock_stand(void)
 {
+    last_round = UINT64_MAX; /* the next one is due, whatever was before */
     if (driven)
         __atomic_store_n(&driven->stood, kit_now_ns(), __ATOMIC_RELAXED);
 }
@@ -64,6 +66,13 @@ void kit_clock_forward(double seconds)
 {
     if (driven)
         __atomic_fetch_add(&driven->forward, (uint64_t)(seconds * 1e9), __ATOMIC_RELAXED);
+}
+
+void kit_clock_next(uint64_t round)
+{
+    if (round != last_round)
+        kit_clock_forward(0.5);
+    last_round = round;
 }
 
 void kit_clock_end(void)

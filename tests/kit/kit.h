@@ -92,6 +92,9 @@ bool kit_clock_begin(void);
 /* It stands still from now on, but for what it is put forward. */
 void kit_clock_stand(void);
 void kit_clock_forward(double seconds);
+/* For polls that wait for what housekeeping looks at twice a second: `round` changes with each of
+ * its rounds (collector_written does), and when it has, the clock is put on to the next look. */
+void kit_clock_next(uint64_t round);
 /* Programs that are started from now on have the usual clock. */
 void kit_clock_end(void);
 
