@@ -53,15 +53,15 @@ static bool producer_at(uint64_t number)
     return __atomic_load_n(&oracle.page[0].after, __ATOMIC_ACQUIRE) >= number;
 }
 
-#define PUMP_UNTIL(condition)                                            \
-    do {                                                                 \
-        const uint64_t deadline_ = kit_deadline(40);                     \
-        while (!(condition)) {                                           \
-            pump();                                                      \
-            if (kit_now_ns() > deadline_)                                \
-                KIT_FAIL("not after 40 s: %s; it said:\n%s", #condition, \
-                         kit_read_file(traced.err, NULL));               \
-        }                                                                \
+#define PUMP_UNTIL(condition)                                      \
+    do {                                                           \
+        const uint64_t deadline_ = kit_deadline(2 * KIT_PATIENCE); \
+        while (!(condition)) {                                     \
+            pump();                                                \
+            if (kit_now_ns() > deadline_)                          \
+                KIT_FAIL("not yet: %s; it said:\n%s", #condition,  \
+                         kit_read_file(traced.err, NULL));         \
+        }                                                          \
     } while (0)
 
 static void start(struct kit_process *producer, struct oracle_life *life)
@@ -132,10 +132,11 @@ int main(void)
     log_dir = kit_path("log");
     start(&producer, &life);
     PUMP_UNTIL(producer_at(RECORDS / 2));
+    PUMP_UNTIL(kit_count_files(log_dir, ".part") == 1); /* or there is nothing to finish */
     tracer_signal(&traced, SIGHUP);
     PUMP_UNTIL(kit_count_files(log_dir, ".shmlog") == 1);
     PUMP_UNTIL(producer_at(RECORDS)); /* it goes on */
-    kit_kill(&producer, SIGSTOP);     /* attached, so that the segment stays */
+    kit_stop(producer.pid);           /* attached, so that the segment stays */
     tracer_signal(&traced, SIGTERM);
     PUMP_UNTIL(!traced.pid);
     KIT_EQ(syncs, kit_count_files(log_dir, ".shmlog"));
@@ -144,7 +145,7 @@ int main(void)
     kit_kill(&producer, SIGCONT);
     __atomic_store_n(&oracle.page[0].stop, 1, __ATOMIC_RELEASE);
     kit_collector_start(&next, "sync", log_dir, NULL);
-    KIT_EQ(kit_wait_exit(&producer, 20), 0);
+    KIT_EQ(kit_wait_exit(&producer, KIT_PATIENCE), 0);
     kit_collector_stop(&next);
     check_records();
     oracle_close(&oracle);

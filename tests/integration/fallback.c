@@ -86,7 +86,7 @@ static void write_records(struct kit_process *collector, const struct start *sta
 
     runs++;
     kit_spawn_function(collector, "collector", become_collector, (void *)start);
-    kit_wait_text(collector, "shmlog-collector: ready", 30);
+    kit_wait_text(collector, "shmlog-collector: ready", KIT_PATIENCE);
     KIT_OK(shmlog_open(&log, "fallback", NULL));
     for (unsigned i = 0; i < RECORDS; i++)
         shmlog_info(log, "record %u", i);
@@ -108,7 +108,7 @@ static void test_forbidden(unsigned error)
     start.io = "uring";
     runs++;
     kit_spawn_function(&collector, "collector", become_collector, &start);
-    KIT_EQ(kit_wait_exit(&collector, 30), 1);
+    KIT_EQ(kit_wait_exit(&collector, KIT_PATIENCE), 1);
     KIT_EQ(count_said(&collector, "--io uring: "), 1);
 }
 

@@ -142,7 +142,7 @@ static void look(const char *const argv[], unsigned *ret_reports)
     int status;
 
     kit_spawn(&process, argv, NULL);
-    status = kit_wait_exit(&process, 30);
+    status = kit_wait_exit(&process, KIT_PATIENCE);
     if (status != 0 && status != 1)
         KIT_FAIL("%s ended with status %d", process.name, status);
     *ret_reports += status == 1;
@@ -241,22 +241,22 @@ int main(void)
                                 .slow_ns = 100000,
                                 .slow_burst = 20};
     kit_spawn_function(&producer, "producer", oracle_live, &life);
-    KIT_CHECK(kit_wait(has_logged, &oracle.page[0], 30));
+    KIT_CHECK(kit_wait(has_logged, &oracle.page[0], KIT_PATIENCE));
     open_segment(true, &segment);
     scribbler.segment = segment;
     scribbler.spared_ring = owned_ring(segment);
 
     kit_spawn_function(&hostile, "hostile", scribble, &scribbler);
-    kit_wait_text(&hostile, "scribbling", 30);
+    kit_wait_text(&hostile, "scribbling", KIT_PATIENCE);
     look_for(seconds, &looks, &reports);
     oracle.page[0].stop = 1;
-    KIT_EQ(kit_wait_exit(&producer, 60), 0);
+    KIT_EQ(kit_wait_exit(&producer, KIT_PATIENCE), 0);
     kit_kill_hard(&hostile);
-    KIT_CHECK(kit_wait(is_drained, segment->rings[scribbler.spared_ring].header, 30));
+    KIT_CHECK(kit_wait(is_drained, segment->rings[scribbler.spared_ring].header, KIT_PATIENCE));
 
     scribbler.all = true;
     kit_spawn_function(&hostile, "hostile", scribble, &scribbler);
-    kit_wait_text(&hostile, "scribbling", 30);
+    kit_wait_text(&hostile, "scribbling", KIT_PATIENCE);
     look_for(seconds, &looks, &reports);
     kit_kill_hard(&hostile);
     kit_collector_stop(&collector);

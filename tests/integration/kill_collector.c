@@ -123,7 +123,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < PRODUCERS; i++)
         oracle.page[i].stop = 1;
     for (unsigned i = 0; i < PRODUCERS; i++)
-        KIT_EQ(kit_wait_exit(&process[i], 60), 0);
+        KIT_EQ(kit_wait_exit(&process[i], KIT_PATIENCE), 0);
     kit_collector_stop(&collector);
 
     kit_verify_balanced(log, &ledger);

@@ -42,7 +42,7 @@ static void start(unsigned producer, uint64_t burst)
 /* Spin, not sleep: the kill shall hit a producer at full speed, not one that just woke. */
 static void wait_past(unsigned producer, uint64_t number)
 {
-    const uint64_t deadline = kit_deadline(30);
+    const uint64_t deadline = kit_deadline(KIT_PATIENCE);
 
     while (__atomic_load_n(&oracle.page[producer].before, __ATOMIC_RELAXED) < number) {
         if (kit_now_ns() > deadline || kit_has_ended(&process[producer]))
@@ -80,7 +80,7 @@ static void live_on(void)
     for (unsigned i = 0; i < PRODUCERS; i++) {
         wait_past(i, oracle.page[i].burst);
         oracle.page[i].stop = 1;
-        KIT_EQ(kit_wait_exit(&process[i], 30), 0);
+        KIT_EQ(kit_wait_exit(&process[i], KIT_PATIENCE), 0);
     }
 }
 

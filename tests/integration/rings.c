@@ -335,6 +335,14 @@ static void finish(struct kit_process *producer, struct kit_process *collector, 
     KIT_CHECK(access(kit_text("%s/" SEGMENT, kit_shm_dir()), F_OK) != 0);
 }
 
+static bool is_written(void *dir)
+{
+    struct kit_ledger ledger;
+
+    kit_verify(dir, &ledger);
+    return ledger.status == 0 && ledger.in_ring == 0;
+}
+
 static bool has_sealed(void *dir)
 {
     return kit_count_files(dir, ".shmlog") > 0;
@@ -373,8 +381,10 @@ static void run_count(unsigned rings)
 
     kit_kill_hard(&collector);
     start(&collector, dir, "1");
+    if (!kit_wait(is_written, (void *)dir, KIT_PATIENCE))
+        KIT_FAIL("not all is written");
     kit_kill(&collector, SIGHUP);
-    if (!kit_wait(has_sealed, (void *)dir, 30))
+    if (!kit_wait(has_sealed, (void *)dir, KIT_PATIENCE))
         KIT_FAIL("no sealed file after SIGHUP");
     check_info();
     finish(&producer, &collector, dir, (plan.owners + plan.pinned) * plan.records);

@@ -38,20 +38,21 @@ static void log_noise(struct shmlog *log, unsigned records, uint64_t *random)
 struct file_count {
     const char *dir;
     unsigned at_least;
+    const char *suffix;
 };
 
 static bool enough_files(void *arg)
 {
     const struct file_count *want = arg;
 
-    return kit_count_files(want->dir, ".shmlog") >= want->at_least;
+    return kit_count_files(want->dir, want->suffix) >= want->at_least;
 }
 
 static void wait_files(const char *dir, unsigned at_least)
 {
-    struct file_count want = {dir, at_least};
+    struct file_count want = {dir, at_least, ".shmlog"};
 
-    if (!kit_wait(enough_files, &want, 30))
+    if (!kit_wait(enough_files, &want, KIT_PATIENCE))
         KIT_FAIL("%u sealed files in %s, not %u", kit_count_files(dir, ".shmlog"), dir, at_least);
 }
 
@@ -73,6 +74,38 @@ static void check_names(const char *dir, const char *segment)
     }
     closedir(d);
     regfree(&pattern);
+}
+
+struct progress {
+    const struct shmlog *log;
+    uint64_t records;
+};
+
+static bool is_acknowledged(void *arg)
+{
+    const struct progress *const want = arg;
+
+    return shmlog_load_relaxed_(&want->log->control.stats[SHM_STAT_acknowledged]) >= want->records;
+}
+
+/* Until so many of its segment's records are written: then there is a file that SIGHUP finishes. */
+static void wait_acknowledged(const struct shmlog *log, uint64_t records)
+{
+    struct progress want = {log, records};
+
+    if (!kit_wait(is_acknowledged, &want, KIT_PATIENCE))
+        KIT_FAIL("%" PRIu64 " records are not written", records);
+}
+
+/* Finish the file that is being written, and wait until it is: retention leaves the newest. */
+static void hang_up(struct kit_process *collector, const struct shmlog *log, const char *dir)
+{
+    const uint64_t number = shmlog_load_relaxed_(&log->control.stats[SHM_STAT_file_number]);
+    struct file_count want = {dir, 1, kit_text("-%06" PRIu64 ".shmlog", number)};
+
+    kit_kill(collector, SIGHUP);
+    if (!kit_wait(enough_files, &want, KIT_PATIENCE))
+        KIT_FAIL("SIGHUP does not finish file %" PRIu64 " in %s", number, dir);
 }
 
 /* Stop, and look at what is left: sealed, sound, balanced. */
@@ -98,8 +131,9 @@ static void test_hangup(void)
     log = attach("hangup");
     for (unsigned i = 1; i <= 5; i++) {
         shmlog_info(log, "before hangup %u", i);
-        kit_kill(&collector, SIGHUP);
-        wait_files(dir, i);
+        wait_acknowledged(log, i);
+        hang_up(&collector, log, dir);
+        KIT_EQ(kit_count_files(dir, ".shmlog"), i);
         check_names(dir, "hangup");
     }
     shmlog_close(log);
@@ -111,7 +145,7 @@ static void test_size(void)
 {
     const char *dir = kit_path("log-size");
     const char *const args[] = {"--rotate-size", "128k",       "--on-full", "wait", "--wait-ms",
-                                "60000",         "--flush-ms", "5",         NULL};
+                                "forever",       "--flush-ms", "5",         NULL};
     uint64_t random = kit_seed();
     struct kit_process collector;
     struct kit_ledger ledger;
@@ -149,8 +183,8 @@ static void test_time(void)
 static void test_retention(const char *name, const char *option, const char *value, unsigned keep)
 {
     const char *dir = kit_path(kit_text("log-%s", name));
-    const char *const args[] = {"--rotate-size", "64k",  option,      value,   "--flush-ms", "5",
-                                "--on-full",     "wait", "--wait-ms", "60000", NULL};
+    const char *const args[] = {"--rotate-size", "64k",  option,      value,     "--flush-ms", "5",
+                                "--on-full",     "wait", "--wait-ms", "forever", NULL};
     uint64_t random = kit_seed();
     struct kit_process collector;
     struct kit_ledger ledger;
@@ -185,10 +219,10 @@ static void test_age(void)
     log = attach("age");
     for (unsigned i = 1; i <= 3; i++) {
         log_noise(log, 10, &random);
-        kit_kill(&collector, SIGHUP);
-        wait_files(dir, 1);
+        wait_acknowledged(log, 10 * i);
+        hang_up(&collector, log, dir);
     }
-    if (!kit_wait(one_file, dir, 30))
+    if (!kit_wait(one_file, dir, KIT_PATIENCE))
         KIT_FAIL("files older than a second stay");
     shmlog_close(log);
     finish(&collector, dir, "age", NULL);
@@ -197,19 +231,13 @@ static void test_age(void)
 
 /* ---- Files that nobody finishes ---- */
 
-static bool is_acknowledged(void *arg)
-{
-    const struct shmlog *const log = arg;
-
-    return shmlog_load_relaxed_(&log->control.stats[SHM_STAT_acknowledged]) >= 10;
-}
-
 static void log_ten(const char *segment, uint64_t *random)
 {
     struct shmlog *const log = attach(segment);
+    const uint64_t before = shmlog_load_relaxed_(&log->control.stats[SHM_STAT_acknowledged]);
 
     log_noise(log, 10, random);
-    KIT_CHECK(kit_wait(is_acknowledged, log, 30));
+    wait_acknowledged(log, before + 10);
     shmlog_close(log);
 }
 
@@ -239,7 +267,7 @@ static void wait_parts(const char *dir, unsigned want)
 {
     struct part_count parts = {dir, want};
 
-    if (!kit_wait(has_parts, &parts, 30))
+    if (!kit_wait(has_parts, &parts, KIT_PATIENCE))
         KIT_FAIL("%u unfinished files in %s, not %u", kit_count_files(dir, ".part"), dir, want);
 }
 
@@ -328,8 +356,8 @@ static void test_verify_beside(void)
 {
     char *dir = strdup(kit_path("log-beside")), *path, *said;
     const char *const args[] = {
-        "--rotate-size", "64k",  "--retain-count", "3",     "--flush-ms", "1",
-        "--on-full",     "wait", "--wait-ms",      "60000", NULL};
+        "--rotate-size", "64k",  "--retain-count", "3",       "--flush-ms", "1",
+        "--on-full",     "wait", "--wait-ms",      "forever", NULL};
     struct noise noise = {.random = kit_seed()};
     struct kit_process collector;
     struct kit_ledger ledger;
@@ -346,7 +374,7 @@ static void test_verify_beside(void)
     KIT_EQ(pthread_join(thread, NULL), 0);
     do { /* begins a file, if there is none; or is the last one of a file */
         log_noise(noise.log, 1, &noise.random);
-        if (!kit_wait(is_written, dir, 30))
+        if (!kit_wait(is_written, dir, KIT_PATIENCE))
             KIT_FAIL("not all is written");
         path = active_file(dir);
     } while (!path);

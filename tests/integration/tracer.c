@@ -292,7 +292,7 @@ static bool show_completion(struct tracer *t)
 /* Back from io_uring_enter: all that it has taken is complete. */
 static void wait_completions(const struct tracer *t)
 {
-    const uint64_t deadline = kit_deadline(5);
+    const uint64_t deadline = kit_deadline(KIT_PATIENCE);
     const struct timespec pause = {.tv_nsec = 20000};
     const unsigned left = ring_word(t, t->params.sq_off.tail) - ring_word(t, t->params.sq_off.head);
 

@@ -108,8 +108,32 @@ static void wait_stat(const struct shmlog *log, unsigned index, uint64_t at_leas
 {
     struct stat_want want = {log, index, at_least};
 
-    if (!kit_wait(stat_reached, &want, 30))
+    if (!kit_wait(stat_reached, &want, KIT_PATIENCE))
         KIT_FAIL("counter %u: %llu", index, (unsigned long long)log->control.stats[index]);
+}
+
+struct file_want {
+    const char *output;
+    const char *suffix;
+};
+
+static bool is_finished(void *arg)
+{
+    const struct file_want *const want = arg;
+
+    return kit_count_files(want->output, want->suffix) == 1;
+}
+
+/* Finish its file, which has records already, and wait until it is: the next record is in another.
+ */
+static void hang_up(struct kit_process *collector, const struct shmlog *log, const char *output)
+{
+    const uint64_t number = shmlog_load_relaxed_(&log->control.stats[SHM_STAT_file_number]);
+    struct file_want want = {output, kit_text("-%06llu.shmlog", (unsigned long long)number)};
+
+    kit_kill(collector, SIGHUP);
+    if (!kit_wait(is_finished, &want, KIT_PATIENCE))
+        KIT_FAIL("SIGHUP does not finish %s in %s", want.suffix, output);
 }
 
 /* The file of a killed collector is its next one's, as long as the segment is there, and however
@@ -132,8 +156,8 @@ static void test_left_by_another(void)
     KIT_OK(shmlog_open(&log, segment(2), NULL));
     for (unsigned i = 1; i <= 2; i++) {
         shmlog_info(log, "of two");
-        wait_stat(log, SHM_STAT_acknowledged, i);
-        kit_kill(&two, SIGHUP);
+        wait_stat(log, SHM_STAT_acknowledged, 2 * i - 1);
+        hang_up(&two, log, output);
         shmlog_info(log, "of two, in another file");
         wait_stat(log, SHM_STAT_files, i + 1);
     }
@@ -161,7 +185,7 @@ static void test_lost_claim(bool replace)
     } else {
         KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
     }
-    kit_wait_text(&one, "locked again", 30);
+    kit_wait_text(&one, "locked again", KIT_PATIENCE);
     refused(2, output, &one);
     kit_collector_stop(&one);
 }
@@ -173,14 +197,14 @@ static void test_taken_claim(void)
     struct kit_process one, two;
 
     kit_collector_start(&one, segment(1), output, args);
-    KIT_EQ(kill(kit_child(&one), SIGSTOP), 0);
+    kit_stop(kit_child(&one));
     KIT_EQ(unlink(kit_text("%s/.trading.lock", output)), 0);
     kit_collector_start(&two, segment(2), output, args);
     KIT_EQ(kill(kit_child(&one), SIGCONT), 0);
-    kit_wait_text(&one, kit_text("there now, too (pid %ld on ", (long)two.pid), 30);
+    kit_wait_text(&one, kit_text("there now, too (pid %ld on ", (long)two.pid), KIT_PATIENCE);
     refused(3, output, &two);
     kit_collector_stop(&two);
-    kit_wait_text(&one, "locked again", 30);
+    kit_wait_text(&one, "locked again", KIT_PATIENCE);
     refused(2, output, &one);
     kit_collector_stop(&one);
 }
@@ -221,14 +245,14 @@ static void test_race(void)
 
         kit_spawn(&race.collector[i], argv, NULL);
     }
-    if (!kit_wait(one_is_left, &race, 30))
+    if (!kit_wait(one_is_left, &race, KIT_PATIENCE))
         KIT_FAIL("%u of %u ended", race.ended, COLLECTORS);
     for (unsigned i = 0; i < COLLECTORS; i++)
         if (race.collector[i].pid)
             left = i;
         else
             KIT_EQ(race.collector[i].status, 1);
-    kit_wait_text(&race.collector[left], "shmlog-collector: ready", 30);
+    kit_wait_text(&race.collector[left], "shmlog-collector: ready", KIT_PATIENCE);
     log_records(left);
     kit_collector_stop(&race.collector[left]);
     check_records(output, RECORDS);
@@ -296,7 +320,7 @@ static void test_instances(void)
     KIT_OK(shmlog_open(&log, segment(2), NULL));
     for (unsigned i = 1; i <= 2; i++) {
         wait_stat(log, SHM_STAT_acknowledged, RECORDS + i - 1);
-        kit_kill(&two, SIGHUP);
+        hang_up(&two, log, output);
         shmlog_info(log, "of two, in another file");
         wait_stat(log, SHM_STAT_files, i + 1);
     }
@@ -356,8 +380,8 @@ static void test_foreign(void)
     shmlog_info(log, "in a new file");
     shmlog_close(log);
     kit_collector_start(&one, segment(5), output, args);
-    kit_wait_text(&one, "the file was removed, replaced or cut", 20);
-    kit_wait_text(&one, "writing again", 20);
+    kit_wait_text(&one, "the file was removed, replaced or cut", KIT_PATIENCE);
+    kit_wait_text(&one, "writing again", KIT_PATIENCE);
     kit_collector_stop(&one);
     after = kit_read_file(part, &now_size);
     KIT_EQ(now_size, size);
