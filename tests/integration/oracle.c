@@ -100,7 +100,8 @@ int oracle_live(void *arg)
 {
     const struct oracle_life *life = arg;
     struct oracle_page *page = life->page;
-    const struct shmlog_options options = {.wait_ms = 1000 * KIT_PATIENCE, .process_name = "oracle"};
+    const struct shmlog_options options = {.wait_ms = 1000 * KIT_PATIENCE,
+                                           .process_name = "oracle"};
     const struct timespec pause = {.tv_nsec = life->slow_ns};
     uint64_t number = page->before;
     struct shmlog *log;
