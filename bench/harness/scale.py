@@ -65,7 +65,7 @@ def idle_collector(bench, *options):
         cpu, seconds = collector.cpu_seconds() - cpu, time.monotonic() - since
         rounds = rounds_of(bench)[0] - rounds
         collector.stop()
-    return {"rings": rings, "cpu_percent": 100 * cpu / seconds, "round_ns": 1e9 * cpu / rounds,
+    return {"rings": rings, "cpu_percent": 100 * cpu / seconds, "round_ns": 1e9 * cpu / max(rounds, 1),
             "rounds_per_s": rounds / seconds}
 
 
