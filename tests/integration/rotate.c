@@ -354,6 +354,7 @@ static bool is_written(void *arg)
 
 static void test_verify_beside(void)
 {
+    const unsigned looks = kit_number("SHMLOG_TEST_LONG", 0) ? 100 : 10;
     char *dir = strdup(kit_path("log-beside")), *path, *said;
     const char *const args[] = {
         "--rotate-size", "64k",  "--retain-count", "3",       "--flush-ms", "1",
@@ -368,7 +369,7 @@ static void test_verify_beside(void)
     noise.log = attach("beside");
     KIT_EQ(pthread_create(&thread, NULL, make_noise, &noise), 0);
     wait_files(dir, 3);
-    for (unsigned i = 0; i < 30; i++)
+    for (unsigned i = 0; i < looks; i++)
         kit_verify_balanced(dir, NULL);
     __atomic_store_n(&noise.stop, true, __ATOMIC_RELAXED);
     KIT_EQ(pthread_join(thread, NULL), 0);
