@@ -102,7 +102,7 @@ static void kill_many(uint64_t kills, bool both, const char *log, uint64_t *rand
 int main(int argc, char **argv)
 {
     const bool both = argc > 1 && strcmp(argv[1], "both") == 0;
-    const uint64_t kills = kit_number("SHMLOG_TEST_KILLS", 200);
+    const uint64_t kills = kit_number("SHMLOG_TEST_KILLS", 40);
     struct kit_ledger ledger;
     struct oracle_count count;
     const char *log;

@@ -61,7 +61,7 @@ def make_build(label, directory, user_copy):
         build.env = {
             "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-            "SHMLOG_TEST_KILLS": str(int(os.environ.get("SHMLOG_TEST_KILLS", "200")) // 10 + 1),
+            "SHMLOG_TEST_KILLS": str(int(os.environ.get("SHMLOG_TEST_KILLS", "40")) // 10 + 1),
             "SHMLOG_TEST_HANG": "3",
         }
     elif label == "tsan":
@@ -78,7 +78,7 @@ def make_build(label, directory, user_copy):
         build.suites = ("user",)
         build.env = {
             "HOME": user_copy, "TMPDIR": user_copy, "SHMLOG_TEST_SHARE": "8", "SHMLOG_TEST_HANG": "3",
-            "SHMLOG_TEST_KILLS": str(int(os.environ.get("SHMLOG_TEST_KILLS", "200")) // 4 + 1),
+            "SHMLOG_TEST_KILLS": str(int(os.environ.get("SHMLOG_TEST_KILLS", "40")) // 4 + 1),
         }
         build.wrap = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
                       "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]

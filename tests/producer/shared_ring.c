@@ -281,7 +281,7 @@ static void kill_holders(void)
     const struct segment_kit_params params = {.on_full = SHMLOG_ON_FULL_WAIT,
                                               .spare_rings = 1,
                                               .shared_ring = true};
-    const unsigned kills = (unsigned)kit_number("SHMLOG_TEST_KILLS", 200);
+    const unsigned kills = (unsigned)(5 * kit_number("SHMLOG_TEST_KILLS", 40));
     struct kit_process process[PROCESSES];
     static const uint32_t index[PROCESSES] = {0, 1, 2};
     uint64_t state = kit_seed(), taken = 0;
