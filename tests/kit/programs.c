@@ -119,6 +119,7 @@ void kit_verify_balanced(const char *path, struct kit_ledger *ret_ledger)
     kit_verify(path, &ledger);
     if (ledger.status != 0 || !ledger.found ||
         ledger.produced != ledger.written + ledger.dropped + ledger.in_ring) {
+        kit_ledger_is_wrong();
         KIT_FAIL("--verify %s: exit status %d, produced %" PRIu64 " written %" PRIu64
                  " dropped %" PRIu64 " in_ring %" PRIu64 "; it said:\n%s%s",
                  path, ledger.status, ledger.produced, ledger.written, ledger.dropped,
