@@ -35,7 +35,7 @@ bool shm_clock_calibrate(const struct shm_segment *segment);
 /* The newest published pair; false if there is none. */
 bool shm_clock_newest(const struct shm_segment *segment, struct shmlog_clock_pair *ret_pair);
 
-/* The newest pairs of a segment, as many as it has: readers look at no more. */
+/* Readers take at most so many pairs, the newest; the collector makes no larger table. */
 #define SHM_CLOCK_PAIRS 1024u
 
 /* Copy the published pairs, oldest first, at most `max`; returns how many. Pairs that were torn
