@@ -17,12 +17,21 @@ struct shmlog *bench_attach(const char *segment)
     return log;
 }
 
+void bench_share(struct shmlog *log)
+{
+    if (!log->local.shared_count)
+        bench_die("the segment has no shared ring");
+    log->local.cpus = 0;
+    log->key += 4; /* the thread registers anew */
+}
+
 struct shmlog_ring *bench_ring(struct shmlog *log, unsigned cpu)
 {
-    struct shmlog_ring *ring = shmlog_owned_ring_(shmlog_thread_state_(log));
+    struct shmlog_ring *ring = log->local.ring_of_cpu[cpu];
 
-    if (!ring)
-        ring = log->local.ring_of_cpu[cpu];
+    if (!log->local.cpus)
+        ring =
+            log->local.ring[log->local.shared_begin + (uint32_t)gettid() % log->local.shared_count];
     if (ring == &log->local.none)
         bench_die("core %u has no ring in the segment", cpu);
     return ring;

@@ -7,15 +7,12 @@
  *     timer    nothing
  *     floor    the TSC and eight stores
  *     core     a log call into the per-core ring
- *     owned    a log call into a ring of the thread's own
+ *     shared   a log call into a shared ring, as where there is no rseq
  */
 #include "bench/bench.h"
 #include "bench/pace.h"
 
-#include <pthread.h>
-#include <semaphore.h>
-
-enum work { TIMER, FLOOR, CORE, OWNED, WORKS };
+enum work { TIMER, FLOOR, CORE, SHARED, WORKS };
 
 static inline __attribute__((always_inline)) void call_log(void *context, uint64_t id,
                                                            const struct bench_order *order)
@@ -31,51 +28,16 @@ __attribute__((noinline)) static void turn_core(struct bench_pace *pace,
 {
     bench_pace_turn(pace, work, count, call_log);
 }
-__attribute__((noinline)) static void turn_of_owner(struct bench_pace *pace,
-                                                    struct bench_pace_work *work, size_t count)
+__attribute__((noinline)) static void turn_shared(struct bench_pace *pace,
+                                                  struct bench_pace_work *work, size_t count)
 {
     bench_pace_turn(pace, work, count, call_log);
-}
-
-/* The thread with a ring of its own. The other one waits for the end of its turns. */
-static struct owner {
-    pthread_t thread;
-    sem_t begin, end;
-    struct shmlog *log;
-    struct bench_pace *pace; /* NULL: no more turns */
-    struct bench_pace_work *work;
-    size_t count;
-} owner;
-
-static void *run_owner(void *unused)
-{
-    (void)unused;
-    if (shmlog_own_ring(owner.log) < 0)
-        bench_die("the segment has no spare ring; the collector needs --spare-rings 1");
-    for (;;) {
-        while (sem_wait(&owner.begin) < 0)
-            ;
-        if (!owner.pace)
-            return NULL;
-        turn_of_owner(owner.pace, owner.work, owner.count);
-        sem_post(&owner.end);
-    }
-}
-
-static void turn_owned(struct bench_pace *pace, struct bench_pace_work *work, size_t count)
-{
-    owner.pace = pace;
-    owner.work = work;
-    owner.count = count;
-    sem_post(&owner.begin);
-    while (pace && sem_wait(&owner.end) < 0)
-        ;
 }
 
 int main(int argc, char **argv)
 {
     struct bench_pace pace = {.next_id = 1000000, .works = WORKS};
-    struct shmlog *log;
+    struct shmlog *log, *shared;
     struct bench_floor floor;
     unsigned cpu, period_ns;
     size_t samples;
@@ -93,18 +55,15 @@ int main(int argc, char **argv)
     bench_orders_fill();
     bench_floor_open(&floor);
     log = bench_attach(argv[1]);
-    owner.log = log;
-    sem_init(&owner.begin, 0, 0);
-    sem_init(&owner.end, 0, 0);
-    if (pthread_create(&owner.thread, NULL, run_owner, NULL) != 0)
-        bench_die("no thread");
+    shared = bench_attach(argv[1]);
+    bench_share(shared);
 
     pace.work[TIMER] = (struct bench_pace_work){.name = "timer", .turn = bench_pace_timer};
     pace.work[FLOOR] =
         (struct bench_pace_work){.name = "floor", .context = &floor, .turn = bench_pace_floor};
     pace.work[CORE] = (struct bench_pace_work){.name = "core", .context = log, .turn = turn_core};
-    pace.work[OWNED] =
-        (struct bench_pace_work){.name = "owned", .context = log, .turn = turn_owned};
+    pace.work[SHARED] =
+        (struct bench_pace_work){.name = "shared", .context = shared, .turn = turn_shared};
     bench_pace_run(&pace, samples);
     bench_check_lossless(log);
 
@@ -120,8 +79,7 @@ int main(int argc, char **argv)
     }
     printf("}\n");
     bench_pace_done(&pace);
-    turn_owned(NULL, NULL, 0);
-    pthread_join(owner.thread, NULL);
+    shmlog_close(shared);
     shmlog_close(log);
     return 0;
 }

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define THREADS_MAX 4096u
@@ -43,7 +44,7 @@ static void futex_wait(uint32_t *word, uint32_t while_value)
 {
     const struct timespec limit = {.tv_sec = 60};
 
-    while (shmlog_load32_acquire_(word) == while_value)
+    while (shmlog_load_acquire_(word) == while_value)
         if (syscall(SYS_futex, word, FUTEX_WAIT, while_value, &limit, NULL, 0) < 0 &&
             errno == ETIMEDOUT)
             bench_die("waited for 60 s for another thread");
@@ -51,7 +52,7 @@ static void futex_wait(uint32_t *word, uint32_t while_value)
 
 static void futex_set(uint32_t *word, uint32_t value)
 {
-    shmlog_store32_release_(word, value);
+    shmlog_store_release_(word, value);
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
@@ -130,7 +131,7 @@ static void wait_ready(unsigned threads)
     uint32_t ready;
     int status;
 
-    while ((ready = shmlog_load32_acquire_(&shared->ready)) < threads) {
+    while ((ready = shmlog_load_acquire_(&shared->ready)) < threads) {
         const struct timespec limit = {.tv_nsec = 100000000};
 
         syscall(SYS_futex, &shared->ready, FUTEX_WAIT, ready, &limit, NULL, 0);

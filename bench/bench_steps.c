@@ -5,8 +5,8 @@
  *     bench_steps DIRECTORY WHAT RECORDS
  *
  *     floor       the TSC and eight stores for each record
- *     call        a log call for each record, into an owned ring
- *     timed       a log call with the caller's timestamp, into an owned ring
+ *     call        a log call for each record, into a shared ring
+ *     timed       a log call with the caller's timestamp, into a shared ring
  *     core        a log call for each record, into the core's ring
  *     timed_core  a log call with the caller's timestamp, into the core's ring
  *     later       as core, through a log that waited for its segment (SHMLOG_OPEN_LATER)
@@ -22,10 +22,12 @@
  * run on core 0. What is counted has its loop and the look-up of the order in it, in every case
  * alike.
  */
+#define SHMLOG_IMPLEMENTATION /* for its insides */
 #include "bench/blocks.h"
 #include "collector/file/block_decode.h"
 #include "collector/file/record.h"
 
+#include <unistd.h>
 #include <zstd.h>
 
 void counted_floor(struct bench_floor *floor, uint64_t count);
@@ -111,23 +113,19 @@ __attribute__((noinline)) int counted_decode(struct file_block_decoder *decoder,
 /* From now on this thread's calls go into the ring of core 0. */
 static void use_core_ring(struct shmlog *log)
 {
-    struct shmlog_thread_ *const thread = shmlog_thread_state_(log);
+    uint8_t *self;
+    const uint32_t cpu = 0;
 
-    if (log->local.cpus) {
-        bench_pin(0);
-    } else {
-        uint8_t *self;
-        const uint32_t cpu = 0;
-
-        if (!&__rseq_offset)
-            bench_die("this libc has no area for rseq");
-        __asm__("movq %%fs:0, %0" : "=r"(self));
-        log->local.rseq_offset = (uint64_t)__rseq_offset;
-        log->local.cpus = SHMLOG_CPUS_MAX;
-        memcpy(self + __rseq_offset + 4, &cpu, sizeof(cpu)); /* cpu_id */
-    }
-    thread->owned = &log->local.none;
-    thread->key = log->key | SHMLOG_WAY_CORE_;
+    bench_pin(0);
+    log->local.cpus = SHMLOG_CPUS_MAX;
+    log->key += 4; /* the thread registers anew */
+    if (__rseq_size > 0)
+        return;
+    if (!&__rseq_offset)
+        bench_die("this libc has no area for rseq");
+    __asm__("movq %%fs:0, %0" : "=r"(self));
+    log->local.rseq_offset = (uint64_t)__rseq_offset;
+    memcpy(self + __rseq_offset + 4, &cpu, sizeof(cpu)); /* cpu_id */
 }
 
 /* The ring must have got all of them, and no slow way may have been taken for want of one. */
@@ -139,7 +137,7 @@ static void count_core(struct shmlog *log, uint64_t records,
 
     use_core_ring(attachment);
     counted(log, records);
-    if (ring->head != records || shmlog_owned_ring_(shmlog_thread_state_(attachment)))
+    if (ring->head != records)
         bench_die("the ring of core 0 got %lu records", ring->head);
 }
 
@@ -148,12 +146,11 @@ static void wait_for_segment(struct bench_blocks *blocks, const char *path)
 {
     const struct shmlog_options options = {.flags = SHMLOG_OPEN_LATER};
 
-    shmlog_close(blocks->log); /* the call is inline for a program's first attachment */
+    shmlog_close(blocks->log);
     if (shmlog_open(&blocks->log, path, &options) < 0 || symlink(blocks->path, path) < 0)
         bench_die("cannot open %s", path);
-    while (shmlog_status(blocks->log) < 0)
-        usleep(1000);
-    shmlog_register_thread(blocks->log);
+    if (shmlog_poll(blocks->log) < 0)
+        bench_die("cannot attach to %s", path);
 }
 
 /* ---- Blocks ---- */

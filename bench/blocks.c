@@ -38,8 +38,7 @@ void bench_blocks_open(struct bench_blocks *ret_blocks, const char *directory)
     snprintf(b->path, sizeof(b->path), "%s/blocks-%d", directory, (int)getpid());
     b->segment = make_segment(b->path);
     b->log = bench_attach(b->path);
-    if (!shmlog_owned_ring_(shmlog_thread_state_(b->log)) && shmlog_own_ring(b->log) < 0)
-        bench_die("no ring to own");
+    bench_share(b->log);
     b->ring = bench_ring(b->log, 0);
     b->walk = walk;
     bench_mixed_start(&b->mixed);

@@ -171,7 +171,7 @@ static void look_around(struct census *c)
             continue;
         }
         taken++;
-        if (is_known(&c->entry[i], claim, shmlog_load32_relaxed_(&table[i].id)))
+        if (is_known(&c->entry[i], claim, shmlog_load_relaxed_(&table[i].id)))
             continue;
         ask = stage_of_claim(claim) == LIVING && asked < ASKED_A_STEP;
         if (ask && ++asked == ASKED_A_STEP)
@@ -238,22 +238,6 @@ static bool overwritten(const struct census *c)
     return true;
 }
 
-/* Rings owned by entries of this stage are free again. By the rings' word, not by the entries',
- * which may not have got to naming theirs. */
-static void free_rings(const struct census *c, enum stage stage)
-{
-    for (uint32_t i = c->segment->geometry.cpu_rings; i < c->segment->geometry.rings; i++) {
-        struct shmlog_ring *const ring = c->segment->rings[i].header;
-        uint32_t owner = ring ? shmlog_load32_relaxed_(&ring->owner) : 0;
-        const uint32_t index = (owner & 0xffff) - 1;
-
-        if (index < c->segment->geometry.producers_max && c->entry[index].stage == stage &&
-            c->entry[index].id == owner)
-            __atomic_compare_exchange_n(&ring->owner, &owner, 0, 0, __ATOMIC_RELEASE,
-                                        __ATOMIC_RELAXED);
-    }
-}
-
 static bool claim_becomes(const struct census *c, uint32_t index, uint64_t claim)
 {
     uint64_t before = c->entry[index].claim;
@@ -266,7 +250,6 @@ static bool claim_becomes(const struct census *c, uint32_t index, uint64_t claim
  * and the entry says nothing. */
 static void bury(struct census *c)
 {
-    free_rings(c, UNREAD);
     for (uint32_t i = 0; i < c->segment->geometry.producers_max; i++) {
         struct entry *const e = &c->entry[i];
         const uint64_t claim =
@@ -318,7 +301,7 @@ static void look_at_slot(struct census *c, const struct shmlog_slot *slot)
 
     if (!(__atomic_load_n(&slot->site, __ATOMIC_RELAXED) >> SHMLOG_SITE_SLOTS_SHIFT))
         return; /* a record goes on */
-    id = shmlog_load32_relaxed_(
+    id = shmlog_load_relaxed_(
         (const uint32_t *)(const void *)(slot->payload + SHMLOG_PAYLOAD_PRODUCER));
     index = (id & 0xffff) - 1;
     if (index < c->segment->geometry.producers_max && c->entry[index].id == id)

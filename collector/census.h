@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The census: finds producers that are dead or have detached. Their owned rings are free again once
- * all that they can have logged is in the journal.
+ * The census: finds producers that are dead or have detached.
  *
- * Their table entries stay, with the state SHMLOG_PRODUCER_DEAD or _LEFT: as long as a record of
- * theirs can still be in a ring, readers look up its process there. An entry goes when each ring
- * has been written once around since. A ring that nobody writes to keeps them all, until at most a
- * quarter of the table is free: then the slots of the rings are looked through, a piece in
- * each step, and entries that no record names go. When at most an eighth is free, the oldest
- * dead go, whatever the rings hold. Records that are not in the journal yet keep their entries in
- * any case.
+ * Once all that they can have logged is in the journal, their table entries stay, with the state
+ * SHMLOG_PRODUCER_DEAD or _LEFT: as long as a record of theirs can still be in a ring, readers look
+ * up its process there. An entry goes when each ring has been written once around since. A ring
+ * that nobody writes to keeps them all, until at most a quarter of the table is free: then the
+ * slots of the rings are looked through, a piece in each step, and entries that no record names go.
+ * When at most an eighth is free, the oldest dead go, whatever the rings hold. Records that are not
+ * in the journal yet keep their entries in any case.
  *
  * Of a thread in another pid namespace, collector/foreign.h tells whether it is dead for certain.
  *

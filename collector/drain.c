@@ -105,7 +105,7 @@ void drain_close(struct drain *d)
 static void wake_writers(struct shmlog_ring *ring)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!shmlog_load32_relaxed_(&ring->waiting))
+    if (!shmlog_load_relaxed_(&ring->waiting))
         return;
     __atomic_store_n(&ring->waiting, 0, __ATOMIC_RELAXED);
     __atomic_fetch_add(&ring->wakes, 1, __ATOMIC_SEQ_CST);

@@ -15,8 +15,7 @@
 #ifndef COLLECTOR_FOREIGN_H
 #define COLLECTOR_FOREIGN_H
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <stdbool.h>
 

@@ -77,7 +77,7 @@ static _Noreturn void fail(struct housekeeper *k, int error, const char *format,
     vsnprintf(k->page->message, sizeof(k->page->message), format, ap);
     va_end(ap);
     k->page->error = error;
-    shmlog_store32_release_(&k->page->state, HOUSEKEEPING_FAILED);
+    shmlog_store_release_(&k->page->state, HOUSEKEEPING_FAILED);
     _exit(1);
 }
 
@@ -116,8 +116,8 @@ static void hear(struct housekeeper *k)
     uint32_t heard = page->heard;
 
     /* pairs with housekeeping_tell() */
-    for (; heard != shmlog_load32_acquire_(&page->told);
-         shmlog_store32_release_(&page->heard, ++heard)) {
+    for (; heard != shmlog_load_acquire_(&page->told);
+         shmlog_store_release_(&page->heard, ++heard)) {
         const uint32_t at = heard % HOUSEKEEPING_LINES;
 
         if (!page->line[at].said)
@@ -200,8 +200,8 @@ static int ask_for_move(struct housekeeper *k)
     const uint32_t wanted = k->page->moves_wanted + 1;
     int r;
 
-    shmlog_store32_release_(&k->page->moves_wanted, wanted);
-    while (shmlog_load32_acquire_(&k->page->moves_done) != wanted)
+    shmlog_store_release_(&k->page->moves_wanted, wanted);
+    while (shmlog_load_acquire_(&k->page->moves_done) != wanted)
         nap(NAP_BUSY_NS);
     if (k->page->move_error)
         return k->page->move_error;
@@ -262,7 +262,7 @@ static int write_files(struct housekeeper *k, uint64_t now)
     if (work > 0)
         shmlog_store_relaxed_(&k->page->progress, k->page->progress + (uint64_t)work);
     shmlog_store_relaxed_(&k->page->answers, writeback_answers(k->writeback));
-    shmlog_store32_release_(&k->page->stalled, writeback_stalled(k->writeback));
+    shmlog_store_release_(&k->page->stalled, writeback_stalled(k->writeback));
     if (writeback_needs_new_file(k->writeback, now))
         move_on(k, now);
     if (k->store->failed && !writeback_is_under_way(k->writeback))
@@ -374,9 +374,9 @@ static void keep_house(struct housekeeper *k, uint64_t now)
     check_clock(k);
     if (now - k->census_ns >= 500 * MS) {
         k->census_ns = now;
-        shmlog_store32_release_(&k->page->elsewhere, 1); /* in /proc */
+        shmlog_store_release_(&k->page->elsewhere, 1); /* in /proc */
         census_work(k->census);
-        shmlog_store32_release_(&k->page->elsewhere, 0);
+        shmlog_store_release_(&k->page->elsewhere, 0);
         watch_work(k->watch);
         check_losses(k, now, &losses);
         alarm_work(&k->alarm, &losses, now);
@@ -387,7 +387,7 @@ static void keep_house(struct housekeeper *k, uint64_t now)
         k->claim_ns = now;
         check_claim(k);
     }
-    if (now - k->retention_ns >= 1000 * MS && shmlog_load32_acquire_(&k->page->recovered)) {
+    if (now - k->retention_ns >= 1000 * MS && shmlog_load_acquire_(&k->page->recovered)) {
         k->retention_ns = now;
         retain(k);
     }
@@ -407,7 +407,7 @@ static void conclude(struct housekeeper *k, uint64_t now)
     }
     (void)own_log_work(&own_log, now);
     if (!own_log.lines || now - k->concluding_ns >= CONCLUDE_MS * MS)
-        shmlog_store32_release_(&k->page->concluded, 1); /* pairs with housekeeping_conclude() */
+        shmlog_store_release_(&k->page->concluded, 1); /* pairs with housekeeping_conclude() */
 }
 
 /* ---- Its life ---- */
@@ -511,9 +511,9 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
     open_agents(&k);
     (void)shm_clock_newest(k.p.segment, &k.clock);
     check_losses(&k, clock_ns(CLOCK_MONOTONIC), &losses);
-    shmlog_store32_release_(&page->state, HOUSEKEEPING_READY);
+    shmlog_store_release_(&page->state, HOUSEKEEPING_READY);
     for (;;) {
-        const bool stop = shmlog_load32_acquire_(&page->stop);
+        const bool stop = shmlog_load_acquire_(&page->stop);
         const uint64_t now = clock_ns(CLOCK_MONOTONIC);
         const int work = write_files(&k, now);
 
@@ -523,7 +523,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
             _exit(0);
         }
         keep_house(&k, now);
-        if (shmlog_load32_acquire_(&page->concluding) && !page->concluded)
+        if (shmlog_load_acquire_(&page->concluding) && !page->concluded)
             conclude(&k, now);
         naps = work > 0 ? 0 : naps + (naps < NAPS_BEFORE_DEEP);
         if (work == 0)

@@ -46,7 +46,7 @@ int housekeeping_check(struct housekeeping *h, char *ret_message, size_t message
 {
     if (!has_ended(h))
         return 0;
-    if (shmlog_load32_acquire_(&h->page->state) == HOUSEKEEPING_FAILED) {
+    if (shmlog_load_acquire_(&h->page->state) == HOUSEKEEPING_FAILED) {
         snprintf(ret_message, message_size, "%s", h->page->message);
         return h->page->error;
     }
@@ -103,7 +103,7 @@ int housekeeping_start(const struct housekeeping_params *params, struct housekee
         free(h);
         return r;
     }
-    while (r == 0 && shmlog_load32_acquire_(&h->page->state) != HOUSEKEEPING_READY) {
+    while (r == 0 && shmlog_load_acquire_(&h->page->state) != HOUSEKEEPING_READY) {
         r = housekeeping_check(h, ret_message, message_size);
         if (r == 0)
             nap();
@@ -122,24 +122,24 @@ const char *housekeeping_backend(const struct housekeeping *h)
 
 bool housekeeping_wants_move(const struct housekeeping *h)
 {
-    return shmlog_load32_acquire_(&h->page->moves_wanted) != h->page->moves_done;
+    return shmlog_load_acquire_(&h->page->moves_wanted) != h->page->moves_done;
 }
 
 void housekeeping_moved(struct housekeeping *h, int error)
 {
     h->page->move_error = error;
-    shmlog_store32_release_(&h->page->moves_done, h->page->moves_wanted);
+    shmlog_store_release_(&h->page->moves_done, h->page->moves_wanted);
 }
 
 void housekeeping_recovered(struct housekeeping *h)
 {
-    shmlog_store32_release_(&h->page->recovered, 1);
+    shmlog_store_release_(&h->page->recovered, 1);
 }
 
 uint64_t housekeeping_answers(const struct housekeeping *h, uint64_t now_ns)
 {
-    return shmlog_load32_relaxed_(&h->page->elsewhere) ? now_ns /* grows as well */
-                                                       : shmlog_load_relaxed_(&h->page->answers);
+    return shmlog_load_relaxed_(&h->page->elsewhere) ? now_ns /* grows as well */
+                                                     : shmlog_load_relaxed_(&h->page->answers);
 }
 
 bool housekeeping_tell(struct housekeeping *h, unsigned level, const char *line, bool said)
@@ -148,19 +148,19 @@ bool housekeeping_tell(struct housekeeping *h, unsigned level, const char *line,
     const uint32_t told = page->told, at = told % HOUSEKEEPING_LINES;
 
     /* pairs with the release by which it has copied a line */
-    if (told - shmlog_load32_acquire_(&page->heard) >= HOUSEKEEPING_LINES)
+    if (told - shmlog_load_acquire_(&page->heard) >= HOUSEKEEPING_LINES)
         return false;
     page->line[at].level = level;
     page->line[at].said = said;
     snprintf(page->line[at].text, sizeof(page->line[at].text), "%s", line);
-    shmlog_store32_release_(&page->told, told + 1);
+    shmlog_store_release_(&page->told, told + 1);
     return true;
 }
 
 bool housekeeping_conclude(struct housekeeping *h)
 {
-    shmlog_store32_release_(&h->page->concluding, 1);
-    return shmlog_load32_acquire_(&h->page->concluded) != 0;
+    shmlog_store_release_(&h->page->concluding, 1);
+    return shmlog_load_acquire_(&h->page->concluded) != 0;
 }
 
 void housekeeping_silence(struct housekeeping *h)
@@ -179,12 +179,12 @@ uint64_t housekeeping_progress(const struct housekeeping *h)
 
 bool housekeeping_is_stalled(const struct housekeeping *h)
 {
-    return shmlog_load32_relaxed_(&h->page->stalled) != 0;
+    return shmlog_load_relaxed_(&h->page->stalled) != 0;
 }
 
 int housekeeping_finish(struct housekeeping *h, char *ret_message, size_t message_size)
 {
-    shmlog_store32_release_(&h->page->stop, 1);
+    shmlog_store_release_(&h->page->stop, 1);
     for (unsigned ms = 0; !has_ended(h) && ms < FINISH_MS; ms++)
         nap();
     if (!has_ended(h)) {

@@ -4,8 +4,7 @@
  */
 #include "collector/options.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 #include "shm/path.h"
 
 #include <ctype.h>
@@ -62,8 +61,8 @@ static const struct definition definitions[] = {
      AT(cpus), 0, 0, NULL},
     {"ring-size", "BYTES", "slots of each ring, a power of two, with k, m or g (default 1m)", POWER,
      AT(ring_bytes), UINT64_C(1) << 16, UINT64_C(1) << 36, NULL},
-    {"spare-rings", "N", "rings for threads that own one (default 8)", NUMBER, AT(spare_rings), 0,
-     1024, NULL},
+    {"spare-rings", "N", "rings for threads that cannot use those of cores, beside one (default 8)",
+     NUMBER, AT(spare_rings), 0, 1024, NULL},
     {"page-size", "SIZE", "largest page to try: auto, 1G, 2M, 4K (default auto)", CHOICE,
      AT(page_kib), 0, 0, pages},
     {"on-full", "POLICY", "when a ring is full: drop, overwrite, wait (default drop)", CHOICE,

@@ -2,14 +2,16 @@
  *
  * The collector's own log: see own_log.h.
  */
-#include "producer/shmlog.h" /* first, and whole */
+#include "producer/shmlog.h"
 
 #include "collector/own_log.h"
 
+#include "shm/rungs.h"
 #include "shm/tables.h"
 
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 #define CATEGORY "shmlog"
 #define PAUSE_NS UINT64_C(1000000000) /* after attaching was for nothing: rings may be many */
@@ -53,6 +55,15 @@ static bool has_room_for_sites(const struct shm_segment *segment)
     return !left;
 }
 
+static bool has_room(const struct shm_segment *segment, const struct shmlog_ring *ring)
+{
+    const uint64_t used = shmlog_load_acquire_(&ring->head) - shmlog_load_acquire_(&ring->tail);
+
+    return segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE ||
+           used <= segment->geometry.ring_slots / 2;
+}
+
+/* Spare rings with room that nobody is writing to: two, so that it does not come to a wait. */
 static bool has_spare_rings(const struct shm_segment *segment)
 {
     unsigned count = 0;
@@ -60,17 +71,10 @@ static bool has_spare_rings(const struct shm_segment *segment)
     for (uint32_t i = segment->geometry.cpu_rings; i < segment->geometry.rings; i++) {
         const struct shmlog_ring *const ring = segment->rings[i].header;
 
-        count += ring && !shmlog_load32_relaxed_(&ring->owner);
+        count += ring && shmlog_load_relaxed_(&ring->owner) == SHMLOG_OWNER_SHARED &&
+                 !shmlog_load_relaxed_(&ring->holder) && has_room(segment, ring);
     }
     return count > 1;
-}
-
-static bool has_room(const struct shm_segment *segment, const struct shmlog_ring *ring)
-{
-    const uint64_t used = shmlog_load_acquire_(&ring->head) - shmlog_load_acquire_(&ring->tail);
-
-    return segment->geometry.on_full == SHMLOG_ON_FULL_OVERWRITE ||
-           used <= segment->geometry.ring_slots / 2;
 }
 
 /* Is it the ring of this core, which the thread does not leave now? Else NULL, also where there are
@@ -100,18 +104,11 @@ static bool may_attach(const struct own_log *l, int cpu)
 
 /* ---- Logging ---- */
 
-static bool may_log(const struct own_log *l, struct shmlog *log, int cpu)
+static bool may_log(const struct own_log *l, const struct shmlog *log, int cpu)
 {
-    const struct shmlog_ring *ring = ring_of_core(l, log, cpu);
-    const struct shmlog_state_ *state;
+    const struct shmlog_ring *const ring = ring_of_core(l, log, cpu);
 
-    if (!ring) {
-        if (shmlog_own_ring(log) < 0)
-            return false;
-        state = shmlog_find_state_(log);
-        ring = state ? state->thread.owned : NULL;
-    }
-    return ring && !shmlog_ring_gone_(ring) && has_room(l->segment, ring);
+    return ring ? has_room(l->segment, ring) : has_spare_rings(l->segment);
 }
 
 /* Lines that were said one after the other lie together. */

@@ -6,10 +6,10 @@
  * Housekeeping logs like any program, with shmlog.h, and does so on these terms: it never waits,
  * and no record of its own is ever lost or keeps another one from its place. It attaches for the
  * lines that are to be logged, and detaches at once, so that it does not count among the users of
- * the segment. It logs into its core's ring when that is at most half full, else into a spare ring
- * if more than one is free, and else it tries again later. It takes no producer entry that is kept
- * for a name, and not the last room for call sites. Lines that are not logged are on stderr all the
- * same.
+ * the segment. It logs into its core's ring when that is at most half full, where it cannot into a
+ * spare ring if more than one is free and has room, and else it tries again later. It takes no
+ * producer entry that is kept for a name, and not the last room for call sites. Lines that are not
+ * logged are on stderr all the same.
  */
 #ifndef COLLECTOR_OWN_LOG_H
 #define COLLECTOR_OWN_LOG_H

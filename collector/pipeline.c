@@ -44,7 +44,7 @@ void pipeline_close(struct pipeline *p)
     if (p->claim >= 0)
         close(p->claim);
     if (p->segment && p->segment->control)
-        shmlog_store32_release_(&p->segment->control->collector_pid, 0);
+        shmlog_store_release_(&p->segment->control->collector_pid, 0);
     shm_segment_close(p->segment);
     if (*path) /* now that the lock is ours no more; closed, so that nobody can have come */
         shm_segment_destroy(path);
@@ -235,11 +235,11 @@ bool pipeline_close_segment(struct pipeline *p)
 
     if (shm_segment_in_use(p->segment))
         return false;
-    shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
+    shmlog_store_release_(&c->state, SHMLOG_SEGMENT_CLOSED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!shm_segment_in_use(p->segment) && shm_segment_drained(p->segment))
         return true;
-    shmlog_store32_release_(&c->state, SHMLOG_SEGMENT_LIVE);
+    shmlog_store_release_(&c->state, SHMLOG_SEGMENT_LIVE);
     return false;
 }
 
@@ -254,7 +254,7 @@ static int close_segment(struct pipeline *p)
         if (p->remove && drain_is_complete(p->drain))
             return 0;
         if (p->remove)
-            shmlog_store32_release_(&p->segment->control->state, SHMLOG_SEGMENT_LIVE);
+            shmlog_store_release_(&p->segment->control->state, SHMLOG_SEGMENT_LIVE);
         p->remove = false;
         r = finish(p);
         if (r < 0)

@@ -72,7 +72,7 @@ static bool take_fewer_cores(struct pipeline *p)
     memcpy(p->options.cpus, cpus, count * sizeof(cpus[0]));
     p->options.cpu_count = count;
     say("no room for rings of all %u cores that are possible here: only the %u that are online "
-        "get one; cores that come later take spare rings, see --spare-rings",
+        "get one; threads on cores that come later share rings, see --spare-rings",
         before, count);
     return true;
 }
@@ -101,7 +101,7 @@ static int fail_busy(struct pipeline *p, const char *path, const char *why)
     char who[64] = "";
 
     if (shm_segment_open(path, false, &segment) == 0) {
-        const uint32_t pid = shmlog_load32_acquire_(&segment->control->collector_pid);
+        const uint32_t pid = shmlog_load_acquire_(&segment->control->collector_pid);
 
         if (pid)
             snprintf(who, sizeof(who), " (pid %lu%s)", (unsigned long)pid,
@@ -404,14 +404,14 @@ static void sign_in(struct pipeline *p)
 {
     struct shmlog_control *const c = p->segment->control;
 
-    shmlog_store32_release_(&c->collector_pid, 0);
+    shmlog_store_release_(&c->collector_pid, 0);
     c->collector_start = shm_thread_start((uint32_t)getpid(), (uint32_t)getpid());
     c->collector_pid_ns = shm_pid_ns();
     c->collector_flags = SHMLOG_COLLECTOR_STARTING;
     c->collector_written = c->collector_beat = pipeline_clock_ns(CLOCK_MONOTONIC);
     if (c->collector_lost > c->collector_beat)
         c->collector_lost = 0; /* before the host was started anew */
-    shmlog_store32_release_(&c->collector_pid, (uint32_t)getpid());
+    shmlog_store_release_(&c->collector_pid, (uint32_t)getpid());
 }
 
 static void begin_work(struct pipeline *p)

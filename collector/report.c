@@ -52,7 +52,7 @@ static void print_rings(const struct shm_segment *segment, FILE *out)
         else
             snprintf(node, sizeof(node), "node %d (wanted %d)", e->node, e->node_wanted);
         fprintf(out, "    ring %-9s %-9s %s%s pages, %s%s\n", name,
-                e->kind == SHMLOG_RING_CPU ? "per core" : "spare",
+                e->kind == SHMLOG_RING_CPU ? "per core" : "shared",
                 human((uint64_t)e->page_kib * 1024, page, sizeof(page)),
                 e->flags & SHMLOG_RING_ENTRY_THP ? " transparent" : "", node,
                 segment->rings[i].error ? ", REFUSED: its file is damaged" : "");
@@ -185,8 +185,7 @@ void report_print(const struct report *r, FILE *out)
     fprintf(out, "  rings    %u per core, ", g->cpu_rings);
     if (g->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
         fprintf(out, "%u of them for warn and above, ", g->cpu_rings / 2);
-    fprintf(out, "%u spare, %s%s each, on full: %s, clock: %s\n", shm_spare_rings(g),
-            g->compatible & SHMLOG_COMPATIBLE_SHARED_RING ? "1 shared, " : "",
+    fprintf(out, "%u shared, %s each, on full: %s, clock: %s\n", g->rings - g->cpu_rings,
             human(g->ring_slots * SHMLOG_SLOT_SIZE, a, sizeof(a)), policy(g->on_full),
             g->clock == SHMLOG_CLOCK_TSC ? "TSC" : "CLOCK_MONOTONIC");
     if (g->reserve_slots)

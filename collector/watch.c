@@ -91,7 +91,7 @@ static void say_cut(struct watch *w, uint32_t file)
 {
     w->file[file].said = true;
     say(w, file,
-        "was cut short: what was in the ring and not yet read is lost; programs go on in spare "
+        "was cut short: what was in the ring and not yet read is lost; programs go on in shared "
         "rings, or count their records as lost (no-ring)");
 }
 

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define SITES_DEFAULT 16384u
+#define SITES_DEFAULT 65536u
 #define PRODUCERS_DEFAULT 4096u
 #define CLOCK_PAIRS 1024u /* more than eight minutes at two a second */
-#define ARENA_PER_SITE 256u
+#define ARENA_PER_SITE 160u
 #define RING_FILE_MAX (UINT64_C(1) << 42)
 #define ALIGNMENT UINT64_C(128)
 #define RESERVE_MAX 50u /* percent */
@@ -117,6 +117,7 @@ int shm_geometry_plan(const struct shm_params *params, struct shmlog_control *re
     c.wait_ns = params->on_full == SHMLOG_ON_FULL_WAIT ? params->wait_ns : 0;
     c.level = params->level;
     c.ring_slots = params->ring_bytes / SHMLOG_SLOT_SIZE;
+    c.compatible = SHMLOG_COMPATIBLE_TEXT;
     c.cpu_rings = cpu_rings(params);
     c.rings = c.cpu_rings + params->spare_rings;
     if (params->shared_ring && c.rings < SHMLOG_RINGS_MAX) {

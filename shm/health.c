@@ -45,7 +45,7 @@ static enum shm_health_state state_of(const struct shm_segment *segment,
     const struct shmlog_control *const control = segment->control;
     const uint64_t own_ns = shmlog_load_relaxed_(&control->collector_pid_ns);
     const uint64_t pid_ns = own_ns ? own_ns : segment->geometry.creator_pid_ns;
-    const uint32_t flags = shmlog_load32_relaxed_(&control->collector_flags);
+    const uint32_t flags = shmlog_load_relaxed_(&control->collector_flags);
     enum shm_alive alive;
 
     if (!health->pid)
@@ -64,7 +64,7 @@ void shm_health_of(const struct shm_segment *segment, struct shm_health *ret_hea
     const struct shmlog_control *const control = segment->control;
 
     /* pairs with the release by which a collector signs in */
-    ret_health->pid = shmlog_load32_acquire_(&control->collector_pid);
+    ret_health->pid = shmlog_load_acquire_(&control->collector_pid);
     ret_health->beat_ns = since(&control->collector_beat);
     ret_health->written_ns = since(&control->collector_written);
     ret_health->lost_ns = since(&control->collector_lost);

@@ -9,9 +9,9 @@
 #include "shm/node.h"
 #include "shm/pages.h"
 #include "shm/place.h"
+#include "shm/rungs.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -37,7 +37,7 @@ const struct shm_rung shm_rungs[] = {
      "choose a core that its cpuset allows"},
     {SHMLOG_RUNG_NO_TSC, "no reliable TSC: CLOCK_MONOTONIC, with a dearer log call",
      "see 'dmesg | grep -i tsc'; a virtual machine needs an invariant TSC from its host"},
-    {SHMLOG_RUNG_NO_RSEQ, "no restartable sequences: owned rings only",
+    {SHMLOG_RUNG_NO_RSEQ, "no restartable sequences: shared rings only",
      "glibc 2.35 or newer, and glibc.pthread.rseq not 0"},
     {0, NULL, NULL},
 };

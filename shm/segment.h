@@ -15,8 +15,7 @@
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -40,18 +39,18 @@ struct shm_params {
     const char *name;     /* for people: control.name */
     const uint32_t *cpus; /* one CPU ring for each; ids < SHMLOG_CPUS_MAX */
     uint32_t cpu_count;
-    uint32_t spare_rings; /* owned rings */
+    uint32_t spare_rings; /* for threads that cannot use those, all shared */
     uint64_t ring_bytes;  /* of slots in each ring: a power of two, >= 64 KiB */
     uint32_t on_full;     /* SHMLOG_ON_FULL_* */
     uint32_t level;
     /* For records of SHMLOG_SEVERE and above: percent of each ring's slots, at most 50. Overwrite:
      * anything but 0 gives every core a second ring, for them alone. */
     uint32_t reserve;
-    bool shared_ring;   /* one more, the last, for threads without a ring; left out beyond 2048 */
+    bool shared_ring;   /* one more, the last, also for older programs; left out beyond 2048 */
     uint64_t wait_ns;   /* wait policy: longest wait; UINT64_MAX for ever */
     uint64_t page_kib;  /* largest page size to try: 1048576, 2048, 4; 0: the largest that fits */
     bool numa;          /* bind rings to the nodes of their cores */
-    uint32_t sites_max; /* 0: 16384 */
+    uint32_t sites_max; /* 0: 65536 */
     uint32_t producers_max; /* 0: 4096 */
     int group;              /* gid that may attach, -1: that of the process */
 };
@@ -129,7 +128,7 @@ bool shm_segment_in_use(const struct shm_segment *segment); /* a producer entry 
  * now on. */
 void shm_ring_leave_out(struct shm_ring *ring);
 
-/* Rings that threads claim. */
+/* As many as were asked for: params.spare_rings. */
 static inline uint32_t shm_spare_rings(const struct shmlog_control *geometry)
 {
     const bool shared = geometry->compatible & SHMLOG_COMPATIBLE_SHARED_RING;

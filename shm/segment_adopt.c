@@ -108,7 +108,7 @@ int shm_segment_adopt(const char *path, int directory, int control_fd,
         goto fail;
     }
     if (closed)
-        shmlog_store32_release_(&segment->control->state, SHMLOG_SEGMENT_LIVE);
+        shmlog_store_release_(&segment->control->state, SHMLOG_SEGMENT_LIVE);
     rings = segment->geometry.rings;
     as_wanted = shm_geometry_same(&segment->geometry, plan) && rings_as_wanted(segment, params) &&
                 group_as_wanted(directory, params) && rings_with_error(segment, -ENOENT) < rings;

@@ -10,6 +10,7 @@
 #include "shm/node.h"
 #include "shm/pages.h"
 #include "shm/place.h"
+#include "shm/rungs.h"
 #include "shm/segment_file.h"
 #include "shm/tables.h"
 
@@ -127,7 +128,7 @@ static void fill_ring(const struct shm_segment *segment, uint32_t index, struct 
         header->limit_severe = segment->geometry.ring_slots;
         header->limit = header->limit_severe - segment->geometry.reserve_slots;
     }
-    header->owner = shmlog_ring_is_shared_(&segment->geometry, index) ? SHMLOG_OWNER_SHARED : 0;
+    header->owner = index < segment->geometry.cpu_rings ? 0 : SHMLOG_OWNER_SHARED;
     header->tail_seq = 1;
     header->gave_up_tail = UINT64_MAX;
     /* pairs with the acquire load of whoever maps the ring */

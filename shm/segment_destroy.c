@@ -22,7 +22,7 @@ static int mark_closed(int control_fd)
 
     if (control == MAP_FAILED)
         return -errno;
-    shmlog_store32_release_(&control->state, SHMLOG_SEGMENT_CLOSED);
+    shmlog_store_release_(&control->state, SHMLOG_SEGMENT_CLOSED);
     munmap(control, sizeof(*control));
     return 0;
 }

@@ -5,6 +5,9 @@
  */
 #include "shm/tables.h"
 
+#include "shm/inline_site.h"
+#include "shm/argument_names.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +20,7 @@ int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_s
     uint16_t size;
 
     if (shm_site_is_inline(id)) {
-        *ret_size = shmlog_inline_site_(id, ret_site);
+        *ret_size = shm_inline_site(id, ret_site);
         return 0;
     }
     if (id == 0 || id >= segment->geometry.sites_max)
@@ -36,8 +39,7 @@ int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_s
     memcpy(copy, site, size);
     if (shmlog_site_hash_(copy, size) != (uint32_t)(word >> 32))
         return -EBADMSG; /* covers the size, too, should it have changed meanwhile */
-    memcpy(ret_site, copy, size);
-    *ret_size = size;
+    shm_argument_names(copy, size, ret_site, ret_size);
     return 0;
 }
 
@@ -93,7 +95,7 @@ int shm_producer_copy(const struct shm_segment *segment, uint32_t id,
 
 uint32_t shm_producers_used(const struct shm_segment *segment)
 {
-    uint32_t used = shmlog_load32_acquire_(&segment->control->producers_used);
+    uint32_t used = shmlog_load_acquire_(&segment->control->producers_used);
 
     return used < segment->geometry.producers_max ? used : segment->geometry.producers_max;
 }

@@ -7,8 +7,9 @@
 
 #include "shm/segment.h"
 
-/* Copy site `id` as it lies in the arena: a struct shmlog_site with what follows it, at most
- * SHMLOG_SITE_MAX bytes; `ret_size` is its size, >= sizeof(struct shmlog_site). What is inside is
+/* Copy site `id` out of the arena: a struct shmlog_site with what follows it, at most
+ * SHMLOG_SITE_MAX bytes; `ret_size` is its size, >= sizeof(struct shmlog_site). In place of the
+ * text of a call it has the names of the arguments (shm/argument_names.h). Else what is inside is
  * not looked at beyond its size and the hash in its word. -ENOENT: no such site (yet); -EBADMSG:
  * damaged. */
 int shm_site_copy(const struct shm_segment *segment, uint32_t id, uint8_t *ret_site,

@@ -25,7 +25,7 @@ struct cursor_record {
     uint64_t seq;
     uint64_t lost_ticks; /* of the record of its ring before which some were lost last; 0: none */
     uint32_t ring;
-    uint32_t cpu;     /* ~0: an owned ring's */
+    uint32_t cpu;     /* ~0: a shared ring's */
     uint32_t segment; /* number within the cursor: producer and site ids are a segment's own */
     uint32_t site_id, producer_id;          /* site_id 0: the record brought its site along */
     const struct file_site *site;           /* NULL: unknown */

@@ -311,8 +311,8 @@ static int set_level(const struct options *options)
         complain(message);
         return EXIT_BAD;
     }
-    before = shmlog_load32_relaxed_(&segment->control->level);
-    shmlog_store32_release_(&segment->control->level, options->set_level);
+    before = shmlog_load_relaxed_(&segment->control->level);
+    shmlog_store_release_(&segment->control->level, options->set_level);
     text_say(stdout, "%s: level %s, was %s", options->paths[0], level_name(options->set_level),
              level_name(before));
     shm_segment_close(segment);

@@ -38,7 +38,6 @@ void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ri
         info.fill = info.slots;
     shm_losses_of_ring(segment, index, &info.lost);
     shm_backlog_of_ring(segment, index, &info.behind);
-    info.owner = shmlog_load32_relaxed_(&ring->header->owner);
     if (shm_guard_lost(ring->lost))
         info.error = -SHM_ERR_CUT;
     *ret_ring = info;
@@ -115,7 +114,7 @@ uint64_t info_stat(const struct shm_segment *segment, const struct shm_losses *l
 
 const char *info_ring_kind(uint32_t kind)
 {
-    return kind == SHMLOG_RING_CPU ? "cpu" : kind == SHMLOG_RING_OWNED ? "owned" : "?";
+    return kind == SHMLOG_RING_CPU ? "cpu" : kind == SHMLOG_RING_OWNED ? "shared" : "?";
 }
 
 const char *info_on_full(uint32_t on_full)

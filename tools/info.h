@@ -26,7 +26,6 @@ struct info_ring {
     uint64_t head, tail, fill, slots, newest;
     struct shm_backlog behind;
     struct shm_losses lost;
-    uint32_t owner;
 };
 void info_ring(const struct shm_segment *segment, uint32_t index, struct info_ring *ret_ring);
 
@@ -44,10 +43,10 @@ void info_counts_done(struct info_counts *counts);
 uint64_t info_stat(const struct shm_segment *segment, const struct shm_losses *lost,
                    unsigned index);
 
-const char *info_ring_kind(uint32_t kind);
+const char *info_ring_kind(uint32_t kind); /* `cpu`, `shared` */
 const char *info_on_full(uint32_t on_full);
 const char *info_alive(const struct shmlog_producer *producer);
-/* Why it wanted a ring of its own; NULL if it did not. */
+/* Why it logs into shared rings; NULL if it does not. */
 const char *info_why(const struct shmlog_producer *producer);
 
 #endif

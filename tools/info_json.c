@@ -79,7 +79,7 @@ static void age(struct text *out, const char *name, uint64_t ns)
 static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
-    uint32_t state = shmlog_load32_relaxed_(&segment->control->state);
+    uint32_t state = shmlog_load_relaxed_(&segment->control->state);
     struct shm_losses lost;
 
     string_in(out, "name", geometry->name, sizeof(geometry->name));
@@ -94,7 +94,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
            state == SHMLOG_SEGMENT_LIVE     ? "live"
            : state == SHMLOG_SEGMENT_CLOSED ? "closed"
                                             : "unknown");
-    string(out, "level", level_name(shmlog_load32_relaxed_(&segment->control->level)));
+    string(out, "level", level_name(shmlog_load_relaxed_(&segment->control->level)));
     string(out, "on_full", info_on_full(geometry->on_full));
     number(out, "wait_ns", geometry->wait_ns);
     string(out, "clock", geometry->clock == SHMLOG_CLOCK_TSC ? "tsc" : "monotonic");
@@ -110,7 +110,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
     losses(out, "lost_in_all", &lost);
 }
 
-static void put_ring(const struct info_ring *ring, bool severe, bool shared, struct text *out)
+static void put_ring(const struct info_ring *ring, bool severe, struct text *out)
 {
     next_item(out);
     text_putc(out, '{');
@@ -118,8 +118,6 @@ static void put_ring(const struct info_ring *ring, bool severe, bool shared, str
     string(out, "kind", info_ring_kind(ring->entry.kind));
     key(out, "severe");
     text_puts(out, severe ? "true" : "false");
-    key(out, "shared");
-    text_puts(out, shared ? "true" : "false");
     key(out, "cpu");
     if (ring->entry.kind == SHMLOG_RING_CPU)
         text_u64(out, ring->entry.cpu);
@@ -140,7 +138,6 @@ static void put_ring(const struct info_ring *ring, bool severe, bool shared, str
     text_puts(out, ring->entry.flags & SHMLOG_RING_ENTRY_THP ? "true" : "false");
     node(out, "node", ring->entry.node);
     node(out, "node_wanted", ring->entry.node_wanted);
-    number(out, "owner", shared ? 0 : ring->owner);
     number(out, "behind_records", ring->behind.records);
     age(out, "behind_ns", ring->behind.records ? ring->behind.oldest_ns : 0);
     losses(out, "lost", &ring->lost);
@@ -155,8 +152,7 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         struct info_ring ring;
 
         info_ring(segment, i, &ring);
-        put_ring(&ring, shmlog_ring_is_severe_(&segment->geometry, i),
-                 shmlog_ring_is_shared_(&segment->geometry, i), out);
+        put_ring(&ring, shmlog_ring_is_severe_(&segment->geometry, i), out);
     }
     text_putc(out, ']');
 }
@@ -178,11 +174,6 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
         string(out, "state", info_alive(&producer));
         number(out, "pid", producer.pid);
         number(out, "tid", producer.tid);
-        key(out, "ring");
-        if (producer.ring)
-            text_u64(out, producer.ring - 1);
-        else
-            text_puts(out, "null");
         key(out, "why");
         if (info_why(&producer))
             text_printf(out, "\"%s\"", info_why(&producer));

@@ -52,7 +52,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
     struct shm_losses lost;
-    uint32_t state = shmlog_load32_relaxed_(&segment->control->state);
+    uint32_t state = shmlog_load_relaxed_(&segment->control->state);
 
     text_puts(out, "segment     ");
     text_put_plain(out, geometry->name, strnlen(geometry->name, sizeof(geometry->name)));
@@ -67,7 +67,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 : state == SHMLOG_SEGMENT_CLOSED ? "being removed"
                                                  : "unknown");
     text_printf(out, "level       %s\n",
-                level_name(shmlog_load32_relaxed_(&segment->control->level)));
+                level_name(shmlog_load_relaxed_(&segment->control->level)));
     text_printf(out, "when full   %s", info_on_full(geometry->on_full));
     if (geometry->on_full == SHMLOG_ON_FULL_WAIT && geometry->wait_ns == UINT64_MAX)
         text_puts(out, ", forever");
@@ -80,10 +80,8 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 geometry->cpu_rings);
     if (geometry->compatible & SHMLOG_COMPATIBLE_SEVERE_RINGS)
         text_printf(out, "of these %" PRIu32 " for warn and above, ", geometry->cpu_rings / 2);
-    text_printf(out, "%" PRIu32 " to be owned%s), %" PRIu64 " slots of %u bytes each\n",
-                shm_spare_rings(geometry),
-                geometry->compatible & SHMLOG_COMPATIBLE_SHARED_RING ? ", 1 to be shared" : "",
-                geometry->ring_slots, SHMLOG_SLOT_SIZE);
+    text_printf(out, "%" PRIu32 " shared), %" PRIu64 " slots of %u bytes each\n",
+                geometry->rings - geometry->cpu_rings, geometry->ring_slots, SHMLOG_SLOT_SIZE);
     if (geometry->reserve_slots)
         text_printf(out, "reserve     %" PRIu32 " slots of each ring for warn and above\n",
                     geometry->reserve_slots);
@@ -104,7 +102,7 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
 
 static void put_rings(const struct shm_segment *segment, struct text *out)
 {
-    text_printf(out, "\n%5s %-5s %5s %14s %14s %6s %9s %10s %10s %5s %5s  %s\n", "ring", "kind",
+    text_printf(out, "\n%5s %-6s %5s %14s %14s %6s %9s %10s %10s %5s %5s  %s\n", "ring", "kind",
                 "cpu", "head", "tail", "fill", "oldest", "pages", "wanted", "node", "want", "lost");
     for (uint32_t i = 0; i < segment->geometry.rings; i++) {
         struct info_ring ring;
@@ -113,11 +111,9 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         info_ring(segment, i, &ring);
         if (ring.entry.kind == SHMLOG_RING_CPU)
             snprintf(cpu, sizeof(cpu), "%" PRIu32, ring.entry.cpu);
-        text_printf(out, "%5" PRIu32 " %-5s %5s", i,
+        text_printf(out, "%5" PRIu32 " %-6s %5s", i,
                     shmlog_ring_is_severe_(&segment->geometry, i) ? "warn+"
-                    : shmlog_ring_is_shared_(&segment->geometry, i)
-                        ? "share"
-                        : info_ring_kind(ring.entry.kind),
+                                                                  : info_ring_kind(ring.entry.kind),
                     cpu);
         if (ring.error) {
             text_printf(out, "  cannot be read: %s\n", shm_strerror(ring.error));
@@ -132,8 +128,6 @@ static void put_rings(const struct shm_segment *segment, struct text *out)
         put_node(out, ring.entry.node_wanted);
         text_puts(out, "  ");
         health_put_losses(ring.lost.cause, out);
-        if (ring.owner && !shmlog_ring_is_shared_(&segment->geometry, i))
-            text_printf(out, "; owned by producer %" PRIu32, ring.owner);
         text_putc(out, '\n');
     }
 }
@@ -142,8 +136,8 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
 {
     uint32_t used = shm_producers_used(segment);
 
-    text_printf(out, "\n%10s %-9s %8s %8s %5s %-12s  %s\n", "producer", "state", "pid", "tid",
-                "ring", "why", "process/thread");
+    text_printf(out, "\n%10s %-9s %8s %8s %-12s  %s\n", "producer", "state", "pid", "tid",
+                "why shared", "process/thread");
     for (uint32_t i = 0; i < used; i++) {
         struct shmlog_producer producer;
         const char *why;
@@ -153,13 +147,6 @@ static void put_producers(const struct shm_segment *segment, struct text *out)
         text_printf(out, "%10" PRIu32 " %-9s %8" PRIu32 " %8" PRIu32, producer.id,
                     info_alive(&producer), producer.pid, producer.tid);
         why = info_why(&producer);
-        if (producer.ring)
-            text_printf(out, " %5" PRIu32, producer.ring - 1);
-        else
-            text_printf(out, " %5s",
-                        !why                                                           ? "-"
-                        : segment->geometry.compatible & SHMLOG_COMPATIBLE_SHARED_RING ? "share"
-                                                                                       : "none");
         text_printf(out, " %-12s  ", why ? why : "-");
         text_put_plain(out, producer.process, strnlen(producer.process, sizeof(producer.process)));
         text_putc(out, '/');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Records that bring their site along, since it could not be registered: shmlog_inline_site_() of
- * producer/shmlog.h says what they look like. Here they become the records that they stand for.
+ * Records that bring their site along, since it could not be registered: shm/inline_site.h says
+ * what they look like. Here they become the records that they stand for.
  */
 #ifndef TOOLS_INLINED_H
 #define TOOLS_INLINED_H

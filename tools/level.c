@@ -4,8 +4,7 @@
  */
 #include "tools/level.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <errno.h>
 #include <string.h>

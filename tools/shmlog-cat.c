@@ -3,11 +3,13 @@
  * shmlog-cat: standard input, line by line, into a segment, as systemd-cat does with the journal. A
  * line longer than a record goes on in the next ones; readers put it together again.
  */
-#include "producer/shmlog.h"
+#include "tools/cat_line.h"
 
+#include <errno.h>
 #include <getopt.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char tool[] = "shmlog-cat";
 static const char usage[] =
@@ -134,44 +136,15 @@ static int parse(int argc, char **argv, struct options *options)
     return 0;
 }
 
-/* The level is a constant of each call site. */
-#define LINE_AT(level_, more_)                       \
-    case level_:                                     \
-        shmlog_line(log, level_, more_, data, size); \
-        break
-
-static void put(struct shmlog *log, uint32_t level, bool more, const char *data, size_t size)
-{
-    if (more) {
-        switch (level) {
-            LINE_AT(SHMLOG_TRACE, 1);
-            LINE_AT(SHMLOG_DEBUG, 1);
-            LINE_AT(SHMLOG_INFO, 1);
-            LINE_AT(SHMLOG_WARN, 1);
-            LINE_AT(SHMLOG_ERROR, 1);
-            LINE_AT(SHMLOG_CRITICAL, 1);
-        }
-    } else {
-        switch (level) {
-            LINE_AT(SHMLOG_TRACE, 0);
-            LINE_AT(SHMLOG_DEBUG, 0);
-            LINE_AT(SHMLOG_INFO, 0);
-            LINE_AT(SHMLOG_WARN, 0);
-            LINE_AT(SHMLOG_ERROR, 0);
-            LINE_AT(SHMLOG_CRITICAL, 0);
-        }
-    }
-}
-
 /* One line, in as many records as it takes. */
 static void put_line(struct shmlog *log, uint32_t level, const char *line, size_t size)
 {
-    while (size > SHMLOG_LINE_MAX) {
-        put(log, level, true, line, SHMLOG_LINE_MAX);
-        line += SHMLOG_LINE_MAX;
-        size -= SHMLOG_LINE_MAX;
+    while (size > CAT_LINE_MAX) {
+        cat_line(log, level, 1, line, CAT_LINE_MAX);
+        line += CAT_LINE_MAX;
+        size -= CAT_LINE_MAX;
     }
-    put(log, level, false, line, size);
+    cat_line(log, level, 0, line, size);
 }
 
 int main(int argc, char **argv)

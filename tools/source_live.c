@@ -316,7 +316,7 @@ static bool segment_gone(const struct live *live)
 {
     struct stat there;
 
-    if (shmlog_load32_acquire_(&live->segment->control->state) == SHMLOG_SEGMENT_CLOSED)
+    if (shmlog_load_acquire_(&live->segment->control->state) == SHMLOG_SEGMENT_CLOSED)
         return true;
     return !stat_control(live, &there) || there.st_ino != live->control.st_ino ||
            there.st_dev != live->control.st_dev;

@@ -174,7 +174,7 @@ const struct verify_live *verify_find_live(const struct verify *verify,
     return NULL;
 }
 
-bool verify_live_owns_none(const struct verify_live *live, uint32_t id)
+bool verify_live_shares_none(const struct verify_live *live, uint32_t id)
 {
     struct shmlog_producer producer;
 

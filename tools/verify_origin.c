@@ -8,9 +8,10 @@
  * record names one that was not there, or was gone by then: entries are reused when the table is
  * full.
  *
- * The ring is owned, by another one than the record names; or the record is in a core's ring and
- * names one that cannot use these. A thread keeps the ring that it owns until it exits, unless the
- * ring's file was cut; before it owns one it uses the cores' rings.
+ * The record is in a core's ring and names one that cannot use these, or in a shared one and names
+ * one that has no reason for that. In files of older versions threads own rings: there the record
+ * is in the ring of another one. A thread kept the ring that it owned until it exited, unless the
+ * ring's file was cut.
  *
  * The time is later than the newest, or earlier than the first, that the collector took from the
  * clock itself, by more than a minute. Callers may bring times of their own.
@@ -30,12 +31,11 @@ static bool fits(const struct verify *verify, const struct account *account,
     const struct verify_live *live;
 
     if (account->kind == SHMLOG_RING_CPU)
-        return !producer->ring ||
-               (producer->why != SHMLOG_WHY_NO_RSEQ && producer->why != SHMLOG_WHY_NO_TSC);
-    if (producer->ring) /* claimed by the time that the file got it */
+        return producer->why != SHMLOG_WHY_NO_RSEQ && producer->why != SHMLOG_WHY_NO_TSC;
+    if (producer->ring) /* owned, and claimed by the time that the file got it */
         return producer->ring == account->ring + 1;
     live = verify->file ? verify_find_live(verify, &verify->file->identity) : NULL;
-    return !live || !verify_live_owns_none(live, producer->id);
+    return !live || !verify_live_shares_none(live, producer->id);
 }
 
 void verify_origins(struct verify *verify, const struct file_reader *reader,

@@ -68,8 +68,8 @@ void verify_print_times(struct verify *verify, const struct file_identity *ident
 void verify_origins(struct verify *verify, const struct file_reader *reader,
                     struct account *account, uint64_t first_seq, const struct file_block *block);
 void verify_print_origins(struct verify *verify, const struct file_identity *identity);
-/* Does the segment know this producer as one that logs and owns no ring? */
-bool verify_live_owns_none(const struct verify_live *live, uint32_t producer);
+/* Does the segment know this producer as one that logs, with no reason to use shared rings? */
+bool verify_live_shares_none(const struct verify_live *live, uint32_t producer);
 
 void verify_problem(struct verify *verify, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -101,7 +101,7 @@ class Bench:
     def pace(self):
         """The tail of single calls, and how it compares with the floor's."""
         figures = self._with_collector("bench/bench_pace", PERIOD_NS, self.size.samples)
-        for work in ("core", "owned"):
+        for work in ("core", "shared"):
             for key in ("p99", "p99_99"):
                 if figures["floor"][key] > 0:
                     figures[work][key + "_ratio"] = figures[work][key] / figures["floor"][key]

@@ -11,7 +11,7 @@ PERCENTILES = (("p50", 50), ("p90", 90), ("p99", 99), ("p99_9", 99.9), ("p99_99"
 MIN_NS = 5  # what the axis of the latencies begins with
 INK, GRID = "#222222", "#dddddd"
 OURS = {"floor": ("floor F", "#888888", ":"), "core": ("shmlog, per-core ring", "#c0392b", "-"),
-        "owned": ("shmlog, owned ring", "#e08e0b", "-")}
+        "shared": ("shmlog, shared ring", "#e08e0b", "-")}
 THEIRS = ("#2c5f8a", "#5b9bd5", "#3d8b5f", "#7d5ba6", "#a0785a", "#444444")
 
 

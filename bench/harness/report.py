@@ -72,8 +72,8 @@ def call_lines(summary):
              "bursts of 8,192, a collector with default options on the other core.", ""]
     rows = [["per-core ring", show(c["core"]["call_ns"], 2),
              "floor " + show(c["core"]["floor_ns"], 2), show(c["core"]["ratio"], 3)],
-            ["owned ring", show(c["owned"]["call_ns"], 2),
-             "floor " + show(c["owned"]["floor_ns"], 2), show(c["owned"]["ratio"], 3)],
+            ["shared ring", show(c["shared"]["call_ns"], 2),
+             "floor " + show(c["shared"]["floor_ns"], 2), show(c["shared"]["ratio"], 3)],
             ["caller's timestamp", show(c["timed"]["call_ns"], 2),
              "stores alone " + show(c["timed"]["store_ns"], 2), show(c["timed"]["ratio"], 2)],
             ["level off", show(c["off_ns"], 2), "", ""]]
@@ -85,11 +85,11 @@ def call_lines(summary):
     lines += spaced(lost_lines(summary, "burst"))
     rows = [[("the same" if name == "near" else "not the same"),
              str(some["repetitions"]), show(some["line_ns"], 0), show(some["core"], 3),
-             show(some["owned"], 3)] for name, some in summary["call_by_distance"].items()]
+             show(some["shared"], 3)] for name, some in summary["call_by_distance"].items()]
     lines += ["The records travel from the producer's core to the collector's. What the two "
               "shared, by the time that a cache line takes one way:", ""]
     return lines + table(["last-level cache", "repetitions", "line, ns", "per-core ring, x floor",
-                          "owned ring, x floor"], rows)
+                          "shared ring, x floor"], rows)
 
 
 def pace_lines(summary, step_ns):
@@ -100,7 +100,7 @@ def pace_lines(summary, step_ns):
              f"ns over the timer's median. The TSC advances in steps of {step_ns:.0f} ns."
              if step_ns >= 2 else "ns over the timer's median.", ""]
     rows = [(name, summary["pace"][work]) for work, name in
-            (("floor", "floor"), ("core", "per-core ring"), ("owned", "owned ring"))]
+            (("floor", "floor"), ("core", "per-core ring"), ("shared", "shared ring"))]
     rows += [(name, works["pace"]) for name, works in peers_with(summary, "pace")]
     lines += table(
         ["", "mean of lower 99 %", "p50", "p99", "p99.9", "p99.99"],
@@ -207,7 +207,7 @@ def step_lines(summary):
     rows = [["floor", show(s["floor"], 1), ""],
             ["log call, per-core ring", show(s["core"], 1), ""],
             ["the same, caller's timestamp", show(s["timed_core"], 1), ""],
-            ["log call, owned ring", show(s["call"], 1), ""],
+            ["log call, shared ring", show(s["call"], 1), ""],
             ["the same, caller's timestamp", show(s["timed"], 1), ""],
             ["log call, SHMLOG_OPEN_LATER, per-core ring", show(s["later"], 1), ""],
             ["level off", show(s["off"], 1), ""],

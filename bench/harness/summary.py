@@ -31,7 +31,7 @@ def spread_tree(repetitions):
 
 
 def by_distance(raw):
-    """The per-core and the owned ring where the cores shared a cache, and where they did not."""
+    """The per-core and the shared ring where the cores shared a cache, and where they did not."""
     out = {}
     for name, near in (("near", True), ("far", False)):
         some = [figures for figures in raw if figures["near"] == near]
@@ -39,7 +39,7 @@ def by_distance(raw):
             out[name] = {"repetitions": len(some),
                          "line_ns": spread([ns for figures in some for ns in figures["line_ns"]]),
                          "core": spread([figures["core"]["ratio"] for figures in some]),
-                         "owned": spread([figures["owned"]["ratio"] for figures in some])}
+                         "shared": spread([figures["shared"]["ratio"] for figures in some])}
     return out
 
 

@@ -8,8 +8,7 @@
 
 #ifdef __x86_64__
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 /* ---- Slots to words ---- */
 

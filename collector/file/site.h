@@ -5,8 +5,7 @@
 #ifndef COLLECTOR_FILE_SITE_H
 #define COLLECTOR_FILE_SITE_H
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <stdbool.h>
 

@@ -2,8 +2,10 @@
  *
  * The other file, and main: C or C++, as it is compiled.
  */
+#define SHMLOG_IMPLEMENTATION
 #include "tests/checks/header_use.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,7 +27,8 @@ int main(void)
         printf("%" PRIu64 " calls counted, not %u\n", shmlog_lost(log), 2 * USE_CALLS);
         return 1;
     }
-    (void)shmlog_own_ring(log);
+    shmlog_register_thread(log);
+    (void)shmlog_poll(log);
     shmlog_set_level(log, SHMLOG_TRACE);
     shmlog_close(log);
     return 0;

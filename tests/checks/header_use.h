@@ -68,6 +68,14 @@ static inline void use_records(struct shmlog *log)
     fill.id = 1;
     shmlog_record(log, &use_fill_record, &fill);
     shmlog_record_at(log, shmlog_now(log), &use_fill_record, &fill);
+    shmlog_record_n(log, &use_fill_record, &fill, SHMLOG_NULL_, 1);
+}
+
+static inline void use_some(struct shmlog *log)
+{
+    shmlog_every_n(log, 2, SHMLOG_INFO, "every other");
+    shmlog_every_ms(log, 1000, SHMLOG_INFO, "each second %d", 1);
+    shmlog_once(log, SHMLOG_INFO, "once %s", "x");
 }
 
 static inline void use_all(struct shmlog *log)
@@ -75,8 +83,9 @@ static inline void use_all(struct shmlog *log)
     use_levels(log);
     use_types(log);
     use_records(log);
+    use_some(log);
 }
-#define USE_CALLS 17u /* log calls in use_all() */
+#define USE_CALLS 21u /* log calls in use_all() */
 
 #ifdef __cplusplus
 extern "C"

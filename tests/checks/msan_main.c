@@ -2,11 +2,13 @@
  *
  * Every call of the public header, with a segment: for tests/checks/msan.
  */
+#define SHMLOG_IMPLEMENTATION
 #include "tests/checks/header_use.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static void *log_from_thread(void *log)
 {
@@ -46,9 +48,8 @@ int main(int argc, char **argv)
     if (pthread_create(&thread, NULL, log_from_thread, log) != 0)
         return 5;
     pthread_join(thread, NULL);
-    if (shmlog_own_ring(log) < 0)
+    if (shmlog_poll(log) < 0)
         return 6;
-    use_all(log);
     child = fork();
     if (child == 0) {
         use_all(log);

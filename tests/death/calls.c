@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The producer that is to die; see calls.h. The functions call_*() are what the tester takes apart,
- * with what they call of the header.
+ * The producer that is to die; see calls.h. The functions victim_*() are what the tester takes
+ * apart, with what they call of the header.
  */
 #include "tests/death/calls.h"
 
-#include "producer/shmlog.h"
+#include "tests/kit/shared_rings.h"
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 
 SHMLOG_RECORD(small_record, struct raw_small, SHMLOG_INFO, "", "small",
               SHMLOG_FIELD(struct raw_small, number), SHMLOG_FIELD(struct raw_small, check));
@@ -33,38 +34,65 @@ void text_of(uint64_t number, uint32_t size, char *ret_text)
 
 /* ---- The calls under test ---- */
 
-__attribute__((noinline)) static void call_one(struct shmlog *log, uint64_t number, uint64_t check)
+__attribute__((noinline)) static void victim_one(struct shmlog *log, uint64_t number,
+                                                 uint64_t check)
 {
     shmlog_info(log, "one %lu %lx", number, check);
 }
 
-__attribute__((noinline)) static void call_one_at(struct shmlog *log, uint64_t number,
-                                                  uint64_t check, uint64_t ticks)
+__attribute__((noinline)) static void victim_one_at(struct shmlog *log, uint64_t number,
+                                                    uint64_t check, uint64_t ticks)
 {
     shmlog_info_at(log, ticks, "one at %lu %lx", number, check);
 }
 
-__attribute__((noinline)) static void call_long(struct shmlog *log, uint64_t number, uint64_t check,
-                                                const char *text)
+__attribute__((noinline)) static void victim_short(struct shmlog *log, uint64_t number,
+                                                   uint64_t check, const char *text)
+{
+    shmlog_info(log, "short %lu %lx %s", number, check, text);
+}
+
+__attribute__((noinline)) static void victim_wide(struct shmlog *log, uint64_t number,
+                                                  uint64_t check)
+{
+    shmlog_info(log, "wide %lu %lx %lu %lu %lu %lu %lu %lu", number, check, number, number, number,
+                number, number, number);
+}
+
+__attribute__((noinline)) static void victim_six(struct shmlog *log, uint64_t number,
+                                                 uint64_t check)
+{
+    shmlog_info(log, "six %lu %lx %lu %lu %lu %lu", number, check, number, number, number, number);
+}
+
+__attribute__((noinline)) static void victim_long(struct shmlog *log, uint64_t number,
+                                                  uint64_t check, const char *text)
 {
     shmlog_info(log, "long %lu %lx %s", number, check, text);
 }
 
-__attribute__((noinline)) static void call_long_at(struct shmlog *log, uint64_t number,
-                                                   uint64_t check, const char *text, uint64_t ticks)
+__attribute__((noinline)) static void victim_long_at(struct shmlog *log, uint64_t number,
+                                                     uint64_t check, const char *text,
+                                                     uint64_t ticks)
 {
     shmlog_info_at(log, ticks, "long at %lu %lx %s", number, check, text);
 }
 
-__attribute__((noinline)) static void call_raw(struct shmlog *log, const struct raw_small *record)
+__attribute__((noinline)) static void victim_raw(struct shmlog *log, const struct raw_small *record)
 {
     shmlog_record(log, &small_record, record);
 }
 
-__attribute__((noinline)) static void call_raw_long(struct shmlog *log,
-                                                    const struct raw_large *record)
+__attribute__((noinline)) static void victim_raw_long(struct shmlog *log,
+                                                      const struct raw_large *record)
 {
     shmlog_record(log, &large_record, record);
+}
+
+__attribute__((noinline)) static void victim_batch(struct shmlog *log,
+                                                   const struct raw_small *records)
+{
+    shmlog_record_n(log, &small_record, records, NULL, BATCH);
 }
 
 /* Their own instructions are those of the calls above, so that only what they call is taken apart.
@@ -178,44 +206,56 @@ static void call(const struct life *l, struct shmlog *log, uint64_t number)
     struct page *const page = l->page;
     struct raw_large large = {.number = number, .check = CHECK_OF(number, KIND_RAW_LONG)};
     const struct raw_small small = {.number = number, .check = CHECK_OF(number, KIND_RAW)};
-    char text[LONG_TEXT + 1];
+    struct raw_small batch[BATCH];
+    char text[LONG_TEXT + 1], short_text[SHORT_TEXT + 1];
 
     text_of(number, RAW_TEXT, large.text);
+    text_of(number, SHORT_TEXT, short_text);
     text_of(number, LONG_TEXT, text);
+    for (unsigned i = 0; i < BATCH; i++)
+        batch[i] =
+            (struct raw_small){number, CHECK_OF(number, i < BATCH - 1 ? KIND_PART : KIND_BATCH)};
     page->before = number;
     switch (l->call) {
     case CALL_ONE:
-        call_one(log, number, CHECK_OF(number, KIND_ONE));
+        victim_one(log, number, CHECK_OF(number, KIND_ONE));
         break;
     case CALL_ONE_AT:
-        call_one_at(log, number, CHECK_OF(number, KIND_ONE), shmlog_now(the_log));
+        victim_one_at(log, number, CHECK_OF(number, KIND_ONE), shmlog_now(the_log));
+        break;
+    case CALL_SHORT:
+        victim_short(log, number, CHECK_OF(number, KIND_SHORT), short_text);
+        break;
+    case CALL_WIDE:
+        victim_wide(log, number, CHECK_OF(number, KIND_WIDE));
+        break;
+    case CALL_SIX:
+        victim_six(log, number, CHECK_OF(number, KIND_SIX));
         break;
     case CALL_LONG:
-        call_long(log, number, CHECK_OF(number, KIND_LONG), text);
+        victim_long(log, number, CHECK_OF(number, KIND_LONG), text);
         break;
     case CALL_LONG_AT:
-        call_long_at(log, number, CHECK_OF(number, KIND_LONG), text, shmlog_now(the_log));
+        victim_long_at(log, number, CHECK_OF(number, KIND_LONG), text, shmlog_now(the_log));
         break;
     case CALL_RAW:
-        call_raw(log, &small);
+        victim_raw(log, &small);
         break;
     case CALL_RAW_LONG:
-        call_raw_long(log, &large);
+        victim_raw_long(log, &large);
+        break;
+    case CALL_BATCH:
+        victim_batch(log, batch);
         break;
     case CALL_OPEN:
         if (shmlog_open(&the_log, l->segment, NULL) < 0)
             _exit(3);
-        call_one(the_log, number, CHECK_OF(number, KIND_ONE));
+        victim_one(the_log, number, CHECK_OF(number, KIND_ONE));
         break;
     case CALL_REGISTER:
         shmlog_register_thread(NULL);
         shmlog_register_thread(log);
-        call_one(log, number, CHECK_OF(number, KIND_ONE));
-        break;
-    case CALL_OWN:
-        if (shmlog_own_ring(the_log) < 0)
-            _exit(4);
-        call_one(log, number, CHECK_OF(number, KIND_ONE));
+        victim_one(log, number, CHECK_OF(number, KIND_ONE));
         break;
     case CALL_SEVERE:
         severe(log, number, CHECK_OF(number, KIND_ONE));
@@ -234,11 +274,8 @@ static void call(const struct life *l, struct shmlog *log, uint64_t number)
 
 static struct shmlog_ring *my_ring(const struct life *l)
 {
-    struct shmlog_ring *const own = shmlog_owned_ring_(shmlog_thread_state_(the_log));
-
-    return own == &the_log->local.none ? the_log->local.shared
-           : own                       ? own
-                                       : the_log->local.ring_of_cpu[l->cpu];
+    return the_log->local.cpus ? the_log->local.ring_of_cpu[l->cpu]
+                               : the_log->local.ring[the_log->local.shared_begin];
 }
 
 static void get_ready(const struct life *l)
@@ -247,8 +284,10 @@ static void get_ready(const struct life *l)
     pthread_t thread;
 
     if ((l->second && shmlog_open(&first, l->segment, NULL) < 0) ||
-        shmlog_open(&the_log, l->segment, NULL) < 0 || (l->own && shmlog_own_ring(the_log) < 0))
+        shmlog_open(&the_log, l->segment, NULL) < 0 || (l->share && kit_share(the_log) < 0))
         _exit(2);
+    if (!the_log->local.cpus)
+        shmlog_thread_(the_log)->hand = 0; /* the first of the shared rings, as kit_share() does */
     handler_log = the_log;
     if (l->elsewhere && shmlog_open(&handler_log, l->segment, NULL) < 0)
         _exit(2);
@@ -286,29 +325,24 @@ int live(void *arg)
         mark(page);
         for (uint32_t i = 0; i < l->fill; i++)
             log_filler(page->before + 1);
-        thread = shmlog_thread_state_(the_log);
+        thread = shmlog_thread_(the_log);
         if (l->gave_up)
             call(l, the_log, page->before + 1);
-        if (l->gone && (shmlog_own_ring(the_log) < 0 ||
-                        shmlog_lose_ring_(the_log, the_log->local.geometry.cpu_rings) < 0))
-            _exit(6);
         if (l->no_ring)
             the_log->local.ring_of_cpu[l->cpu] = the_log->local.severe_of_cpu[l->cpu] =
                 thread->ring = &the_log->local.none;
         if (l->no_cpu)
             the_log->local.cpus = (uint32_t)l->cpu, thread->ring = &the_log->local.none;
-        if (l->busy && ring == the_log->local.shared)
-            ring->holder = shmlog_as_holder_(the_log);
-        else if (l->busy)
-            ring->busy = 1;
+        if (l->doubted) /* whoever held it had been waited for in vain */
+            ring->held_too_long = 1;
+        if (l->busy)
+            ring->holder = thread->holder;
         if (l->held) /* by process 1, as far as anybody can tell */
             ring->holder = SHMLOG_HOLDER(1, the_log->local.pid_ns, 0);
-        if (l->elsewhere) {
-            shmlog_find_state_(handler_log)->thread.key = SHMLOG_KEY_NONE_;
-            pthread_setspecific(handler_log->local.thread_key, NULL);
-        }
+        if (l->elsewhere)
+            shmlog_state_(handler_log)->key = 1; /* as one that is not registered */
         if (l->fresh_thread) {
-            thread->key = SHMLOG_KEY_NONE_;
+            thread->key = 1;
             the_log->key = 0;
         }
     } else {
@@ -316,7 +350,6 @@ int live(void *arg)
     }
     mark(page);
     call(l, l->no_log ? NULL : the_log, page->before + 1);
-    page->owned = shmlog_thread_state_(the_log)->owned != &the_log->local.none;
     mark(page);
     return 0;
 }

@@ -16,16 +16,25 @@
 /* Kinds of records: whose they are, and how they look. */
 enum kind {
     KIND_ONE,      /* of the producer: one slot */
+    KIND_SHORT,    /* with a string in one slot */
+    KIND_WIDE,     /* numbers over two slots */
+    KIND_SIX,      /* numbers that just fit into one slot */
     KIND_LONG,     /* with a string over several slots */
     KIND_RAW,      /* a struct */
     KIND_RAW_LONG, /* a struct of several slots */
+    KIND_PART,     /* a struct of a batch, but for its last: all of a batch have one number */
+    KIND_BATCH,    /* its last */
     KIND_NESTED,   /* by its signal handler */
     KIND_THREAD,   /* by another thread of its process */
     KIND_OTHER,    /* by another process */
     KINDS
 };
+#define SHORT_TEXT 8u
 #define LONG_TEXT 190u /* bytes of a long record's string */
 #define RAW_TEXT 151u
+#define WIDE_NUMBERS 6u /* behind number and check */
+#define SIX_NUMBERS 4u
+#define BATCH 5u     /* structs */
 #define OTHERS 1000u /* records of each who logs while the producer stands still */
 #define CHECK_OF(number, kind) ((number)*UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(kind))
 
@@ -43,13 +52,16 @@ struct raw_large {
 enum call {
     CALL_ONE,
     CALL_ONE_AT,
+    CALL_SHORT,
+    CALL_WIDE,
+    CALL_SIX,
     CALL_LONG,
     CALL_LONG_AT,
     CALL_RAW,
     CALL_RAW_LONG,
+    CALL_BATCH,
     CALL_OPEN,     /* shmlog_open(), then CALL_ONE */
     CALL_REGISTER, /* shmlog_register_thread(), also where there is nothing to do; CALL_ONE */
-    CALL_OWN,      /* shmlog_own_ring(), then CALL_ONE */
     CALL_SEVERE,   /* as CALL_ONE and so on, at warn */
     CALL_SEVERE_AT,
     CALL_SEVERE_LONG,
@@ -63,8 +75,7 @@ struct page {
     uint64_t mark;      /* how far it has got: marks passed */
     uint32_t thread_go; /* set, and woken, by the tester: log OTHERS records */
     uint32_t thread_ready;
-    uint64_t owned; /* after the call: it has a ring of its own */
-    uint64_t ring;  /* before the call: where it has the ring that it writes to */
+    uint64_t ring; /* before the call: where it has the ring that it writes to */
 };
 
 struct life {
@@ -72,14 +83,14 @@ struct life {
     const char *segment;
     enum call call;
     bool second;       /* it was attached before: logs by the thread's second state */
-    bool own;          /* claims a ring first */
+    bool share;        /* writes into shared rings */
     bool cold;         /* nothing is registered but the thread; the call is the site's first */
     bool fresh_thread; /* the thread is not registered: as in a forked child */
     bool no_ring;      /* the core has no ring */
     bool no_cpu;       /* the core's number is beyond the table */
     bool no_log;       /* the segment was not there: a NULL log */
-    bool gone;         /* it had claimed a ring whose file was cut short */
-    bool busy;         /* the owned ring is busy: as if in a handler */
+    bool busy;         /* it holds the ring: as if in a handler */
+    bool doubted;      /* the ring was held for too long before */
     bool gave_up;      /* a wait ran out before */
     bool held;         /* somebody else holds the shared ring, and does not let go */
     bool elsewhere;    /* the handler logs by another attachment, and registers the thread there */

@@ -72,7 +72,8 @@ static void die(const struct place *place)
     if (stage.late > LATE_MAX)
         KIT_FAIL("neither there nor lost at %s + %" PRIx64 ", but at an instruction before it",
                  place->symbol, place->address - places_function(&stage.places, place->symbol));
-    check_place(place, committed);
+    if (!stage.scene->apart)
+        check_place(place, committed);
     if (stage.scene->first && (stage.thorough || !choice_is_private(place->symbol))) {
         ledger_bury(&stage.ledger);
         live_on();
@@ -103,7 +104,7 @@ static void end_well(int signal, bool sure)
             KIT_EQ(committed + nested + dropped, 2);
         if (sure)
             KIT_EQ(committed, 1);
-        if (sure && (!(stage.life.own || stage.scene->shared) || stage.life.elsewhere))
+        if (sure && (stage.scene->spare_rings > 1 || !stage.scene->shared || stage.life.elsewhere))
             KIT_EQ(nested || stage.scene->call >= CALL_OPEN, 1);
         stage.nested_lost += !nested;
     } else {
@@ -160,7 +161,7 @@ void fates_meet(long at)
 
     if (place) {
         place->reached = true;
-        place->reached_owned |= stage.life.own;
+        place->reached_shared |= stage.life.share;
         stage.hit[at] = true;
     }
     stage.hits++;

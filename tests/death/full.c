@@ -40,7 +40,7 @@ static void start_producers(void)
             .page = &oracle.page[i],
             .segment = "full",
             .producer = i,
-            .own_ring = i == 1,
+            .shared_rings = i == 1,
             .slow_burst = 1,
         };
         kit_spawn_function(&process[i], "producer", oracle_live, &life[i]);
@@ -92,7 +92,7 @@ static bool is_waited_for(const struct shmlog_ring *ring)
     const uint64_t used = shmlog_load_acquire_(&ring->head) - shmlog_load_acquire_(&ring->tail);
 
     /* full to the reserve: none of these records is severe */
-    return shmlog_load32_acquire_(&ring->waiting) &&
+    return shmlog_load_acquire_(&ring->waiting) &&
            used + SHMLOG_RECORD_SLOTS > RING_SLOTS - segment->geometry.reserve_slots &&
            used <= RING_SLOTS - segment->geometry.reserve_slots;
 }

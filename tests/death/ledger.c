@@ -44,59 +44,44 @@ void ledger_close(struct ledger *l)
 
 /* ---- Records ---- */
 
-/* A record that brings its site along: it goes to `ret_site`, and the payload becomes that which
- * the record would have otherwise. Its new size. */
-static uint32_t take_out(uint8_t *payload, uint32_t size, uint8_t *ret_site)
-{
-    uint32_t site, arguments;
-
-    memcpy(&site, payload + SHMLOG_PAYLOAD_ARGS, 4);
-    memcpy(&arguments, payload + SHMLOG_PAYLOAD_ARGS + 4, 4);
-    KIT_COMPARE(site, <=, SHMLOG_SITE_MAX);
-    KIT_COMPARE((uint64_t)SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS + site + arguments, <=, size);
-    memcpy(ret_site, payload + SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS, site);
-    memmove(payload + SHMLOG_PAYLOAD_ARGS,
-            payload + SHMLOG_PAYLOAD_ARGS + SHMLOG_INLINE_LENGTHS + site, arguments);
-    return SHMLOG_PAYLOAD_ARGS + arguments;
-}
-
 /* The payload of a record, in one piece. */
-static uint32_t payload_of(const struct shmlog_slot *slots, uint8_t *ret_payload, uint8_t *ret_site)
+static void payload_of(const struct shmlog_slot *slots, uint8_t *ret_payload)
 {
     const uint32_t count = slots->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
 
     for (uint32_t i = 0; i < count; i++)
         memcpy(ret_payload + (size_t)i * SHMLOG_SLOT_PAYLOAD, slots[i].payload,
                SHMLOG_SLOT_PAYLOAD);
-    if (shm_site_is_inline(slots->site & SHMLOG_SITE_ID_MASK))
-        return take_out(ret_payload, count * SHMLOG_SLOT_PAYLOAD, ret_site);
-    return count * SHMLOG_SLOT_PAYLOAD;
 }
 
 /* Number and kind of a record; fails the test unless it is whole. */
-static enum kind kind_of(const struct shmlog_slot *slots, uint64_t *ret_number, uint8_t *ret_site)
+static enum kind kind_of(const struct shmlog_slot *slots, uint64_t *ret_number)
 {
-    uint8_t payload[SHMLOG_RECORD_PAYLOAD];
-    const uint32_t size = payload_of(slots, payload, ret_site);
+    uint8_t payload[SHMLOG_RECORD_PAYLOAD] = {0};
     char text[LONG_TEXT + 1];
     uint64_t number, check;
-    uint32_t length = RAW_TEXT, at = 32;
+    uint32_t length = 0, at = 32, copies;
 
+    payload_of(slots, payload);
     memcpy(&number, payload + 16, sizeof(number));
     memcpy(&check, payload + 24, sizeof(check));
     check ^= CHECK_OF(number, 0);
     if (check >= KINDS)
         KIT_FAIL("a torn record: number %" PRIu64 ", kind %" PRIx64, number, check);
-    if (check == KIND_LONG) {
+    if (check == KIND_RAW_LONG)
+        length = RAW_TEXT;
+    if (check == KIND_SHORT || check == KIND_LONG) {
         memcpy(&length, payload + at, sizeof(length));
-        KIT_EQ(length, LONG_TEXT);
+        KIT_EQ(length, check == KIND_SHORT ? SHORT_TEXT : LONG_TEXT);
         at += (uint32_t)sizeof(length);
     }
-    if (check == KIND_LONG || check == KIND_RAW_LONG) {
-        text_of(number, length, text);
-        if (at + length > size || memcmp(payload + at, text, length) != 0)
-            KIT_FAIL("a torn record: number %" PRIu64 ", text of %u bytes", number, length);
-    }
+    text_of(number, length, text);
+    if (memcmp(payload + at, text, length) != 0)
+        KIT_FAIL("a torn record: number %" PRIu64 ", text of %u bytes", number, length);
+    copies = check == KIND_WIDE ? WIDE_NUMBERS : check == KIND_SIX ? SIX_NUMBERS : 0;
+    for (uint32_t i = 0; i < copies; i++)
+        if (memcmp(payload + at + i * sizeof(number), &number, sizeof(number)) != 0)
+            KIT_FAIL("a torn record: number %" PRIu64 ", copy %u of it", number, i);
     *ret_number = number;
     return (enum kind)check;
 }
@@ -105,7 +90,7 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 {
     struct ledger *const l = arg;
     uint64_t number;
-    const enum kind kind = kind_of(slots, &number, l->last_brought);
+    const enum kind kind = kind_of(slots, &number);
     const enum stream stream = kind == KIND_NESTED   ? STREAM_NESTED
                                : kind == KIND_THREAD ? STREAM_THREAD
                                : kind == KIND_OTHER  ? STREAM_OTHER
@@ -114,6 +99,13 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
     if (number <= l->last[stream])
         KIT_FAIL("ring %u: record %" PRIu64 " of kind %d after %" PRIu64, ring, number, (int)kind,
                  l->last[stream]);
+    if (kind == KIND_PART) {
+        l->parts++;
+        return;
+    }
+    if (!l->apart) /* nothing comes in between */
+        KIT_EQ(l->parts, kind == KIND_BATCH ? BATCH - 1 : 0);
+    l->parts = 0;
     l->holes[stream] += number - l->last[stream] - 1;
     l->last[stream] = number;
     l->last_site = slots->site & SHMLOG_SITE_ID_MASK;
@@ -122,6 +114,8 @@ static void take(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 void ledger_drain(struct ledger *l)
 {
     segment_kit_drain(&l->kit, take, l);
+    if (!l->apart)
+        KIT_EQ(l->parts, 0);
 }
 
 bool ledger_settle(struct ledger *l, enum stream stream, uint64_t number)
@@ -142,19 +136,14 @@ bool ledger_slots_hold(const struct ledger *l, uint32_t ring, uint64_t number)
     const uint64_t head = shm_ring_head(r->header);
     const uint32_t count = r->slots[head & (RING_SLOTS - 1)].site >> SHMLOG_SITE_SLOTS_SHIFT;
     struct shmlog_slot slots[SHMLOG_RECORD_SLOTS];
-    uint8_t site[SHMLOG_SITE_MAX];
     uint64_t got;
 
     if (count == 0 || count > SHMLOG_RECORD_SLOTS)
         return false;
     for (uint32_t i = 0; i < count; i++)
         slots[i] = r->slots[(head + i) & (RING_SLOTS - 1)];
-    if (!shm_site_is_inline(slots[0].site & SHMLOG_SITE_ID_MASK)) {
-        memcpy(&got, slots[0].payload + 16, sizeof(got));
-        return got == number && (kind_of(slots, &got, site), got == number);
-    }
-    kind_of(slots, &got, site);
-    return got == number;
+    memcpy(&got, slots[0].payload + 16, sizeof(got));
+    return got == number && (kind_of(slots, &got), got == number);
 }
 
 /* ---- The dead, and sites ---- */
@@ -187,9 +176,6 @@ void ledger_bury(struct ledger *l)
                      producer.claim);
         shm_producers(l->kit.segment)[i].claim = 0; /* as when its records are overwritten */
     }
-    for (uint32_t i = 0; i < l->kit.segment->geometry.rings; i++)
-        KIT_EQ(l->kit.segment->rings[i].header->owner,
-               shmlog_ring_is_shared_(&l->kit.segment->geometry, i) ? SHMLOG_OWNER_SHARED : 0);
 }
 
 void ledger_forget_sites(struct ledger *l)
@@ -206,10 +192,7 @@ void ledger_check_site(const struct ledger *l, const char *format)
     struct shmlog_site head;
     size_t size = 0;
 
-    if (shm_site_is_inline(l->last_site))
-        memcpy(site, l->last_brought, sizeof(site));
-    else
-        KIT_OK(shm_site_copy(l->kit.segment, l->last_site, site, &size));
+    KIT_OK(shm_site_copy(l->kit.segment, l->last_site, site, &size));
     memcpy(&head, site, sizeof(head));
     KIT_STR_EQ((const char *)site + sizeof(head) + head.args * sizeof(struct shmlog_site_arg),
                format);

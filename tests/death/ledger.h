@@ -23,13 +23,15 @@ struct ledger {
     uint64_t last[STREAMS];  /* number of the last record, or that is settled otherwise */
     uint64_t holes[STREAMS]; /* numbers passed over */
     uint32_t last_site;      /* of the last record */
-    uint8_t last_brought[SHMLOG_SITE_MAX]; /* that record's site, if it brought it along */
+    uint32_t parts;          /* of a batch, so far */
+    bool apart;              /* they may be there without the others */
 };
 
 void ledger_open(struct ledger *ledger, const char *name, const struct segment_kit_params *params);
 void ledger_close(struct ledger *ledger);
 
-/* Read all rings. Each record must be whole and the next of its producer or a later one. */
+/* Read all rings. Each record must be whole and the next of its producer or a later one; a batch
+ * must be wholly there. */
 void ledger_drain(struct ledger *ledger);
 
 /* Is the record that is being logged, or was, in a ring? Its number counts as settled now. */

@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Jumps back: aborted; full; no cpu, which several slots tell from full, or the doorbell. */
-#define WAYS_OUT 3
+/* Jumps back: aborted; given up, for whatever reason. */
+#define WAYS_OUT 2
 
 /* struct rseq_cs */
 struct descriptor {
@@ -37,7 +37,7 @@ struct line {
 
 static bool is_wanted(const char *symbol)
 {
-    return strncmp(symbol, "call_", 5) == 0 || strncmp(symbol, "shmlog_", 7) == 0;
+    return strncmp(symbol, "victim_", 7) == 0 || strncmp(symbol, "shmlog_", 7) == 0;
 }
 
 static bool is_padding(const char *text)
@@ -50,16 +50,11 @@ static bool is_padding(const char *text)
     return false;
 }
 
-/* The header's functions have a version and more behind their names: "_v2_" and letters. */
-static void cut_version(char *symbol)
+/* The compiler makes variants of functions: "name.isra.0", "name.cold". */
+static void cut_variant(char *symbol)
 {
-    char *const version = strstr(symbol, "__v");
-    size_t size;
-
-    if (strncmp(symbol, "shmlog_", 7) != 0 || !version)
-        return;
-    size = strcspn(version, ".");
-    memmove(version + 1, version + size, strlen(version + size) + 1);
+    if (strncmp(symbol, "shmlog_", 7) == 0)
+        symbol[strcspn(symbol, ".")] = 0;
 }
 
 /* All instructions of the program, at the addresses that they have now. */
@@ -78,7 +73,7 @@ static struct line *read_lines(size_t *ret_count, uint64_t *ret_moved)
         int at = 0;
 
         if (sscanf(buffer, "%" SCNx64 " <%47[^>]>:", &address, name) == 2) {
-            cut_version(name);
+            cut_variant(name);
             memcpy(symbol, name, sizeof(symbol));
             if (strcmp(name, "mark") == 0)
                 marked = address;
@@ -261,21 +256,26 @@ static void print_line(const struct places *p, uint64_t address)
     printf(" %s", name ? name + 1 : text);
 }
 
-size_t places_unreached(const struct places *p, bool (*wanted)(const char *symbol))
+size_t places_unreached(const struct places *p, const char *symbol)
 {
     size_t unreached = 0;
+
+    for (size_t i = 0; i < p->count; i++)
+        unreached += !p->place[i].reached && strcmp(p->place[i].symbol, symbol) == 0;
+    return unreached;
+}
+
+void places_print_unreached(const struct places *p, const char *symbol)
+{
 
     for (size_t i = 0; i < p->count; i++) {
         const struct place *const place = &p->place[i];
 
-        if (place->reached || !wanted(place->symbol))
+        if (place->reached || strcmp(place->symbol, symbol) != 0)
             continue;
-        if (unreached++ < 400) {
-            printf("    not reached: %s + 0x%" PRIx64, place->symbol,
-                   place->address - places_function(p, place->symbol));
-            print_line(p, place->address);
-            printf("\n");
-        }
+        printf("    not reached: %s + 0x%" PRIx64, place->symbol,
+               place->address - places_function(p, place->symbol));
+        print_line(p, place->address);
+        printf("\n");
     }
-    return unreached;
 }

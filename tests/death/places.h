@@ -17,7 +17,7 @@ struct place {
     char symbol[SYMBOL_MAX]; /* the function that has it; of a sequence's ways out: its own */
     int sequence;            /* the sequence that it is in, -1 none */
     bool reached;            /* by any scene */
-    bool reached_owned;      /* by one with an owned ring */
+    bool reached_shared;     /* by one with an owned ring */
 };
 
 /* As in linux/rseq.h: from `start` on, up to the commit, which ends at start + size. */
@@ -46,8 +46,8 @@ long places_find(const struct places *places, uint64_t address);
 uint64_t places_function(const struct places *places, const char *symbol);
 uint64_t places_commit(const struct places *places, const struct sequence *sequence);
 
-/* Print the places that nothing reached, by function and line of the source, in functions that
- * `wanted` says yes to. How many there are. */
-size_t places_unreached(const struct places *places, bool (*wanted)(const char *symbol));
+/* How many places of a function nothing reached; print them, by lines of the source. */
+size_t places_unreached(const struct places *places, const char *symbol);
+void places_print_unreached(const struct places *places, const char *symbol);
 
 #endif

@@ -50,6 +50,7 @@ struct scene {
     struct life life; /* its flags */
     enum shortage shortage;
     uint32_t clock; /* 0: the TSC */
+    bool apart;     /* a batch, whose records are committed each by itself */
     bool brief;     /* only for what other scenes do not reach; killed only */
     bool passes;    /* for all passes of the loops that copy slots, too */
     bool new_sites; /* the segment knows no site before the call */

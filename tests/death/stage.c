@@ -29,13 +29,9 @@ static size_t add_triggers(uint64_t *to)
     case TRIGGER_ABORTS:
         for (size_t i = 0; i < stage.places.sequences; i++) {
             const struct sequence *const s = &stage.places.sequence[i];
-            const bool first = strncmp(s->symbol, "call_", 5) == 0 ||
-                               strcmp(s->symbol, "shmlog_commit_words_") == 0;
-
-            if (stage.scene->trigger == TRIGGER_ABORTS &&
-                (first || strcmp(s->symbol, "shmlog_commit_slots_") == 0))
+            if (stage.scene->trigger == TRIGGER_ABORTS)
                 to[count++] = s->start;
-            else if (first && stage.step == 0)
+            else if (stage.step == 0)
                 to[count++] = places_commit(&stage.places, s);
         }
         break;
@@ -106,12 +102,15 @@ void stage_clean_up(void)
 
 void stage_start(void)
 {
+    const struct shm_segment *const s = stage.ledger.kit.segment;
     struct shmlog_ring *const ring = stage.ledger.kit.segment->rings[stage.ring].header;
     uint64_t lost;
 
     memset(&stage.ledger.page->mark, 0, sizeof(*stage.ledger.page) - offsetof(struct page, mark));
-    if (stage.life.held)
-        ring->holder = 0; /* until the next one sees somebody there */
+    /* the next one begins with the same ring, and finds nobody there until its call */
+    if (stage.life.held || stage.scene->spare_rings > 1 || stage.scene->trigger == TRIGGER_ABORTS)
+        for (uint32_t i = s->geometry.cpu_rings; i < s->geometry.rings; i++)
+            s->rings[i].header->holder = 0;
     tracee_start(&stage.tracee, live, &stage.life);
     ledger_drain(&stage.ledger);
     KIT_COMPARE(tracee_go(&stage.tracee, 0), !=, 0);
@@ -209,6 +208,7 @@ void stage_open(const struct scene *scene)
     if (scene->clock)
         stage.ledger.kit.segment->control->clock = scene->clock;
     stage.scene = scene;
+    stage.ledger.apart = scene->apart;
     stage.life = scene->life;
     stage.life.page = stage.ledger.page;
     stage.life.segment = stage.ledger.kit.segment->path;
@@ -216,11 +216,11 @@ void stage_open(const struct scene *scene)
     stage.life.position = scene->position;
     stage.life.fill = scene->fill;
     stage.life.cpu = stage.cpu;
-    /* where the core has no ring for the process, the thread would take the spare one */
-    stage.life.thread =
-        stage.fate == FATE_STOP && !scene->first && !scene->life.no_ring && !scene->life.no_cpu;
+    /* where the process has a single ring that the producer may hold, the thread could not go on */
+    stage.life.thread = stage.fate == FATE_STOP && !scene->first && !scene->life.no_ring &&
+                        !scene->life.no_cpu && !scene->life.busy;
     /* the core's is the first, then that for severe records, if there is one; spare ones follow */
-    stage.ring = scene->life.own || (scene->shared && scene->clock)
+    stage.ring = scene->spare_rings + scene->shared && (scene->life.share || scene->clock)
                      ? stage.ledger.kit.segment->geometry.cpu_rings
                      : scene->call >= CALL_SEVERE && scene->on_full == SHMLOG_ON_FULL_OVERWRITE;
     stage.hit = calloc(stage.places.count, sizeof(*stage.hit));

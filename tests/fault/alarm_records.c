@@ -10,6 +10,7 @@
 #include "producer/shmlog.h"
 #include "shm/stats.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A process begins a line with shmlog_line() and dies, or goes on without ever ending it; others,
+ * A process begins a line with cat_line() and dies, or goes on without ever ending it; others,
  * and itself, log criticals in the same ring. These come out on their own, at once, and are found
  * by category; the line comes out as far as it was logged, marked as unfinished. Of a live segment,
  * of one that is followed, and of files.
@@ -8,6 +8,7 @@
 #include "tests/kit/kit.h"
 
 #include "producer/shmlog.h"
+#include "tools/cat_line.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 
 static void begin_line(struct shmlog *log)
 {
-    shmlog_line(log, SHMLOG_INFO, 1, "begun ", 6);
+    cat_line(log, SHMLOG_INFO, 1, "begun ", 6);
 }
 
 static struct shmlog *attach(void)
@@ -43,14 +44,14 @@ static int begin_and_die(void *arg)
     return 0;
 }
 
-/* Its later lines are others, of another function. */
+/* Its later lines are others, of another level. */
 static int begin_and_go_on(void *arg)
 {
     struct shmlog *const log = attach();
 
     begin_line(log);
     shmlog_log(log, SHMLOG_CRITICAL, "risk", "its own critical");
-    shmlog_line(log, SHMLOG_INFO, 0, "another line", 12);
+    cat_line(log, SHMLOG_WARN, 0, "another line", 12);
     shmlog_close(log);
     return 0;
 }
@@ -87,7 +88,7 @@ static void expect_all(const char *source)
 {
     expect_dump(source, "--level", "info",
                 "critical\tits own critical\n"
-                "info\tanother line\n"
+                "warn\tanother line\n"
                 "critical\tanother's critical\n"
                 "info\tbegun \n"
                 "info\tbegun \n");

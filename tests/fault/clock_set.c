@@ -4,11 +4,15 @@
  * times of their own that run backwards: records keep the order of their ring, live and in the
  * files, and the anomaly is said, counted and in the files. So is a tick counter that goes back.
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
+
 #include "shm/stats.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,7 +112,7 @@ static void begin(struct kit_process *collector, const char *output)
     logged = 0;
     start(collector, output);
     KIT_OK(shmlog_open(&log_, SEGMENT, NULL));
-    KIT_OK(shmlog_own_ring(log_));
+    kit_share(log_);
     log_some();
     wait_stat(SHM_STAT_records, logged);
 }

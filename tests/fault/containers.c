@@ -2,12 +2,15 @@
  *
  * Programs in pid namespaces of their own, as in containers, that crash again and again, and never
  * detach: three times as many as the table of producers has entries. A collector in the initial
- * namespace finds them dead: whoever comes later has a name and finds a ring. Who lives in a
- * namespace keeps both, also a child that was forked into one after its parent had attached.
+ * namespace finds them dead: whoever comes later has a name. Who lives in a namespace keeps its
+ * own, also a child that was forked into one after its parent had attached.
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
+
 #include "shm/segment.h"
 #include "shm/tables.h"
 
@@ -62,7 +65,7 @@ static int wait_status(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Attach, own a ring where one is free, log once, crash. */
+/* Attach, log once, crash. */
 static void crash_inside(void)
 {
     const pid_t pid = fork_inside();
@@ -78,7 +81,7 @@ static void crash_inside(void)
     }
     if (shmlog_open(&log, SEGMENT, NULL) < 0)
         _exit(1);
-    (void)shmlog_own_ring(log);
+    kit_share(log);
     shmlog_info(log, "about to crash");
     __builtin_trap(); /* a namespace's first process cannot send itself a signal that kills */
 }
@@ -96,23 +99,14 @@ static unsigned count_entries(unsigned state)
     return count;
 }
 
-static unsigned count_owned(void)
-{
-    unsigned count = 0;
-
-    for (uint32_t i = segment->geometry.cpu_rings; i < segment->geometry.rings; i++)
-        count += shmlog_load32_relaxed_(&segment->rings[i].header->owner) != 0;
-    return count;
-}
-
 static bool only_the_one_lives(void *arg)
 {
     (void)arg;
     kit_clock_next(shmlog_load_relaxed_(&segment->control->collector_written));
-    return count_entries(SHMLOG_PRODUCER_LIVE) == LIVING && count_owned() == 1;
+    return count_entries(SHMLOG_PRODUCER_LIVE) == LIVING;
 }
 
-/* Logs from a namespace of its own all the time, with a ring of its own. */
+/* Logs from a namespace of its own all the time. */
 static pid_t start_one_that_stays(void)
 {
     const pid_t pid = fork_inside();
@@ -139,8 +133,7 @@ static pid_t start_one_that_stays(void)
         waitpid(child, &status, 0);
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
     }
-    if (shmlog_own_ring(log) < 0)
-        _exit(1);
+    kit_share_from(log, 1);
     __atomic_store_n(&shared->ready, 1, __ATOMIC_RELEASE);
     while (!__atomic_load_n(&shared->finish, __ATOMIC_ACQUIRE)) {
         shmlog_info(log, "still here %u", n++);
@@ -203,12 +196,14 @@ static void check_newcomer(void)
     bool found = false;
 
     KIT_OK(shmlog_open(&log, SEGMENT, &options));
-    KIT_OK(shmlog_own_ring(log));
+    kit_share(log);
+    shmlog_info(log, "just come");
+    KIT_EQ(shmlog_lost(log), 0);
     for (uint32_t i = 0; i < PRODUCERS; i++) {
         struct shmlog_producer p;
 
         found |= shm_producer_at(segment, i, &p) == 0 && p.pid == (uint32_t)getpid() &&
-                 !strcmp(p.process, "newcomer") && p.ring;
+                 !strcmp(p.process, "newcomer");
     }
     KIT_CHECK(found);
     shmlog_close(log);
@@ -236,8 +231,7 @@ static void run_outside(void)
         for (unsigned i = 0; i < PRODUCERS / 2; i++)
             crash_inside();
         if (!kit_wait(only_the_one_lives, NULL, KIT_PATIENCE))
-            KIT_FAIL("%u entries are taken for alive, %u rings for owned",
-                     count_entries(SHMLOG_PRODUCER_LIVE), count_owned());
+            KIT_FAIL("%u entries are taken for alive", count_entries(SHMLOG_PRODUCER_LIVE));
         check_newcomer();
     }
     __atomic_store_n(&shared->finish, 1, __ATOMIC_RELEASE);

@@ -4,44 +4,42 @@
  * shmlog-dump that follows: only the ring concerned is lost, and it is said; without its control
  * file or its outbox the collector ends with a message, and never by a signal.
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
+
 #include "shm/stats.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define RECORDS 300u
 
 static const char *segment, *output;
 static struct kit_process collector;
 static struct shmlog *log_;
-static cpu_set_t all_cpus;
-static int first_cpu;
 
-/* A segment of one core's ring and one spare ring, which this thread has: it logs to ring 1. It is
- * pinned to that core, for when it has to do without. */
+/* A segment of one core's ring and two shared ones, of which this thread uses the first: it logs to
+ * ring 1. */
 static void begin(const char *name)
 {
     const char *const args[] = {
-        "--cpus", kit_text("%d", first_cpu), "--spare-rings", "1", "--ring-size", "256k", NULL};
+        "--cpus", kit_text("%d", kit_cpu(0)), "--spare-rings", "1", "--ring-size", "256k", NULL};
+    const struct shmlog_options options = {.flags = SHMLOG_OPEN_GUARD};
 
-    cpu_set_t one;
-
-    KIT_EQ(sched_setaffinity(0, sizeof(all_cpus), &all_cpus), 0);
     segment = name;
     output = kit_path(name);
     (void)kit_clock_begin();
     kit_collector_start(&collector, segment, output, args);
-    CPU_ZERO(&one);
-    CPU_SET((unsigned)first_cpu, &one);
-    KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
-    KIT_OK(shmlog_open(&log_, segment, NULL));
-    KIT_OK(shmlog_own_ring(log_));
+    KIT_OK(shmlog_open(&log_, segment, &options));
+    kit_share(log_);
 }
 
 static const char *file_path(const char *file)
@@ -120,13 +118,13 @@ static bool is_drained(void *arg)
     return shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_records]) >= RECORDS;
 }
 
-/* The ring that is being written: the thread goes over to that of a core. What was read before is
- * not lost with it, and of what comes after all is there or was counted. */
-static void test_own_ring(void)
+/* The ring that is being written: the thread goes over to the other shared one. What was read
+ * before is not lost with it, and of what comes after all is there or was counted. */
+static void test_its_ring(void)
 {
     uint64_t lost_after, lost;
 
-    begin("own");
+    begin("its");
     log_some("before");
     KIT_CHECK(kit_wait(is_drained, NULL, KIT_PATIENCE));
     KIT_EQ(shmlog_thread_lost(log_), 0);
@@ -308,11 +306,9 @@ int main(void)
 {
     kit_begin("cut_collector");
     kit_need_io();
-    first_cpu = kit_cpu(0);
-    KIT_EQ(sched_getaffinity(0, sizeof(all_cpus), &all_cpus), 0);
     test_other_ring(0);
     test_other_ring(4096);
-    test_own_ring();
+    test_its_ring();
     test_unread();
     test_control();
     test_outbox();

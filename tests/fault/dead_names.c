@@ -4,13 +4,14 @@
  * records: under overwrite, where it matters most, with a collector that is stopped while the
  * process dies, and under wait; however long the collector goes on.
  */
+#define SHMLOG_IMPLEMENTATION
+#include "producer/shmlog.h"
+
 #include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
 
 #include "shm/segment.h"
 #include "shm/tables.h"
-
-#undef SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 struct crash {
     const char *process;
     int signal;
-    bool own; /* a ring */
+    bool shared_rings; /* else those of cores */
 };
 
 static int crash(void *arg)
@@ -36,8 +37,8 @@ static int crash(void *arg)
 
     setrlimit(RLIMIT_CORE, &no_core);
     KIT_OK(shmlog_open(&log, SEGMENT, &options));
-    if (c->own)
-        KIT_OK(shmlog_own_ring(log));
+    if (c->shared_rings)
+        kit_share(log);
     for (unsigned i = 0; i < RECORDS; i++)
         shmlog_info(log, "record %u", i);
     signal(c->signal, SIG_DFL);

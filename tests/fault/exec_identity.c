@@ -8,16 +8,19 @@
 
 #include "shm/tables.h"
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define SEGMENT "identity"
 #define WRITERS 4u

@@ -5,9 +5,12 @@
  * show are those that the producer's calls reported, at every look. The clock of collectors and of
  * those who look goes on when the test says so: what lasts for ten seconds lasts until then.
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
+
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +200,7 @@ static void life(const char *on_full, struct kit_process *collector, const char 
     kit_collector_start(collector, SEGMENT, output, args);
     check("working", 0, "made its last round");
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
-    KIT_OK(shmlog_own_ring(log));
+    kit_share(log);
     log_many(log, 10);
     check("working", 0, "lost 0");
     kit_stop(collector->pid);
@@ -288,7 +292,7 @@ static void disk(const char *output, void (*spoil)(const char *output),
 
     kit_collector_start(&collector, SEGMENT, output, args);
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
-    KIT_OK(shmlog_own_ring(log));
+    kit_share(log);
     check("working", 0, "lost 0");
     spoil(output);
     KIT_CHECK(kit_wait(fails_to_write, log, KIT_PATIENCE));

@@ -4,9 +4,11 @@
  * come to the end of what they have to log, many times more than the rings hold, while it stands
  * still; and the ledger is exact: what the calls said was lost is what the files say was lost.
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -44,7 +46,7 @@ static int produce(void *arg)
 
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
     if (index == 1)
-        KIT_OK(shmlog_own_ring(log));
+        kit_share(log);
     for (unsigned i = 0; i < RECORDS; i++) {
         shmlog_info(log, "producer %u record %u", index, i);
         __atomic_store_n(&page->calls[index], i + 1, __ATOMIC_RELEASE);

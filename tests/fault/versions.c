@@ -6,12 +6,13 @@
  */
 #include "tests/producer/segment_kit.h"
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #define SEGMENT "versions"

@@ -208,13 +208,16 @@ static void put_site(struct hostile *h, struct fuzz_in *in, unsigned which)
     struct shmlog_site_arg arg = {.offset = SHMLOG_PAYLOAD_ARGS};
     size_t size = sizeof(head) + sizeof(arg);
     uint64_t at = 256 * id;
+    unsigned kind;
 
-    head.kind = (uint8_t)(1 + fuzz_take(in, 1) % 2);
+    kind = (unsigned)fuzz_take(in, 1);
+    head.kind = (uint8_t)(1 + kind % 2);
+    head.flags = kind & 128 ? SHMLOG_SITE_FLAG_TEXT : 0;
     arg.type = (uint8_t)fuzz_take(in, 1);
     arg.size = arg.type >= SHMLOG_TYPE_STRING || arg.type == SHMLOG_TYPE_F32 ? 4 : 1;
     while (size < 200 && fuzz_left(in) && (bytes[size] = (uint8_t)fuzz_take(in, 1)))
         size++;
-    size += 5; /* file, function, category and name are empty */
+    size += 5; /* file, function, category and name, or text, are empty */
     head.size = (uint16_t)(which & 2 ? fuzz_take(in, 2) : size);
     memcpy(bytes, &head, sizeof(head));
     memcpy(bytes + sizeof(head), &arg, sizeof(arg));

@@ -12,7 +12,7 @@
 #include "shm/segment.h"
 #include "tests/fuzz/fuzz.h"
 
-#define HOSTILE_RINGS 2u /* one of a core, one owned */
+#define HOSTILE_RINGS 2u /* one of a core, one shared */
 
 struct hostile {
     struct shm_segment *segment;                             /* as its collector has it */

@@ -3,34 +3,13 @@
  * From a log call to a file and back: producers in C and C++ log one of everything and write down
  * themselves what should come out; the JSON of the files, and of the live segment before, agrees,
  * to the nanosecond.
- *
- *     end_to_end                 each call site is registered
- *     end_to_end unregistered    the site table is full: each record brings its site along
  */
 #include "tests/kit/kit.h"
 
-#include "shm/segment.h"
-
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SEGMENT "e2e"
-
-/* No entry is free. */
-static void fill_site_table(void)
-{
-    struct shm_segment *segment;
-    uint64_t *words;
-
-    KIT_OK(shm_segment_open(kit_text("%s/" SEGMENT, kit_shm_dir()), true, &segment));
-    words = shm_site_words(segment);
-    for (uint32_t i = 1; i < segment->geometry.sites_max; i++)
-        words[i] = words[i] ? words[i] : UINT64_C(1) << 32;
-    shm_segment_close(segment);
-}
 
 /* `earlier`: what the same records were in another source, or NULL. What they are in this one. */
 static const char *compare(const char *oracle, const char *source, pid_t pid, const char *earlier)
@@ -53,7 +32,7 @@ static const char *compare(const char *oracle, const char *source, pid_t pid, co
     return dumped;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     static const char *const producers[] = {"tests/integration/e2e_producer",
                                             "tests/integration/e2e_producer_cpp"};
@@ -68,8 +47,6 @@ int main(int argc, char **argv)
     kit_need_io();
     log = kit_path("log");
     kit_collector_start(&collector, SEGMENT, log, args);
-    if (argc > 1 && !strcmp(argv[1], "unregistered"))
-        fill_site_table();
     for (unsigned i = 0; i < 2; i++) {
         oracle[i] = kit_path(kit_text("oracle-%u", i));
         kit_spawn(&producer,

@@ -76,7 +76,7 @@ static void start(struct kit_process *producer, struct oracle_life *life)
     oracle.page[0].burst = RECORDS / 2;
     *life = (struct oracle_life){.page = &oracle.page[0],
                                  .segment = "sync",
-                                 .own_ring = true,
+                                 .shared_rings = true,
                                  .slow_ns = 500000,
                                  .slow_burst = 1};
     kit_spawn_function(producer, "producer", oracle_live, life);

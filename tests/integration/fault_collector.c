@@ -395,7 +395,7 @@ static void start(void)
         life[i] = (struct oracle_life){.page = &oracle.page[i],
                                        .segment = "fault",
                                        .producer = i,
-                                       .own_ring = i % 2 == 1,
+                                       .shared_rings = i % 2 == 1,
                                        .slow_ns = 500000,
                                        .slow_burst = 1};
         kit_spawn_function(&producer[i], "producer", oracle_live, &life[i]);

@@ -162,13 +162,13 @@ static void look_for(double seconds, unsigned *ret_looks, unsigned *ret_reports)
     } while (kit_now_ns() < end);
 }
 
-/* The ring that the only producer owns. */
-static uint32_t owned_ring(const struct shm_segment *segment)
+/* The ring that the only producer is in, and stays in: nobody else takes it. */
+static uint32_t used_ring(const struct shm_segment *segment)
 {
-    for (uint32_t i = 0; i < segment->geometry.rings; i++)
-        if (segment->rings[i].header->owner)
+    for (uint32_t i = segment->geometry.cpu_rings; i < segment->geometry.rings; i++)
+        if (shmlog_load_relaxed_(&segment->rings[i].header->head))
             return i;
-    KIT_FAIL("the producer has no ring of its own");
+    KIT_FAIL("the producer has not logged into a shared ring");
 }
 
 static void open_segment(bool writable, struct shm_segment **ret_segment)
@@ -237,14 +237,14 @@ int main(void)
     kit_collector_start(&collector, SEGMENT, out, args);
     life = (struct oracle_life){.page = &oracle.page[0],
                                 .segment = SEGMENT,
-                                .own_ring = true,
+                                .shared_rings = true,
                                 .slow_ns = 100000,
                                 .slow_burst = 20};
     kit_spawn_function(&producer, "producer", oracle_live, &life);
     KIT_CHECK(kit_wait(has_logged, &oracle.page[0], KIT_PATIENCE));
     open_segment(true, &segment);
     scribbler.segment = segment;
-    scribbler.spared_ring = owned_ring(segment);
+    scribbler.spared_ring = used_ring(segment);
 
     kit_spawn_function(&hostile, "hostile", scribble, &scribbler);
     kit_wait_text(&hostile, "scribbling", KIT_PATIENCE);

@@ -34,7 +34,7 @@ static void start_producer(unsigned producer)
         .page = page,
         .segment = "kill",
         .producer = producer,
-        .own_ring = producer % 2 == 1,
+        .shared_rings = producer % 2 == 1,
         .slow_ns = 1000000,
         .slow_burst = 100,
     };

@@ -32,7 +32,7 @@ static void start(unsigned producer, uint64_t burst)
         .page = page,
         .segment = "kill",
         .producer = producer,
-        .own_ring = producer % 2 == 1,
+        .shared_rings = producer % 2 == 1,
         .slow_ns = 200000,
         .slow_burst = 20,
     };

@@ -4,14 +4,22 @@
  */
 #include "tests/integration/oracle.h"
 
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
+#include "tests/kit/shared_rings.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
 
 #define TEXT_MAX 1000u
 
@@ -111,8 +119,8 @@ int oracle_live(void *arg)
         fprintf(stderr, "producer: %s\n", shmlog_strerror(error));
         return 1;
     }
-    if (life->own_ring)
-        (void)shmlog_own_ring(log); /* none may be free: then it shares, which is fine as well */
+    if (life->shared_rings)
+        kit_share_from(log, life->producer);
     if (life->timer_us)
         set_timer(life, log, life->timer_us);
     while (!shmlog_load_acquire_(&page->stop)) {

@@ -39,8 +39,8 @@ struct oracle_life {
     struct oracle_page *page;
     const char *segment;
     unsigned producer;
-    bool own_ring;    /* wants a ring of its own */
-    unsigned slow_ns; /* between bursts of `slow_burst` records, once past page->burst */
+    bool shared_rings; /* cannot use those of cores */
+    unsigned slow_ns;  /* between bursts of `slow_burst` records, once past page->burst */
     unsigned slow_burst;
     /* Not 0: a timer's signal handler logs, too, each so many us, as the producer next to this
      * one: it has a page of its own. */

@@ -12,8 +12,7 @@
 #include "tests/integration/oracle.h"
 #include "tests/integration/tracer.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -374,7 +373,7 @@ int main(void)
 {
     const uint64_t tries = kit_number("SHMLOG_TEST_STATES", 6);
     struct oracle_life life = {.segment = "loss",
-                               .own_ring = true,
+                               .shared_rings = true,
                                .slow_ns = 5000000,
                                .slow_burst = 1};
     struct kit_process producer;

@@ -3,15 +3,17 @@
  * Any number of rings: each is mapped, written, drained, and read back from memory and from files.
  *
  *     rings N         N rings, half of them of cores, most of which the machine does not have, and
- *                     half spare ones, each with a thread that owns it; the collector is killed in
- *                     between
- *     rings owners    100 threads own 100 of 120 spare rings at once, and fill them many times
+ *                     half shared ones, each with a thread that begins there; the collector is
+ *                     killed in between
+ *     rings shared    100 threads, each in another one of 121 shared rings, fill them many times
  *     rings crowd     300 threads at once log and exit, three times
  *     rings holes     cores out of order, that the machine does not have, or without a ring
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
+#include "tests/kit/shared_rings.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -34,7 +36,7 @@
 struct plan {
     unsigned cpus, spares;
     uint32_t cpu[SHMLOG_CPUS_MAX];
-    unsigned owners;  /* threads that own a ring */
+    unsigned sharers; /* threads that use shared rings, each another one */
     unsigned pinned;  /* threads that run on the machine's first cores */
     unsigned records; /* of each thread */
 };
@@ -168,27 +170,28 @@ static bool has_core_rings(const struct kit_process *collector)
 
 /* ---- the producer: a process with all the threads ---- */
 
-static struct shmlog *log_of_all;
+static struct shmlog *log_of_cores, *log_of_sharers; /* two attachments to the segment */
 static pthread_barrier_t barrier;
 
 static void *write_records(void *arg)
 {
     const unsigned writer = (unsigned)(uintptr_t)arg;
+    struct shmlog *const log = writer < plan.sharers ? log_of_sharers : log_of_cores;
     cpu_set_t one;
 
-    if (writer < plan.owners) {
-        KIT_OK(shmlog_own_ring(log_of_all));
+    if (writer < plan.sharers) {
+        kit_share_from(log, writer);
     } else if (plan.pinned) {
         CPU_ZERO(&one);
-        CPU_SET((unsigned)kit_cpu(writer - plan.owners), &one);
+        CPU_SET((unsigned)kit_cpu(writer - plan.sharers), &one);
         KIT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
     }
     pthread_barrier_wait(&barrier);
     for (unsigned i = 0; i < plan.records; i++)
-        shmlog_info(log_of_all, "writer %u record %u%s", writer, i,
+        shmlog_info(log, "writer %u record %u%s", writer, i,
                     i % 8 ? "" : " and some text, so that it takes a second slot");
-    KIT_EQ(shmlog_thread_lost(log_of_all), 0);
-    if (!plan.pinned && !plan.owners)
+    KIT_EQ(shmlog_thread_lost(log), 0);
+    if (!plan.pinned && !plan.sharers)
         return NULL;
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier); /* let go */
@@ -211,13 +214,15 @@ static void start_threads(pthread_t *thread, unsigned first, unsigned count)
     pthread_attr_destroy(&attr);
 }
 
-static int own_and_write(void *arg)
+static int write_and_stay(void *arg)
 {
-    const unsigned threads = plan.owners + plan.pinned;
+    const unsigned threads = plan.sharers + plan.pinned;
     static pthread_t thread[WRITERS_MAX];
 
     (void)arg;
-    KIT_OK(shmlog_open(&log_of_all, SEGMENT, NULL));
+    KIT_OK(shmlog_open(&log_of_cores, SEGMENT, NULL));
+    KIT_OK(shmlog_open(&log_of_sharers, SEGMENT, NULL));
+    kit_share(log_of_sharers);
     KIT_EQ(pthread_barrier_init(&barrier, NULL, threads + 1), 0);
     start_threads(thread, 0, threads);
     pthread_barrier_wait(&barrier);
@@ -227,8 +232,9 @@ static int own_and_write(void *arg)
     pthread_barrier_wait(&barrier);
     for (unsigned i = 0; i < threads; i++)
         KIT_EQ(pthread_join(thread[i], NULL), 0);
-    KIT_EQ(shmlog_lost(log_of_all), 0);
-    shmlog_close(log_of_all);
+    KIT_EQ(shmlog_lost(log_of_cores), 0);
+    shmlog_close(log_of_sharers);
+    shmlog_close(log_of_cores);
     return 0;
 }
 
@@ -237,7 +243,7 @@ static int write_and_exit(void *arg)
     static pthread_t thread[CROWD];
 
     (void)arg;
-    KIT_OK(shmlog_open(&log_of_all, SEGMENT, NULL));
+    KIT_OK(shmlog_open(&log_of_cores, SEGMENT, NULL));
     for (unsigned round = 0; round < ROUNDS; round++) {
         KIT_EQ(pthread_barrier_init(&barrier, NULL, CROWD), 0);
         start_threads(thread, round * CROWD, CROWD);
@@ -246,8 +252,8 @@ static int write_and_exit(void *arg)
         pthread_barrier_destroy(&barrier);
     }
     __atomic_store_n(&shared->logged, 1, __ATOMIC_RELEASE);
-    KIT_EQ(shmlog_lost(log_of_all), 0);
-    shmlog_close(log_of_all);
+    KIT_EQ(shmlog_lost(log_of_cores), 0);
+    shmlog_close(log_of_cores);
     return 0;
 }
 
@@ -292,7 +298,7 @@ static void find_records(const char *source, struct found *found)
     free(text);
 }
 
-/* Every writer's records are there; those of owners, and of pinned threads, in one ring each. */
+/* Every writer's records are there, in one ring each. */
 static void check_records(const char *source, bool core_rings)
 {
     static bool taken[SHMLOG_RINGS_MAX];
@@ -300,27 +306,27 @@ static void check_records(const char *source, bool core_rings)
 
     memset(taken, 0, sizeof(taken));
     find_records(source, &found);
-    for (unsigned i = 0; i < plan.owners + plan.pinned; i++) {
+    for (unsigned i = 0; i < plan.sharers + plan.pinned; i++) {
         const unsigned ring = found.ring[i];
 
         KIT_EQ(found.records[i], plan.records);
         KIT_CHECK(!found.moved[i]);
-        KIT_COMPARE(ring, <, plan.cpus + plan.spares);
-        if (i < plan.owners)
+        KIT_COMPARE(ring, <=, plan.cpus + plan.spares); /* one is made on top of the spare ones */
+        if (i < plan.sharers)
             KIT_COMPARE(ring, >=, plan.cpus);
         else if (core_rings && ring < plan.cpus)
-            KIT_EQ(plan.cpu[ring], kit_cpu(i - plan.owners));
+            KIT_EQ(plan.cpu[ring], kit_cpu(i - plan.sharers));
         KIT_CHECK(!taken[ring]);
         taken[ring] = true;
     }
-    KIT_EQ(found.all, (plan.owners + plan.pinned) * plan.records);
+    KIT_EQ(found.all, (plan.sharers + plan.pinned) * plan.records);
 }
 
-/* `--info`: each ring in its place, with its core; owners; and how many rings hold records. */
+/* `--info`: each ring in its place, with its core; and how many rings hold records. */
 static unsigned check_info(void)
 {
     const char *const path = kit_path("info");
-    unsigned rings = 0, owned = 0, used = 0;
+    unsigned rings = 0, used = 0;
     char *text, *save = NULL;
 
     kit_dump(path, (const char *const[]){"--info", "--rings", SEGMENT, NULL});
@@ -333,18 +339,14 @@ static unsigned check_info(void)
         if (sscanf(line, "%u %7s %7s %" SCNu64, &index, kind, cpu, &head) != 4)
             continue;
         KIT_EQ(index, rings);
-        KIT_STR_EQ(kind, index < plan.cpus                 ? "cpu"
-                         : index < plan.cpus + plan.spares ? "owned"
-                                                           : "share");
+        KIT_STR_EQ(kind, index < plan.cpus ? "cpu" : "shared");
         KIT_STR_EQ(cpu, index < plan.cpus ? kit_text("%u", plan.cpu[index]) : "-");
-        owned += strstr(line, "owned by producer") != NULL;
         used += head > 0;
         rings++;
     }
     free(text);
-    /* and the shared one, unless there are as many as there can be */
+    /* and one more, unless there are as many as there can be */
     KIT_EQ(rings, plan.cpus + plan.spares + (plan.cpus + plan.spares < SHMLOG_RINGS_MAX));
-    KIT_COMPARE(owned, >=, plan.owners);
     return used;
 }
 
@@ -398,21 +400,21 @@ static void run_count(unsigned rings)
     /* the real ones last: their rings have the higher numbers */
     add_made_up(rings - plan.spares - here, SHMLOG_CPUS_MAX - 1, -1);
     add_here(here);
-    plan.owners = plan.spares;
+    plan.sharers = plan.spares;
     plan.records = 24;
     need_room();
     make_shared();
     start(&collector, dir, "60000");
     core_rings = has_core_rings(&collector);
     plan.pinned = core_rings ? here : 0;
-    if (!plan.owners && !plan.pinned)
-        kit_skip("no restartable sequences here, and no spare ring");
-    start_producer(&producer, own_and_write);
+    if (!plan.sharers && !plan.pinned)
+        kit_skip("no restartable sequences here, and no shared ring to be asked for");
+    start_producer(&producer, write_and_stay);
 
-    KIT_EQ(check_info(), plan.owners + plan.pinned);
+    KIT_EQ(check_info(), plan.sharers + plan.pinned);
     check_records(SEGMENT, core_rings);
     kit_verify_balanced(dir, &ledger);
-    KIT_EQ(ledger.in_ring, (plan.owners + plan.pinned) * plan.records);
+    KIT_EQ(ledger.in_ring, (plan.sharers + plan.pinned) * plan.records);
 
     kit_kill_hard(&collector);
     start(&collector, dir, "1");
@@ -422,37 +424,36 @@ static void run_count(unsigned rings)
     if (!kit_wait(has_sealed, (void *)dir, KIT_PATIENCE))
         KIT_FAIL("no sealed file after SIGHUP");
     check_info();
-    finish(&producer, &collector, dir, (plan.owners + plan.pinned) * plan.records);
+    finish(&producer, &collector, dir, (plan.sharers + plan.pinned) * plan.records);
     check_records(dir, core_rings);
     kit_check_zstd(dir);
 }
 
-static void run_owners(void)
+static void run_shared(void)
 {
     const char *const dir = kit_path("log");
     struct kit_process collector, producer;
 
     plan.spares = 120;
     add_here(kit_cpus());
-    plan.owners = 100;
+    plan.sharers = 100;
     plan.records = 4000; /* its ring four times over */
     need_room();
     make_shared();
     start(&collector, dir, "10");
-    start_producer(&producer, own_and_write);
-    KIT_COMPARE(check_info(), >=, plan.owners);
-    finish(&producer, &collector, dir, plan.owners * plan.records);
+    start_producer(&producer, write_and_stay);
+    KIT_COMPARE(check_info(), >=, plan.sharers);
+    finish(&producer, &collector, dir, plan.sharers * plan.records);
     check_records(dir, false);
 }
 
-/* Without sequences, each thread takes a ring of its own. */
 static void run_crowd(void)
 {
     const char *const dir = kit_path("log");
     struct kit_process collector, producer;
     static struct found found;
 
-    plan.spares = ROUNDS * CROWD + 1; /* and one for who starts them */
+    plan.spares = 8;
     add_here(kit_cpus());
     plan.records = 100;
     need_room();
@@ -482,7 +483,7 @@ static void run_holes(void)
     make_shared();
     start(&collector, dir, "10");
     core_rings = has_core_rings(&collector);
-    start_producer(&producer, own_and_write);
+    start_producer(&producer, write_and_stay);
     check_info();
     kit_dump(kit_path("producers"), (const char *const[]){"--info", "--producers", SEGMENT, NULL});
     info = kit_read_file(kit_path("producers"), NULL);
@@ -500,8 +501,8 @@ int main(int argc, char **argv)
 
     kit_begin("rings");
     kit_need_io();
-    if (strcmp(what, "owners") == 0)
-        run_owners();
+    if (strcmp(what, "shared") == 0)
+        run_shared();
     else if (strcmp(what, "crowd") == 0)
         run_crowd();
     else if (strcmp(what, "holes") == 0)

@@ -82,7 +82,6 @@ static bool run_traced(const struct run *run)
     return true;
 }
 
-/* Its own thread alone: another one looks for the segment. */
 static void run_later(const struct run *run, const char *const args[])
 {
     const char *program = kit_program("tests/integration/quiet");

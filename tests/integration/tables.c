@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tables filled to their last entry: what finds no room is refused, and what is lost by that is
- * counted; once they are empty again, new ones get in.
+ * Tables filled to their last entry: threads beyond log without a name, calls of sites beyond are
+ * counted as lost; once there is room again, new ones get in.
  *
  *     tables producers N   N threads, which fill the producer table; N 4096 is the default table
- *     tables rings N       the same, with as many spare rings, and a thread too many for each
  *     tables sites         a table of 16 sites, one of 64, and a full arena
  *     tables sites N       N call sites, of a program that is started anew every 5,000, and of one
  *                          that comes last, in a table of the default size
  *     tables attachments   as many segments at once as a program can be attached to
  */
-#include "tests/kit/kit.h"
-
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
+
+#include "tests/kit/kit.h"
 #include "shm/segment.h"
 #include "shm/tables.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -68,20 +69,18 @@ static void start(struct kit_process *collector, const char *dir)
                                               "--flush-ms", "5", NULL});
 }
 
-/* ---- producers and rings ---- */
+/* ---- producers ---- */
 
 static struct shared {
     uint32_t attached;
     uint32_t drained; /* there is a collector */
     uint32_t full;    /* the table is, and all have logged */
     uint32_t finish;  /* the threads may exit */
-    uint64_t lost;    /* calls of who came too late */
 } * shared;
 
 static struct {
     unsigned threads; /* that fill the table, the process's first among them */
     unsigned late;    /* that come when it is full */
-    bool own;         /* each takes a spare ring */
     unsigned records; /* of each */
 } plan;
 
@@ -101,8 +100,6 @@ static void log_records(void)
 
 static void *fill_entry(void *arg)
 {
-    if (plan.own)
-        KIT_OK(shmlog_own_ring(log_of_all));
     shmlog_register_thread(log_of_all);
     pthread_barrier_wait(&barrier);
     log_records();
@@ -112,12 +109,12 @@ static void *fill_entry(void *arg)
     return arg;
 }
 
-/* No entry and so no ring of its own; a core's ring takes its records, if there are sequences. */
+/* No entry and so no name, but its records are in the rings all the same. */
 static void *come_late(void *arg)
 {
-    KIT_EQ(shmlog_own_ring(log_of_all), -EAGAIN);
     log_records();
-    __atomic_add_fetch(&shared->lost, shmlog_thread_lost(log_of_all), __ATOMIC_RELAXED);
+    KIT_EQ(shmlog_threads_[log_of_all->local.entry].producer, 0);
+    KIT_EQ(shmlog_thread_lost(log_of_all), 0);
     return arg;
 }
 
@@ -146,8 +143,6 @@ static int fill_table(void *arg)
     KIT_OK(shmlog_open(&log_of_all, SEGMENT, NULL));
     __atomic_store_n(&shared->attached, 1, __ATOMIC_RELEASE);
     KIT_CHECK(kit_wait(is_set, &shared->drained, 60));
-    if (plan.own)
-        KIT_OK(shmlog_own_ring(log_of_all));
     KIT_EQ(pthread_barrier_init(&barrier, NULL, others + 1), 0);
     start_threads(thread, others, fill_entry);
     pthread_barrier_wait(&barrier);
@@ -228,7 +223,7 @@ static bool table_free(void *arg)
     return all;
 }
 
-static void run_producers(unsigned threads, bool own)
+static void run_producers(unsigned threads)
 {
     const char *const dir = kit_path("log");
     struct shm_params params = small_params();
@@ -240,18 +235,17 @@ static void run_producers(unsigned threads, bool own)
         KIT_FAIL("1 to %u", THREADS_MAX);
     plan.threads = threads;
     plan.late = threads < 20 ? threads : 20;
-    plan.own = own;
     /* all of them fit one ring: thousands of threads that wait would keep the collector waiting */
     plan.records = threads > 1000 ? 2 : 20;
     while (params.ring_bytes / SHMLOG_SLOT_SIZE < 2ull * threads * plan.records)
         params.ring_bytes *= 2;
     params.producers_max = threads == 4096 ? 0 : threads; /* the default has no other name */
-    params.spare_rings = own ? threads : 1;
+    params.spare_rings = 1;
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     KIT_CHECK(shared != MAP_FAILED);
     make_segment(&params);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        memset(shared, 0, offsetof(struct shared, lost));
+        memset(shared, 0, sizeof(*shared));
         kit_spawn_function(&producer, "producer", fill_table, NULL);
         wait_flag(&producer, &shared->attached);
         if (!collector.pid)
@@ -268,8 +262,8 @@ static void run_producers(unsigned threads, bool own)
     kit_collector_stop(&collector);
     kit_verify_balanced(dir, &ledger);
     KIT_EQ(ledger.produced, calls);
-    KIT_EQ(ledger.dropped, shared->lost);
-    KIT_EQ(ledger.written, calls - shared->lost);
+    KIT_EQ(ledger.dropped, 0);
+    KIT_EQ(ledger.written, calls);
 }
 
 /* ---- sites ---- */
@@ -307,23 +301,9 @@ static void log_from_16_long_sites(struct shmlog *log, unsigned sites)
     SITES_16(LONG, "0")
 }
 
-/* Records in the files that brought their site along. */
-static unsigned count_unregistered(const char *dir)
-{
-    const char *const path = kit_path("dumped");
-    unsigned count = 0;
-    char *text, *at;
-
-    kit_dump(path, (const char *const[]){dir, "--site", "0", NULL});
-    text = kit_read_file(path, NULL);
-    for (at = text; (at = strchr(at, '\n')) != NULL; at++)
-        count++;
-    free(text);
-    return count;
-}
-
-/* Log `calls` times from more sites than there is room for: as many are known, the records of the
- * others bring them along, and nothing is lost; the second time as the first. */
+/* Log `calls` times from more sites than there is room for: as many are known (0: as many as the
+ * arena has room for), the calls of the others are lost, and counted; the second time as the first.
+ */
 static void fill_sites(uint32_t sites_max, void (*log_them)(struct shmlog *, unsigned),
                        unsigned calls, unsigned known)
 {
@@ -331,8 +311,8 @@ static void fill_sites(uint32_t sites_max, void (*log_them)(struct shmlog *, uns
     struct shm_params params = small_params();
     struct kit_process collector;
     struct kit_ledger ledger;
-    unsigned unregistered;
     struct shmlog *log;
+    uint64_t lost;
 
     params.sites_max = sites_max;
     params.spare_rings = 1;
@@ -340,18 +320,20 @@ static void fill_sites(uint32_t sites_max, void (*log_them)(struct shmlog *, uns
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
     start(&collector, dir);
     log_them(log, sites_max);
+    lost = shmlog_lost(log);
+    if (known)
+        KIT_EQ(lost, calls - known);
+    KIT_COMPARE(lost, >, 0);
+    KIT_COMPARE(lost, <, calls);
     log_them(log, sites_max);
-    KIT_EQ(shmlog_lost(log), 0);
+    KIT_EQ(shmlog_lost(log), 2 * lost);
+    KIT_EQ(shmlog_load_relaxed_(&log->control.lost[SHMLOG_LOST_NO_SITE]), 2 * lost);
+    KIT_EQ(shmlog_thread_lost(log), 2 * lost);
     shmlog_close(log);
     kit_collector_stop(&collector);
     kit_verify_balanced(dir, &ledger);
-    KIT_EQ(ledger.written, 2 * calls);
-    KIT_EQ(ledger.dropped, 0);
-    unregistered = count_unregistered(dir);
-    if (known)
-        KIT_EQ(unregistered, 2 * (calls - known));
-    KIT_COMPARE(unregistered, >, 0);
-    KIT_COMPARE(unregistered, <, 2 * calls);
+    KIT_EQ(ledger.written, 2 * (calls - lost));
+    KIT_EQ(ledger.dropped, 2 * lost);
 }
 
 static void run_sites(void)
@@ -361,29 +343,27 @@ static void run_sites(void)
     fill_sites(16, log_from_16_long_sites, 16, 0); /* 4 KiB of text: full before the table */
 }
 
+#define SITES 65535u                       /* of a table of the default size */
+#define STRINGS "from line\0\"line\", i\0" /* format, arguments, category */
+
 /* Log once from each of the call sites of these lines. */
 static void log_from_lines(uint32_t first, uint32_t count)
 {
-    static const uint8_t types[2] = {1, SHMLOG_TYPE_U32};
     struct shmlog *log;
 
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
     for (uint32_t i = first; i < first + count; i++) {
-        struct shmlog_callsite_ site = {
-            .format = "from line",
-            .file = "made.c",
-            .category = "",
-            .line = i,
-            .kind = SHMLOG_SITE_EVENT,
-            .level = SHMLOG_INFO,
-        };
-        const char *const names[2] = {NULL, "line"};
-        struct shmlog_staged_ stage = SHMLOG_STAGED_EMPTY_;
+        struct {
+            struct shmlog_site_ site;
+            uint8_t types[2];
+            char strings[sizeof(STRINGS)];
+        } at = {{0, "made.c", "made", NULL, i, SHMLOG_SITE_EVENT, SHMLOG_INFO, 0},
+                {1, SHMLOG_TYPE_U32},
+                STRINGS};
 
-        shmlog_stage_(&stage, SHMLOG_TYPE_U32, (struct shmlog_value_){.bits = i});
-        shmlog_put_elsewhere_(log, &site, types, names, "made", &stage, NULL, 0, 0);
+        shmlog_put4_(log, &at.site, (uint64_t)i << 32, 0, 0, 0);
     }
-    KIT_EQ(shmlog_lost(log), 0);
+    KIT_EQ(shmlog_lost(log), first + count - 1 > SITES ? first + count - 1 - SITES : 0);
     shmlog_close(log);
 }
 
@@ -422,8 +402,8 @@ static void run_many_sites(uint32_t count)
     const struct shm_params params = small_params();
     struct kit_process collector;
     struct kit_ledger ledger;
-    struct shmlog
-        *log; /* attached all the time: a collector makes a segment anew that nobody uses */
+    uint32_t known;
+    struct shmlog *log; /* attached all the time: a segment that nobody uses is made anew */
 
     make_segment(&params);
     KIT_OK(shmlog_open(&log, SEGMENT, NULL));
@@ -434,13 +414,10 @@ static void run_many_sites(uint32_t count)
     shmlog_close(log);
     kit_collector_stop(&collector);
     kit_verify_balanced(dir, &ledger);
-    KIT_EQ(ledger.written, count + 1);
-    KIT_EQ(ledger.dropped, 0);
-    check_lines(dir, count + 1);
-    if (count > 16383)
-        KIT_COMPARE(count_unregistered(dir), >=, count + 1 - 16383);
-    else
-        KIT_EQ(count_unregistered(dir), 0);
+    known = count + 1 < SITES ? count + 1 : SITES;
+    KIT_EQ(ledger.written, known);
+    KIT_EQ(ledger.dropped, count + 1 - known);
+    check_lines(dir, known);
 }
 
 /* ---- attachments ---- */
@@ -484,8 +461,8 @@ int main(int argc, char **argv)
 
     kit_begin("tables");
     kit_need_io();
-    if (strcmp(what, "producers") == 0 || strcmp(what, "rings") == 0)
-        run_producers(count, strcmp(what, "rings") == 0);
+    if (strcmp(what, "producers") == 0)
+        run_producers(count);
     else if (strcmp(what, "sites") == 0 && count)
         run_many_sites(count);
     else if (strcmp(what, "sites") == 0)
@@ -493,6 +470,6 @@ int main(int argc, char **argv)
     else if (strcmp(what, "attachments") == 0)
         run_attachments();
     else
-        KIT_FAIL("producers N, rings N, sites, sites N or attachments");
+        KIT_FAIL("producers N, sites, sites N or attachments");
     return 0;
 }

@@ -8,13 +8,16 @@
  */
 #include "tests/kit/kit.h"
 
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define RECORDS 3000000u /* of all threads together */
 #define WAKE_AT_ONCE 4u  /* as the drain does */
@@ -101,7 +104,7 @@ static uint64_t wakes(const struct shmlog *log)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < log->local.geometry.rings; i++)
-        sum += shmlog_load32_relaxed_(&log->local.ring[i]->wakes);
+        sum += shmlog_load_relaxed_(&log->local.ring[i]->wakes);
     return sum;
 }
 

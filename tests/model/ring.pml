@@ -8,8 +8,9 @@
  *
  * Writers of a core's ring guard each step by `cs`: of those that run on a core, one runs at a
  * time, and the one that was interrupted inside its sequence begins anew (rseq). What they do
- * outside the sequence, they may do on any core. An owned ring has one writer, and a signal
- * handler that interrupts it (OWNED).
+ * outside the sequence, they may do on any core. Of a shared ring (SHARED), a writer is the holder
+ * while it writes, of those that run at the same time; who finds it held waits, or gives up, or takes
+ * the place of a holder that is dead. Or the others are signal handlers of the first one (HANDLER).
  *
  * Memory order: spin's memory is sequentially consistent, so that what a weaker machine does is
  * written down: slot words are stored in any order, and a head is seen by others (`seen_head`) at
@@ -55,13 +56,24 @@
 #ifndef TIMEOUTS
 #define TIMEOUTS 0 /* wait policy: may wait_ns run out? */
 #endif
-#ifndef OWNED
-#define OWNED 0
+#ifndef SHARED
+#define SHARED 0
+#endif
+#ifndef HANDLER
+#define HANDLER 0 /* shared ring: the writers behind the first are its signal handlers */
+#endif
+#ifndef GIVE_UPS
+#define GIVE_UPS 0 /* shared ring: may a holder be waited for in vain? */
 #endif
 #ifndef FOLLOWER
 #define FOLLOWER 0 /* reads of a live reader beside the collector */
 #endif
 
+#if SHARED
+#define AGAIN take
+#else
+#define AGAIN begin
+#endif
 #define ALL (RECORDS + (WRITERS - 1) * OTHERS)
 #define MINE (me == 0 -> RECORDS : OTHERS)
 #define BELL 2 /* the doorbell rings at multiples of this */
@@ -88,7 +100,7 @@ byte seen_head; /* as the others have it */
 byte limit = (POLICY == OVERWRITE -> NEVER : CAP);
 byte doorbell, tail, tail_seq = 1, lost;
 byte gave_up_tail = NEVER;
-bool busy;
+byte holder; /* a writer's SELF, 0 none */
 
 /* ---- the outbox: the ledger line of the ring, as committed ---- */
 
@@ -100,7 +112,7 @@ byte committed; /* records, numbered from 1 */
 byte r_pos[ALL + 2], r_size[ALL + 1], r_val[ALL + 1];
 byte drop_pos[ALL + 1]; /* of each lost record: how far the ring was filled then */
 byte put_late;          /* losses that are in the file */
-byte calls, returned, killed;
+byte calls, returned, killed, no_ring;
 byte writers_done;
 
 /* ---- who runs ---- */
@@ -110,9 +122,11 @@ bool handling;   /* a signal handler runs in its writer */
 bool dead[WRITERS];
 bool kill_collector;
 
-#if OWNED
-#define SEQ_IF(guard, x) atomic { handling == (me > 0) && (guard) -> x }
-#define SEQ_BEGIN(x) atomic { handling == (me > 0) -> x }
+#if SHARED
+#define SELF (HANDLER -> 1 : me + 1) /* a handler is its thread */
+#define RUNS (!HANDLER || handling == (me > 0))
+#define SEQ_IF(guard, x) atomic { RUNS && (guard) -> x }
+#define SEQ_BEGIN(x) atomic { RUNS -> x }
 #elif defined(M_UNGUARDED)
 #define SEQ_IF(guard, x) atomic { (guard) -> x }
 #define SEQ_BEGIN(x) atomic { x }
@@ -168,7 +182,14 @@ inline count_lost()
     lost++
 }
 
-/* ---- a writer: log calls of one thread (shmlog_commit_one_, shmlog_commit_slots_) ---- */
+#if SHARED
+/* A compare-and-swap, of what was seen before: an acquire, after the release of who let go. Of a
+ * holder that is dead, all stores were made. */
+#define TAKE(was) atomic { RUNS && holder == (was) -> holder = SELF }
+#define LET_GO SEQ_IF(true, holder = 0)
+#endif
+
+/* ---- a writer: log calls of one thread (shmlog_commit_four_, shmlog_commit_) ---- */
 
 proctype writer(byte me)
 {
@@ -187,19 +208,29 @@ proctype writer(byte me)
                 :: MAXREC > 1 -> size = 2
                 fi
             }
-#if OWNED
-            /* shmlog_owned_(): a handler that finds its writer inside drops its record */
+#if SHARED
             if
-            :: atomic { me > 0 -> handling = true };
-                if
-                :: atomic { busy -> hh = head; count_lost() }; goto next
-                :: else
-                fi
+            :: HANDLER && me > 0 -> handling = true
             :: else
             fi;
-            SEQ_IF(true, busy = true);
+take: /* shmlog_hold_() */
+            if
+            :: TAKE(0)
+#ifdef M_TAKEN_FROM_THE_LIVING
+            :: atomic { RUNS && holder != 0 && holder != SELF -> holder = SELF }
+#elif !HANDLER
+            :: atomic { holder != 0 && holder != SELF && dead[holder - 1] -> holder = SELF }
 #endif
-begin: /* SHMLOG_RSEQ_BEGIN_; head, limit and the slot before stand still while cs does */
+#if GIVE_UPS
+            :: atomic { holder != 0 && holder != SELF -> no_ring++ }; goto next
+#endif
+#if HANDLER
+            /* a handler that finds its thread inside drops its record */
+            :: atomic { me > 0 && holder == SELF -> hh = head; count_lost() }; goto next
+#endif
+            fi;
+#endif
+begin: /* the sequence; head, limit and the slot before stand still while cs does */
             SEQ_BEGIN(
                 h = head;
 #if WORDS
@@ -212,6 +243,9 @@ begin: /* SHMLOG_RSEQ_BEGIN_; head, limit and the slot before stand still while 
                 :: else -> seq = SLOT(h + CAP - 1).seq + 1
                 fi
             );
+#ifdef M_LETS_GO_FIRST
+            LET_GO;
+#endif
 #ifdef M_HEAD_FIRST
             SEQ_IF(true, commit());
 #endif
@@ -219,7 +253,7 @@ begin: /* SHMLOG_RSEQ_BEGIN_; head, limit and the slot before stand still while 
             doorbell = h + size;
 #endif
 #if WORDS && !defined(M_NO_ORDER) && (POLICY == OVERWRITE || defined(STORES_IN_ORDER))
-            /* x86, or shmlog_order_slots_(): no slot is seen before the head of the record before;
+            /* x86, or the fence of shmlog_fill_(): no slot is seen before the head of the record before;
              * only who may be overtaken needs that */
             seen_head == head;
 #endif
@@ -237,8 +271,8 @@ begin: /* SHMLOG_RSEQ_BEGIN_; head, limit and the slot before stand still while 
 #ifndef M_HEAD_FIRST
             SEQ_IF(true, commit()); /* one store, a release: all slots are seen before it */
 #endif
-#if OWNED
-            SEQ_IF(true, busy = false);
+#if SHARED && !defined(M_LETS_GO_FIRST)
+            LET_GO;
 #endif
             /* shmlog_doorbell_(): out of the sequence, perhaps much later; a release */
             if
@@ -247,12 +281,15 @@ begin: /* SHMLOG_RSEQ_BEGIN_; head, limit and the slot before stand still while 
             fi;
             goto next;
 
-no_room: /* shmlog_make_room_() */
+no_room: /* shmlog_make_room_(); nobody holds a ring meanwhile */
+#if SHARED
+            LET_GO;
+#endif
 #if POLICY == OVERWRITE
             limit = NEVER;
-            goto begin;
+            goto AGAIN;
 #else
-            /* shmlog_has_room_(): head first */
+reread_head: /* shmlog_has_room_(): head first */
             if
             :: hh = head
             :: hh = seen_head
@@ -260,7 +297,7 @@ no_room: /* shmlog_make_room_() */
 reread:
             t = tail;
             if
-            :: hh + size <= t + CAP -> atomic { limit = t + CAP; goto begin }
+            :: hh + size <= t + CAP -> atomic { limit = t + CAP; goto AGAIN }
             :: else
             fi;
 #if POLICY == WAIT
@@ -269,7 +306,7 @@ reread:
 #ifdef M_STALE_TAIL
             :: hh + size <= t + CAP -> skip
 #else
-            :: tail != t -> goto no_room
+            :: tail != t -> goto reread_head
 #endif
 #if TIMEOUTS
             :: gave_up_tail == t
@@ -279,16 +316,13 @@ reread:
 #endif
             /* a release: whoever sees the count sees the head that was too far ahead */
             atomic { seen_head >= hh -> count_lost() };
-#if OWNED
-            SEQ_IF(true, busy = false);
-#endif
 #endif
 next:
             atomic {
                 returned++;
                 todo = 0; h = 0; seq = 0; t = 0; hh = 0; size = 0; val = 0;
                 if
-                :: me > 0 && OWNED -> handling = false
+                :: me > 0 && HANDLER -> handling = false
                 :: else
                 fi
             }
@@ -598,7 +632,7 @@ done:
     /* quiescent: produced = written + dropped + in the ring, and the ring is empty */
     assert(l_written + l_overwritten == committed && l_seq == committed + 1);
     assert(l_lost == lost);
-    assert(returned <= committed + lost && committed + lost <= calls);
+    assert(returned <= committed + lost + no_ring && committed + lost + no_ring <= calls);
     assert(calls - returned <= killed)
 }
 

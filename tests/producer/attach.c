@@ -5,10 +5,14 @@
  */
 #include "tests/producer/segment_kit.h"
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int evaluated;
 
@@ -26,7 +30,6 @@ static void test_null(void)
     shmlog_event(NULL, SHMLOG_INFO, SHMLOG_TRADE, "nothing", "n", argument());
     KIT_EQ(evaluated, 0);
     KIT_EQ(shmlog_lost(NULL) - before, 101);
-    KIT_COMPARE(shmlog_own_ring(NULL), <, 0);
     KIT_EQ(shmlog_now(NULL), 0);
     shmlog_close(NULL);
 }
@@ -124,6 +127,36 @@ static void test_refusals(void)
     }
 }
 
+/* Flags that there are not, and one attachment more than a program can have. */
+static void test_limits(void)
+{
+    const struct segment_kit_params params = {0};
+    struct segment_kit segment;
+    struct shmlog *log[5];
+
+    segment_kit_open(&segment, "limits", &params);
+    for (uint32_t flag = 1; flag; flag <<= 1) {
+        const struct shmlog_options options = {.flags = flag};
+        const bool known = flag >= SHMLOG_OPEN_PARTIAL && flag <= SHMLOG_OPEN_GUARD;
+
+        KIT_EQ(shmlog_open(&log[0], "limits", &options), known ? 0 : -EINVAL);
+        shmlog_close(log[0]);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        KIT_OK(shmlog_open(&log[i], "limits", NULL));
+    KIT_EQ(shmlog_open(&log[4], "limits", NULL), -EMFILE);
+    KIT_CHECK(log[4] == NULL);
+    shmlog_close(log[2]);
+    KIT_OK(shmlog_open(&log[2], "limits", NULL));
+    for (unsigned i = 0; i < 4; i++) {
+        shmlog_info(log[i], "still works");
+        shmlog_close(log[i]);
+    }
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 4);
+    KIT_CHECK(!shm_segment_in_use(segment.segment));
+    segment_kit_close(&segment);
+}
+
 static int wait_and_log(void *arg)
 {
     const struct shmlog_options options = {.wait_ms = 20000};
@@ -218,6 +251,7 @@ int main(void)
     test_null();
     test_levels();
     test_refusals();
+    test_limits();
     test_waiting();
     test_rights();
     return 0;

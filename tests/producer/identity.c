@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who logged: threads, forked children and owned rings. Every thread has a producer id of its own,
- * a forked child another than its parent, and the parent's owned ring stays the parent's.
+ * Who logged: threads and forked children. Every thread has a producer id of its own, and a forked
+ * child another than its parent.
+ *
+ *     identity           into rings of the cores, then into shared ones
+ *     identity no-rseq   with rseq switched off: into shared ones alone
+ *     identity no-wipe   where the kernel does not wipe a page in children: their records go by
+ * their parent's name, and none is lost
  */
 #include "tests/producer/segment_kit.h"
 
 #include "shm/tables.h"
 
-#undef SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "tests/kit/shared_rings.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define THREADS 24u
 #define RECORDS 200u
 
 static struct shmlog *shared_log;
+static bool no_wipe;
 
 /* Of each writer's records: the producer id and ring they came with. */
 struct seen {
@@ -67,37 +74,51 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
-static void test_threads(struct segment_kit *segment)
+static void run_threads(struct segment_kit *segment, uint32_t threads, struct seen *ret_seen)
 {
     static uint32_t writer[THREADS];
     pthread_t thread[THREADS];
-    struct seen seen = {0};
 
-    for (uint32_t i = 0; i < THREADS; i++) {
+    memset(ret_seen, 0, sizeof(*ret_seen));
+    for (uint32_t i = 0; i < threads; i++) {
         writer[i] = i;
         KIT_EQ(pthread_create(&thread[i], NULL, run_thread, &writer[i]), 0);
     }
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < threads; i++)
         KIT_EQ(pthread_join(thread[i], NULL), 0);
-    segment_kit_drain(segment, see, &seen);
-    KIT_CHECK(!seen.mixed);
-    for (uint32_t i = 0; i < THREADS; i++) {
-        KIT_EQ(seen.records[i], RECORDS);
-        KIT_COMPARE(seen.producer[i], !=, 0);
-        KIT_EQ(entry_of(segment, &seen, i).pid, getpid());
+    segment_kit_drain(segment, see, ret_seen);
+    KIT_CHECK(!ret_seen->mixed);
+    for (uint32_t i = 0; i < threads; i++) {
+        KIT_EQ(ret_seen->records[i], RECORDS);
+        KIT_COMPARE(ret_seen->producer[i], !=, 0);
+        KIT_EQ(entry_of(segment, ret_seen, i).pid, getpid());
         for (uint32_t k = 0; k < i; k++)
-            KIT_COMPARE(seen.producer[i], !=, seen.producer[k]);
+            KIT_COMPARE(ret_seen->producer[i], !=, ret_seen->producer[k]);
     }
 }
 
-static void test_fork(struct segment_kit *segment, bool own_ring)
+/* How the writer `i` logged is in the ring that it came by, and in its entry. */
+static void check_way(struct segment_kit *segment, const struct seen *seen, uint32_t i, bool shares)
+{
+    KIT_EQ(seen->ring[i] >= segment->segment->geometry.cpu_rings, shares);
+    KIT_EQ(entry_of(segment, seen, i).why, shares ? SHMLOG_WHY_NO_RSEQ : 0);
+}
+
+static void test_threads(struct segment_kit *segment, bool shares)
+{
+    struct seen seen;
+
+    run_threads(segment, THREADS, &seen);
+    for (uint32_t i = 0; i < THREADS; i++)
+        check_way(segment, &seen, i, shares);
+}
+
+static void test_fork(struct segment_kit *segment, bool shares)
 {
     struct seen seen = {0};
     int status;
     pid_t child;
 
-    if (own_ring)
-        KIT_OK(shmlog_own_ring(shared_log));
     log_as(0);
     child = fork();
     KIT_COMPARE(child, >=, 0);
@@ -114,72 +135,11 @@ static void test_fork(struct segment_kit *segment, bool own_ring)
     KIT_CHECK(!seen.mixed);
     KIT_EQ(seen.records[0], RECORDS);
     KIT_EQ(seen.records[1], RECORDS);
-    KIT_COMPARE(seen.producer[0], !=, seen.producer[1]);
+    KIT_EQ(seen.producer[0] == seen.producer[1], no_wipe);
     KIT_EQ(entry_of(segment, &seen, 0).pid, getpid());
-    KIT_EQ(entry_of(segment, &seen, 1).pid, child);
-    if (own_ring) {
-        KIT_EQ(entry_of(segment, &seen, 0).ring, seen.ring[0] + 1);
-        KIT_COMPARE(seen.ring[0], >=, segment->segment->geometry.cpu_rings);
-        KIT_COMPARE(seen.ring[0], !=, seen.ring[1]);
-        KIT_EQ(entry_of(segment, &seen, 0).why, SHMLOG_WHY_ASKED);
-    }
-    KIT_EQ(entry_of(segment, &seen, 1).why, 0);
-}
-
-static void *own_and_log(void *arg)
-{
-    KIT_OK(shmlog_own_ring(shared_log));
-    return run_thread(arg);
-}
-
-static void in_thread(void *(*function)(void *), uint32_t writer)
-{
-    pthread_t thread;
-
-    KIT_EQ(pthread_create(&thread, NULL, function, &writer), 0);
-    KIT_EQ(pthread_join(thread, NULL), 0);
-}
-
-/* The entry of a dead thread is taken so often that another one gets its id: not its ring, too. */
-static void test_same_id(struct segment_kit *segment)
-{
-    struct shmlog_producer *const table = shm_producers(segment->segment);
-    struct seen seen = {0};
-    uint32_t entry;
-
-    in_thread(own_and_log, 0);
-    segment_kit_drain(segment, see, &seen);
-    KIT_COMPARE(seen.ring[0], >=, segment->segment->geometry.cpu_rings);
-    /* as the collector frees them, 65,535 uses later */
-    entry = (seen.producer[0] & 0xffff) - 1;
-    segment->segment->rings[seen.ring[0]].header->owner = 0;
-    table[entry].id -= 1 << 16;
-    shmlog_store_release_(&table[entry].claim, 0);
-    in_thread(run_thread, 1);
-    segment_kit_drain(segment, see, &seen);
-    KIT_EQ(seen.producer[1], seen.producer[0]);
-    KIT_COMPARE(seen.ring[1], <, segment->segment->geometry.cpu_rings);
-    KIT_EQ(entry_of(segment, &seen, 1).ring, 0);
-}
-
-/* Without rseq every thread needs a ring of its own; one too many is counted, not hung up. */
-static void test_no_rseq(struct segment_kit *segment)
-{
-    static uint32_t writer[2] = {0, 1};
-    pthread_t thread[2];
-    struct seen seen = {0};
-
-    for (unsigned i = 0; i < 2; i++)
-        KIT_EQ(pthread_create(&thread[i], NULL, run_thread, &writer[i]), 0);
-    for (unsigned i = 0; i < 2; i++)
-        KIT_EQ(pthread_join(thread[i], NULL), 0);
-    segment_kit_drain(segment, see, &seen);
-    for (unsigned i = 0; i < 2; i++) {
-        KIT_EQ(seen.records[i], RECORDS);
-        KIT_COMPARE(seen.ring[i], >=, segment->segment->geometry.cpu_rings);
-        KIT_EQ(entry_of(segment, &seen, i).why, SHMLOG_WHY_NO_RSEQ);
-    }
-    KIT_EQ(segment_kit_counted(segment), 0);
+    KIT_EQ(entry_of(segment, &seen, 1).pid, no_wipe ? getpid() : child);
+    for (uint32_t i = 0; i < 2; i++)
+        check_way(segment, &seen, i, shares);
 }
 
 /* The kernel is not to wipe the page of the key in a child, as where a container's filter does not
@@ -190,7 +150,7 @@ static void forbid_wiping(void)
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SHMLOG_MADV_WIPEONFORK_, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_WIPEONFORK, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -199,7 +159,7 @@ static void forbid_wiping(void)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         kit_skip("no seccomp filters here");
-    KIT_EQ(madvise(NULL, 0, (int)SHMLOG_MADV_WIPEONFORK_), -1);
+    KIT_EQ(madvise(NULL, 0, MADV_WIPEONFORK), -1);
 }
 
 static bool rseq_here(void)
@@ -218,22 +178,24 @@ int main(int argc, char **argv)
     struct segment_kit segment;
 
     kit_begin("identity");
-    if (argc > 1 && strcmp(argv[1], "no-wipe") == 0)
+    no_wipe = argc > 1 && strcmp(argv[1], "no-wipe") == 0;
+    if (no_wipe)
         forbid_wiping();
     segment_kit_open(&segment, "identity", &params);
     KIT_OK(shmlog_open(&shared_log, "identity", NULL));
-    if (no_rseq) {
-        if (rseq_here())
-            KIT_FAIL("run with GLIBC_TUNABLES=glibc.pthread.rseq=0");
-        test_no_rseq(&segment);
-    } else {
-        if (!rseq_here())
-            kit_skip("no rseq on this machine");
-        test_threads(&segment);
-        test_same_id(&segment);
-        test_fork(&segment, false);
+    if (no_rseq && rseq_here())
+        KIT_FAIL("run with GLIBC_TUNABLES=glibc.pthread.rseq=0");
+    if (!no_rseq && !rseq_here())
+        kit_skip("no rseq on this machine");
+    test_threads(&segment, no_rseq);
+    test_fork(&segment, no_rseq);
+    if (!no_rseq) {
+        KIT_OK(kit_share(shared_log));
         test_fork(&segment, true);
     }
+    KIT_EQ(segment_kit_counted(&segment), 0);
+    for (uint32_t i = 0; i < segment.segment->geometry.rings; i++)
+        KIT_EQ(segment.segment->rings[i].header->holder, 0);
     shmlog_close(shared_log);
     KIT_EQ(segment.lost, 0);
     segment_kit_close(&segment);

@@ -1,45 +1,36 @@
 /* SPDX-License-Identifier: MIT
  *
- * A log that attaches by itself. See later_kit.h.
+ * A log that attaches later. See later_kit.h.
  */
 #include "tests/producer/later_kit.h"
 
-#include <pthread.h>
+#include <dirent.h>
 #include <stdio.h>
-#include <sys/time.h>
-
-#define DEADLINE 60
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 const struct shmlog_options later_options = {.flags = SHMLOG_OPEN_LATER};
 
-struct point {
-    uint64_t id;
-    double px;
+/* In all records the number is followed by what says how they look, who wrote them, and a check. */
+#define CHECK(number, kind, writer) \
+    ((number)*UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(kind) << 8 ^ (writer))
+#define TEXT                                                                                 \
+    "a text that takes the record beyond its first slot, and beyond its second one, as far " \
+    "as into the third of them: so it has more than one hundred and twelve bytes"
+
+struct small {
+    uint64_t number, check;
 };
-SHMLOG_RECORD(point_record, struct point, SHMLOG_INFO, SHMLOG_TRADE, "point",
-              SHMLOG_FIELD(struct point, id), SHMLOG_FIELD(struct point, px));
-struct page {
-    uint64_t id;
+struct large {
+    uint64_t number, check;
     char text[200];
 };
-SHMLOG_RECORD(page_record, struct page, SHMLOG_INFO, SHMLOG_TRADE, "page",
-              SHMLOG_FIELD(struct page, id), SHMLOG_FIELD(struct page, text));
-
-void later_log(struct shmlog *log, unsigned records)
-{
-    struct page page = {.text = "long"};
-
-    for (unsigned i = 0; i < records; i++) {
-        const struct point point = {.id = i, .px = i * 0.5};
-
-        page.id = i;
-        shmlog_info(log, "short %u", i);
-        shmlog_info_at(log, shmlog_now(log), "string %s of %u", "text", i);
-        shmlog_event(log, SHMLOG_WARN, SHMLOG_ORDER, "event", "id", i);
-        shmlog_record(log, &point_record, &point);
-        shmlog_record(log, &page_record, &page);
-    }
-}
+SHMLOG_RECORD(small_record, struct small, SHMLOG_INFO, SHMLOG_TRADE, "small",
+              SHMLOG_FIELD(struct small, number), SHMLOG_FIELD(struct small, check));
+SHMLOG_RECORD(large_record, struct large, SHMLOG_INFO, SHMLOG_TRADE, "large",
+              SHMLOG_FIELD(struct large, number), SHMLOG_FIELD(struct large, check),
+              SHMLOG_FIELD(struct large, text));
 
 struct shmlog *later_open(void)
 {
@@ -50,26 +41,60 @@ struct shmlog *later_open(void)
     return log;
 }
 
-static bool is_attached(void *log)
+void later_log_one(struct shmlog *log, unsigned kind, uint64_t number, uint8_t writer)
 {
-    return shmlog_status(log) == 0;
+    const uint64_t check = CHECK(number, kind, writer);
+    const struct small small = {number, check};
+    const struct large large = {number, check, TEXT};
+
+    switch (kind) {
+    case 0:
+        shmlog_info(log, "%lu %lx", number, check);
+        break;
+    case 1:
+        shmlog_info_at(log, shmlog_now(log), "%lu %lx %s", number, check, "short");
+        break;
+    case 2:
+        shmlog_info(log, "%lu %lx %s", number, check, TEXT);
+        break;
+    case 3:
+        shmlog_event(log, SHMLOG_WARN, SHMLOG_ORDER, "many", "number", number, "check", check, "a",
+                     number, "b", number, "c", number, "d", number, "e", number, "f", number);
+        break;
+    case 4:
+        shmlog_record(log, &small_record, &small);
+        break;
+    default:
+        shmlog_record(log, &large_record, &large);
+    }
 }
 
-static bool is_waiting(void *log)
+void later_log(struct shmlog *log, uint64_t number, uint8_t writer)
 {
-    return shmlog_status(log) != 0;
+    for (unsigned kind = 0; kind < LATER_KINDS; kind++)
+        later_log_one(log, kind, number, writer);
 }
 
-void later_await_segment(struct shmlog *log)
+uint64_t later_number(const struct shmlog_slot *slots, uint8_t *ret_writer)
 {
-    if (!kit_wait(is_attached, log, DEADLINE))
-        KIT_FAIL("not attached: %s", shmlog_strerror(shmlog_status(log)));
-}
+    const uint32_t count = slots->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
+    const uint64_t number = segment_kit_u64(slots, 16);
+    const uint64_t check = segment_kit_u64(slots, 24) ^ CHECK(number, 0, 0);
+    const uint64_t kind = check >> 8;
+    uint8_t payload[16 * SHMLOG_SLOT_PAYLOAD];
 
-void later_await_loss(struct shmlog *log)
-{
-    if (!kit_wait(is_waiting, log, DEADLINE))
-        KIT_FAIL("still attached");
+    KIT_COMPARE(kind, <, LATER_KINDS);
+    KIT_COMPARE(count, <=, 16);
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(payload + (size_t)i * SHMLOG_SLOT_PAYLOAD, slots[i].payload, SHMLOG_SLOT_PAYLOAD);
+    if (kind == 1)
+        KIT_EQ(memcmp(payload + 36, "short", 5), 0);
+    for (uint32_t i = 0; kind == 3 && i < 6; i++)
+        KIT_EQ(memcmp(payload + 32 + 8 * i, &number, 8), 0);
+    if (kind == 2 || kind == 5)
+        KIT_EQ(memcmp(payload + (kind == 2 ? 36 : 32), TEXT, sizeof(TEXT) - 1), 0);
+    *ret_writer = (uint8_t)check;
+    return number;
 }
 
 static const char *removed_path(void)
@@ -77,105 +102,55 @@ static const char *removed_path(void)
     return kit_text("%s/removed", kit_shm_dir());
 }
 
-void later_remove(const struct segment_kit *kit)
+void later_remove(const struct segment_kit *kit, enum later_way way)
 {
+    const char *const control = kit_text("%s/control", kit->segment->path);
+    FILE *f;
+
+    if (way == LATER_NO_CONTROL) {
+        KIT_EQ(unlink(control), 0);
+        return;
+    }
     KIT_EQ(rename(kit->segment->path, removed_path()), 0);
+    if (way == LATER_REPLACED) {
+        KIT_EQ(mkdir(kit->segment->path, 0700), 0);
+        f = fopen(control, "w");
+        KIT_CHECK(f != NULL);
+        fclose(f);
+    }
+}
+
+/* With the plain files in it, if it is there. */
+static void remove_folder(const char *path)
+{
+    DIR *const folder = opendir(path);
+    struct dirent *entry;
+
+    if (!folder)
+        return;
+    while ((entry = readdir(folder)))
+        if (entry->d_name[0] != '.')
+            KIT_EQ(unlinkat(dirfd(folder), entry->d_name, 0), 0);
+    closedir(folder);
+    KIT_EQ(rmdir(path), 0);
 }
 
 void later_close_removed(struct segment_kit *kit)
 {
-    shm_segment_close(kit->segment);
-    KIT_OK(shm_segment_destroy(removed_path()));
+    shm_segment_close(kit->segment); /* NULL: before */
+    remove_folder(removed_path());
+    remove_folder(kit_text("%s/" LATER_SEGMENT, kit_shm_dir()));
     free(kit->reader);
     free(kit->buffer);
 }
 
-void later_params(uint64_t *state, uint32_t on_full, struct segment_kit_params *ret_params)
+unsigned later_mappings(void)
 {
-    *ret_params = (struct segment_kit_params){
-        .ring_bytes = UINT64_C(65536) << kit_random_below(state, 4),
-        .spare_rings = 1 + (uint32_t)kit_random_below(state, 11),
-        .only_cpu = kit_random_below(state, 4) ? 0 : 1 + kit_cpu(0),
-        .on_full = on_full,
-        .wait_ns = 1000000,
-    };
-}
+    char *const maps = kit_read_file("/proc/self/maps", NULL);
+    unsigned count = 0;
 
-static bool has_records(void *arg)
-{
-    const struct segment_kit *const kit = arg;
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < kit->segment->geometry.rings; i++)
-        sum += shmlog_load_relaxed_(&kit->segment->rings[i].header->head);
-    return sum > LATER_MANY;
-}
-
-void later_await_records(struct segment_kit *kit)
-{
-    if (!kit_wait(has_records, kit, DEADLINE))
-        KIT_FAIL("nobody logs");
-}
-
-/* ---- All the time ---- */
-
-#define THREADS 4u
-
-static struct shmlog *busy_log;
-static uint64_t produced;
-static uint32_t stop;
-static unsigned number[THREADS];
-static pthread_t thread[THREADS];
-
-static void on_alarm(int signal)
-{
-    const int saved = errno;
-
-    (void)signal;
-    shmlog_warn(busy_log, "alarm");
-    shmlog_event(busy_log, SHMLOG_INFO, "", "alarm", "name", "text");
-    __atomic_fetch_add(&produced, 2, __ATOMIC_RELAXED);
-    errno = saved;
-}
-
-static void *log_on(void *arg)
-{
-    const unsigned index = *(const unsigned *)arg;
-
-    if (index == 0)
-        (void)shmlog_own_ring(busy_log);
-    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-        later_log(busy_log, 1);
-        __atomic_fetch_add(&produced, LATER_KINDS, __ATOMIC_RELAXED);
-        if (index == 0 && shmlog_status(busy_log) == 0)
-            (void)shmlog_own_ring(busy_log);
-    }
-    return NULL;
-}
-
-void later_busy_begin(struct shmlog *log)
-{
-    const struct itimerval every = {{0, 500}, {0, 500}};
-    const struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
-
-    busy_log = log;
-    produced = 0;
-    stop = 0;
-    sigaction(SIGALRM, &action, NULL);
-    for (unsigned i = 0; i < THREADS; i++) {
-        number[i] = i;
-        KIT_EQ(pthread_create(&thread[i], NULL, log_on, &number[i]), 0);
-    }
-    KIT_EQ(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
-
-uint64_t later_busy_end(void)
-{
-    const struct itimerval never = {{0, 0}, {0, 0}};
-
-    KIT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
-    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-    for (unsigned i = 0; i < THREADS; i++)
-        KIT_EQ(pthread_join(thread[i], NULL), 0);
-    return __atomic_load_n(&produced, __ATOMIC_RELAXED);
+    for (const char *at = maps; (at = strstr(at, kit_shm_dir())); at++)
+        count++;
+    free(maps);
+    return count;
 }

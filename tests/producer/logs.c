@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * A shared object that logs to logs of its own and to those that it is handed, in turn, and to one
- * from a signal handler in the middle of a call to the other.
+ * A shared object that logs to several logs in turn, and to one from a signal handler in the middle
+ * of a call to the other: by its host's implementation, or, compiled with LOGS_OWN, by its own.
  */
 #include "tests/producer/logs.h"
 
+#ifdef LOGS_OWN
+#include "tests/kit/shared_rings.h"
+#else
 #include "producer/shmlog.h"
+#endif
 
 #include <signal.h>
 #include <string.h>
@@ -106,5 +110,10 @@ static int interrupt(struct shmlog *log, struct shmlog *other, unsigned which, e
 }
 #endif
 
-extern const struct logs_calls logs_calls;
-const struct logs_calls logs_calls = {open_log, close_log, call, interrupt};
+#ifdef LOGS_OWN
+#define SHARE kit_share
+#else
+#define SHARE NULL
+#endif
+extern const struct logs_calls logs_calls __attribute__((visibility("default")));
+const struct logs_calls logs_calls = {open_log, close_log, SHARE, call, interrupt};

@@ -8,11 +8,15 @@
 
 #include "shm/tables.h"
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SEGMENT "rings"
 #define RECORDS 500u
@@ -156,7 +160,8 @@ static void leave_room(uint32_t rings)
 {
     char *const text = kit_read_file("/proc/self/statm", NULL);
     const uint64_t have = strtoull(text, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t more = segment.segment->geometry.file_size + (1 << 20) +
+    const uint64_t plans = segment.segment->geometry.sites_max * sizeof(struct shmlog_plan_);
+    const uint64_t more = segment.segment->geometry.file_size + plans + (1 << 20) +
                           rings * segment.segment->rings[0].map_size;
     const struct rlimit limit = {have + more, have + more};
 

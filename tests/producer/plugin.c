@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * A shared object that logs with the log it is given, or with one of its own that waits for its
- * segment: linked, or loaded and unloaded again.
+ * A shared object that logs: linked, or loaded and unloaded again; with its host's implementation,
+ * or, compiled with PLUGIN_OWN, with one of its own.
  */
+#ifdef PLUGIN_OWN
+#define SHMLOG_IMPLEMENTATION
+#endif
 #include "producer/shmlog.h"
 
-void PLUGIN_LOG(struct shmlog *log, unsigned records);
-int plugin_wait(const char *segment, unsigned records);
+#define PLUGIN_EXPORT __attribute__((visibility("default")))
+
+PLUGIN_EXPORT void PLUGIN_LOG(struct shmlog *log, unsigned records);
+PLUGIN_EXPORT int plugin_run(const char *segment, void (*create)(void), unsigned records);
 
 void PLUGIN_LOG(struct shmlog *log, unsigned records)
 {
@@ -14,18 +19,19 @@ void PLUGIN_LOG(struct shmlog *log, unsigned records)
         shmlog_info(log, "plugin " PLUGIN_NAME " record %u", i);
 }
 
-int plugin_wait(const char *segment, unsigned records)
+/* By a log of its own, first without a segment, then with one. */
+int plugin_run(const char *segment, void (*create)(void), unsigned records)
 {
-    struct shmlog_options options = {0, SHMLOG_OPEN_LATER, NULL};
+    const struct shmlog_options options = {0, SHMLOG_OPEN_LATER, NULL};
     struct shmlog *log;
-    const int r = shmlog_open(&log, segment, &options);
+    int r = shmlog_open(&log, segment, &options);
 
     if (r < 0)
         return r;
     PLUGIN_LOG(log, records);
-    while (shmlog_status(log) < 0)
-        usleep(1000);
+    create();
+    r = shmlog_poll(log);
     PLUGIN_LOG(log, records);
     shmlog_close(log);
-    return 0;
+    return r;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * One log, many shared objects: the program, a linked library, and plugins that are loaded, log and
- * are unloaded log as one producer; the program goes on when they are gone, and while timer signals
- * interrupt it, so that the kernel looks at what an unloaded sequence may have left behind.
+ * Shared objects that log. The program exports its implementation: by that a linked library, and
+ * plugins that are loaded, log and are unloaded, log as one producer. A plugin with an
+ * implementation of its own is another one. The program goes on when they are gone, and while timer
+ * signals interrupt it, so that the kernel looks at what an unloaded sequence may have left behind.
  */
 #include "tests/producer/segment_kit.h"
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #define RECORDS 100u
 #define ROUNDS 20u
 #define RELOADS 300u
-#define RELOADS_STATIC 20u /* with static thread-local storage */
 
 void linked_log(struct shmlog *log, unsigned records);
 
@@ -36,27 +36,39 @@ static void see(void *arg, uint32_t ring, const struct shmlog_slot *slots)
         seen->others++;
 }
 
-/* Load a plugin, log through it, unload it: really, so that its code is gone. */
-static void log_through(struct shmlog *log, const char *name)
+static void *load(const char *path, const char *name, void *ret_function)
 {
-    const char *path = kit_program(kit_text("tests/producer/lib%s.so", name));
-    void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void (*function)(struct shmlog *, unsigned);
+    void *const plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *symbol;
 
     if (!plugin)
-        KIT_FAIL("%s", dlerror());
-    symbol = dlsym(plugin, "plugin_log");
+        KIT_FAIL("%s: %s", path, dlerror());
+    symbol = dlsym(plugin, name);
     KIT_CHECK(symbol != NULL);
-    memcpy(&function, &symbol, sizeof(function));
-    function(log, RECORDS);
+    memcpy(ret_function, &symbol, sizeof(symbol));
+    return plugin;
+}
+
+/* Really, so that its code is gone. */
+static void unload(void *plugin, const char *path)
+{
     KIT_EQ(dlclose(plugin), 0);
     if (!kit_sanitized())
         KIT_CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
 }
 
+static void log_through(struct shmlog *log, const char *name)
+{
+    const char *const path = kit_program(kit_text("tests/producer/lib%s.so", name));
+    void (*function)(struct shmlog *, unsigned);
+    void *const plugin = load(path, "plugin_log", &function);
+
+    function(log, RECORDS);
+    unload(plugin, path);
+}
+
 /* Load a plugin again and again, each time before the one before is unloaded, and log through it.
- * The C library gives back no static thread-local storage then. */
+ */
 static void reload(struct shmlog *log, const char *name, unsigned times)
 {
     void (*function)(struct shmlog *, unsigned);
@@ -64,15 +76,11 @@ static void reload(struct shmlog *log, const char *name, unsigned times)
 
     for (unsigned i = 0; i < times; i++) {
         const char *const path = kit_path(kit_text("%s-%u.so", name, i % 2));
-        void *plugin, *symbol;
+        void *plugin;
 
         if (i < 2)
             kit_copy_file(kit_program(kit_text("tests/producer/lib%s.so", name)), path);
-        plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (!plugin)
-            KIT_FAIL("the %uth time: %s", i + 1, dlerror());
-        symbol = dlsym(plugin, "plugin_log");
-        memcpy(&function, &symbol, sizeof(function));
+        plugin = load(path, "plugin_log", &function);
         function(log, 1);
         if (last)
             KIT_EQ(dlclose(last), 0);
@@ -81,43 +89,32 @@ static void reload(struct shmlog *log, const char *name, unsigned times)
     KIT_EQ(dlclose(last), 0);
 }
 
-struct waiter {
-    int (*wait)(const char *segment, unsigned records);
-    int result;
-};
+static struct segment_kit of_plugin;
 
-static void *run_waiter(void *arg)
+static void create(void)
 {
-    struct waiter *waiter = arg;
+    const struct segment_kit_params params = {.ring_bytes = 1 << 18};
 
-    waiter->result = waiter->wait("waited", RECORDS);
-    return NULL;
+    segment_kit_open(&of_plugin, "of_plugin", &params);
 }
 
-/* A plugin that waits for its segment; when it has closed its log, nothing of it runs any more. */
-static void wait_and_unload(void)
+/* A plugin that opens for itself, before there is a segment. */
+static void run_and_unload(const char *name, unsigned times)
 {
-    const struct segment_kit_params params = {.ring_bytes = 1 << 18, .spare_rings = 2};
-    const char *path = kit_program("tests/producer/libplugin_one.so");
-    void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    struct segment_kit segment;
-    struct waiter waiter;
-    pthread_t thread;
-    void *symbol;
+    const char *const path = kit_program(kit_text("tests/producer/lib%s.so", name));
 
-    KIT_CHECK(plugin != NULL);
-    symbol = dlsym(plugin, "plugin_wait");
-    KIT_CHECK(symbol != NULL);
-    memcpy(&waiter.wait, &symbol, sizeof(waiter.wait));
-    KIT_EQ(pthread_create(&thread, NULL, run_waiter, &waiter), 0);
-    segment_kit_open(&segment, "waited", &params);
-    KIT_EQ(pthread_join(thread, NULL), 0);
-    KIT_OK(waiter.result);
-    KIT_EQ(dlclose(plugin), 0);
-    if (!kit_sanitized())
-        KIT_CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
-    KIT_EQ(segment_kit_drain(&segment, NULL, NULL) + segment_kit_counted(&segment), 2 * RECORDS);
-    segment_kit_close(&segment);
+    for (unsigned i = 0; i < times; i++) {
+        int (*run)(const char *segment, void (*create)(void), unsigned records);
+        void *const plugin = load(path, "plugin_run", &run);
+
+        KIT_OK(run("of_plugin", create, RECORDS));
+        unload(plugin, path);
+        KIT_EQ(of_plugin.segment->control->lost[SHMLOG_LOST_NO_RING], RECORDS);
+        KIT_EQ(segment_kit_counted(&of_plugin), RECORDS);
+        KIT_EQ(segment_kit_drain(&of_plugin, NULL, NULL), RECORDS);
+        KIT_CHECK(!shm_segment_in_use(of_plugin.segment));
+        segment_kit_close(&of_plugin);
+    }
 }
 
 static void on_alarm(int signal)
@@ -157,14 +154,15 @@ int main(void)
         log_through(log, "plugin_two");
         segment_kit_drain(&segment, see, &seen);
     }
-    reload(log, "plugin_one", RELOADS_STATIC);
-    reload(log, "plugin_dynamic", RELOADS);
+    reload(log, "plugin_one", RELOADS);
+    run_and_unload("plugin_one", ROUNDS);
+    run_and_unload("plugin_own", ROUNDS);
+    shmlog_info(log, "program");
     segment_kit_drain(&segment, see, &seen);
-    KIT_EQ(segment.records, ROUNDS * (1 + 4 * RECORDS) + RELOADS_STATIC + RELOADS);
+    KIT_EQ(segment.records, ROUNDS * (1 + 4 * RECORDS) + RELOADS + 1);
     KIT_EQ(segment.lost, 0);
     KIT_EQ(segment_kit_counted(&segment), 0);
     KIT_EQ(seen.others, 0);
-    wait_and_unload();
     shmlog_close(log);
     segment_kit_close(&segment);
     return 0;

@@ -1,466 +1,555 @@
 /* SPDX-License-Identifier: MIT
  *
- * A segment that is put out of use by several steps, with threads in it: its rings are replaced by
- * private memory, then its control file. Whatever step that has got to, no two threads write to one
- * ring, and every call is in the segment or counted.
+ * Segments that go and come under whoever logs (SHMLOG_OPEN_LATER, shmlog_poll()): nothing crashes,
+ * what is in a segment is whole, each call is in a segment or counted, but for those that were
+ * under way when a segment was left; and what it took of memory is given back.
  *
- *     replaced         all of it
- *     replaced churn   segments that are removed under threads that come and go, SHMLOG_TEST_CYCLES
- *                      (default 12) of each policy
+ *     replaced        at each instruction of a call; in the midst of a poll
+ *     replaced busy   under threads and a signal handler, SHMLOG_TEST_CYCLES (default 300) times
+ *     replaced cut    the same with files that are cut short (SHMLOG_OPEN_GUARD): nothing crashes,
+ * all go on, and a sound segment has all again
  */
 #include "tests/producer/later_kit.h"
 #include "tests/producer/syscall_kit.h"
 
 #include "shm/tables.h"
+#include "tests/kit/shared_rings.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unistd.h>
 
-#define DEADLINE 60
-
-static struct segment_kit segment;
 static struct shmlog *the_log;
 
-/* ---- Each step held ---- */
+#define WRITERS 8u
+#define RINGS 32u
 
-#define AT_STEP 2u /* threads that register at each step */
-#define LIVING_MAX 256u
-
-/* A thread that registered, and lives on. */
-struct living {
-    pthread_t thread;
-    const struct shmlog_state_ *state; /* NULL: nameless */
-    sem_t registered, end;
+struct numbers {
+    const struct segment_kit *segment;
+    uint64_t last[RINGS][WRITERS];
+    uint64_t records;
 };
-static struct living living[LIVING_MAX];
-static unsigned living_count;
-static uint64_t calls;
 
-static sem_t reached, go_on;
-static struct step {
-    const void *target; /* of the replacing */
-    bool after;
-} step;
-
-static void log_one(void)
+/* Each record is whole, of a site of the segment, and in its ring the next of its writer or a later
+ * one. */
+static void look(void *arg, uint32_t ring, const struct shmlog_slot *slots)
 {
-    shmlog_info(the_log, "one of %u", LIVING_MAX);
-    __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+    struct numbers *const n = arg;
+    uint8_t writer;
+    const uint64_t number = later_number(slots, &writer);
+
+    KIT_COMPARE(ring, <, RINGS);
+    KIT_COMPARE(writer, <, WRITERS);
+    KIT_COMPARE(shm_site_words(n->segment->segment)[slots->site & SHMLOG_SITE_ID_MASK], !=, 0);
+    KIT_COMPARE(number, >=, n->last[ring][writer]);
+    n->last[ring][writer] = number;
+    n->records++;
 }
 
-static void *live(void *arg)
+static void pin(void)
 {
-    struct living *const l = arg;
+    cpu_set_t set;
 
-    log_one();
-    (void)shmlog_own_ring(the_log);
-    log_one();
-    l->state = shmlog_find_state_(the_log);
-    KIT_EQ(sem_post(&l->registered), 0);
-    while (sem_wait(&l->end) != 0)
-        ;
-    log_one();
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)kit_cpu(0), &set);
+    KIT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* ---- At each instruction of a call ---- */
+
+#if defined(__x86_64__)
+#define STEPS_MAX 600u /* of a call into the core's ring: a step through a sequence aborts it */
+#define TRAP_FLAG 0x100
+#define SAMPLE 5u
+
+enum { LARGER, SMALLER }; /* one segment, then the other is where the log looks for it */
+#define LARGER_SLOTS 4096u
+#define SMALLER_SLOTS 1024u
+static struct segment_kit segments[2];
+static const char *const hidden[2] = {"larger", "smaller"};
+enum { CALLER, HANDLER };
+static struct {
+    unsigned left, kind;
+    bool shares;
+} step;
+static struct numbers seen;
+
+static void place(unsigned which)
+{
+    KIT_EQ(rename(kit_text("%s/%s", kit_shm_dir(), hidden[which]),
+                  kit_text("%s/" LATER_SEGMENT, kit_shm_dir())),
+           0);
+    KIT_OK(shmlog_poll(the_log));
+    if (step.shares)
+        KIT_OK(kit_share(the_log->local.later->current));
+}
+
+static void hide(unsigned which)
+{
+    KIT_EQ(rename(kit_text("%s/" LATER_SEGMENT, kit_shm_dir()),
+                  kit_text("%s/%s", kit_shm_dir(), hidden[which])),
+           0);
+    KIT_EQ(shmlog_poll(the_log), -ENOENT);
+}
+
+/* The segment is left, and there is another one; and then the thread logs to that. Its head is
+ * where what goes by the other one's size would go beyond the ring. */
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+    const struct shm_segment *const s = segments[SMALLER].segment;
+    const struct shmlog_ring *const ring = s->rings[step.shares ? s->geometry.cpu_rings : 0].header;
+    ucontext_t *const at = context;
+
+    (void)signal;
+    (void)info;
+    if (!step.left || --step.left)
+        return;
+    at->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+    hide(LARGER);
+    place(SMALLER);
+    do {
+        later_log_one(the_log, step.kind, 1, HANDLER);
+        segment_kit_drain(&segments[SMALLER], look, &seen);
+    } while (ring->head % LARGER_SLOTS < SMALLER_SLOTS);
+}
+
+/* Not into the 128 bytes below the stack pointer: they are the compiler's. */
+#define SET_FLAGS(operation_)                                           \
+    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\t" operation_ \
+                     ", (%%rsp)\n\tpopfq\n\tleaq 128(%%rsp), %%rsp" ::  \
+                         : "memory", "cc")
+
+static void clean_up(struct segment_kit *kit, bool left)
+{
+    const struct shm_segment *const s = kit->segment;
+
+    if (left) /* with the thread in a call, which may have held a ring */
+        s->rings[s->geometry.cpu_rings].header->holder = 0;
+    KIT_EQ(kit->lost, 0);
+    KIT_EQ(segment_kit_counted(kit), 0);
+    for (uint32_t i = 0; i < s->geometry.rings; i++)
+        KIT_EQ(s->rings[i].header->holder, 0);
+    for (uint32_t i = 0; i < s->geometry.producers_max; i++)
+        shm_producers(kit->segment)[i].claim = 0;
+}
+
+/* False: the call was over before. */
+static bool replace_at(unsigned number, unsigned kind, bool shares)
+{
+    const struct shmlog_control *const g = &segments[SMALLER].segment->geometry;
+    uint64_t handlers;
+    bool hit;
+
+    step.kind = kind;
+    step.shares = shares;
+    the_log = later_open();
+    place(LARGER);
+    later_log_one(the_log, kind, 1, CALLER);
+    segment_kit_drain(&segments[LARGER], NULL, NULL);
+    seen = (struct numbers){.segment = &segments[SMALLER]};
+    step.left = number;
+    SET_FLAGS("orq $0x100");
+    later_log_one(the_log, kind, 1, CALLER);
+    SET_FLAGS("andq $-0x101");
+    hit = step.left == 0;
+    step.left = 0;
+    handlers = seen.records;
+    later_log_one(the_log, kind, 2, CALLER);
+    segment_kit_drain(&segments[SMALLER], look, &seen);
+    if (hit) {
+        KIT_EQ(seen.last[shares ? g->cpu_rings : 0][HANDLER], 1);
+        KIT_EQ(seen.last[shares ? g->cpu_rings : 0][CALLER], 2);
+    }
+    /* the call was under way, and is nowhere, or had not come so far, or was done */
+    KIT_COMPARE(seen.records - handlers, >=, hit);
+    KIT_COMPARE(seen.records - handlers, <=, 2 * hit);
+    hide(hit ? SMALLER : LARGER);
+    segment_kit_drain(&segments[LARGER], NULL, NULL);
+    shmlog_close(the_log);
+    clean_up(&segments[LARGER], hit);
+    clean_up(&segments[SMALLER], false);
+    return hit;
+}
+
+static void test_instructions(void)
+{
+    const unsigned sample = kit_number("SHMLOG_TEST_THOROUGH", 0) ? 1 : SAMPLE;
+    const struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+    uint64_t state = kit_seed();
+    unsigned steps = 0;
+
+    sigaction(SIGTRAP, &action, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct segment_kit_params params = {
+            .ring_bytes = (i == LARGER ? LARGER_SLOTS : SMALLER_SLOTS) * SHMLOG_SLOT_SIZE,
+            .only_cpu = 1 + kit_cpu(0),
+            .shared_ring = true,
+            .producers_max = 64,
+            .sites_max = i == LARGER ? 64 : 1024, /* so they have other numbers */
+        };
+
+        segment_kit_open(&segments[i], hidden[i], &params);
+    }
+    for (unsigned shares = 0; shares < 2; shares++)
+        for (unsigned kind = 0; kind < LATER_KINDS; kind++)
+            for (unsigned at = 1 + (unsigned)kit_random_below(&state, sample);
+                 at < STEPS_MAX && replace_at(at, kind, shares); at += sample)
+                steps++;
+    for (unsigned i = 0; i < 2; i++)
+        segment_kit_close(&segments[i]);
+    printf("replaced at %u instructions\n", steps);
+    KIT_COMPARE(steps * sample, >, 2 * LATER_KINDS * 100);
+}
+#endif
+
+/* ---- In the midst of a poll ---- */
+
+static sem_t in_poll, go_on;
+
+static void hold_poll(long number, const void *target, bool after)
+{
+    (void)target;
+    if (number == SYS_newfstatat || number == SYS_pread64) {
+        syscall_kit_set(NULL);
+        sem_post(&in_poll);
+        while (!after && sem_wait(&go_on) != 0)
+            ;
+    }
+}
+
+static void *poll_once(void *arg)
+{
+    (void)arg;
+    KIT_EQ(shmlog_poll(the_log), 0);
     return NULL;
 }
 
-static void add_living(void)
-{
-    struct living *const l = &living[living_count];
-
-    KIT_COMPARE(living_count, <, LIVING_MAX);
-    KIT_EQ(sem_init(&l->registered, 0, 0), 0);
-    KIT_EQ(sem_init(&l->end, 0, 0), 0);
-    KIT_EQ(pthread_create(&l->thread, NULL, live, l), 0);
-    while (sem_wait(&l->registered) != 0)
-        ;
-    living_count++;
-}
-
-static void hold_step(long number, const void *target, bool after)
-{
-    if (number != SYS_mremap)
-        return;
-    step = (struct step){target, after};
-    sem_post(&reached);
-    while (sem_wait(&go_on) != 0)
-        ;
-}
-
-static bool step_reached(void *arg)
+static int child_of_poll(void *arg)
 {
     (void)arg;
-    return sem_trywait(&reached) == 0;
+    return shmlog_poll(the_log) == 0 ? 0 : 1;
 }
 
-static uint64_t state_in_table(const struct living *l)
+/* A second thread's call returns at once; a child that is forked meanwhile can poll. */
+static void test_polls(void)
 {
-    const struct shmlog_producer *const table = shm_producers(segment.segment);
+    const struct segment_kit_params params = {.spare_rings = 1};
+    struct kit_process child;
+    struct segment_kit segment;
+    pthread_t thread;
 
-    return shmlog_load_acquire_(&table[(l->state->thread.producer & 0xffff) - 1].claim) &
-           SHMLOG_PRODUCER_STATE;
+    KIT_EQ(sem_init(&in_poll, 0, 0), 0);
+    KIT_EQ(sem_init(&go_on, 0, 0), 0);
+    the_log = later_open();
+    segment_kit_open(&segment, LATER_SEGMENT, &params);
+    syscall_kit_set(hold_poll);
+    KIT_EQ(pthread_create(&thread, NULL, poll_once, NULL), 0);
+    while (sem_wait(&in_poll) != 0)
+        ;
+    KIT_EQ(shmlog_poll(the_log), -ENOENT);
+    kit_spawn_function(&child, "child", child_of_poll, NULL);
+    KIT_EQ(kit_wait_exit(&child, KIT_PATIENCE), 0);
+    KIT_EQ(shmlog_status(the_log), -ENOENT);
+    KIT_EQ(sem_post(&go_on), 0);
+    KIT_EQ(pthread_join(thread, NULL), 0);
+    KIT_EQ(shmlog_poll(the_log), 0);
+    shmlog_close(the_log);
+    segment_kit_close(&segment);
 }
 
-/* Of those that have a state none has another one's, nor another one's ring. */
-static void check_living(void)
+/* ---- Under threads ---- */
+
+#define THREADS 4u
+#define IN_HANDLER THREADS      /* the writer that the signal handlers are */
+#define UNDER_WAY (2 * THREADS) /* a call of each, and a handler in it */
+#define MANY 500u
+
+static uint64_t calls; /* that have returned */
+static uint32_t stop, pause_all, paused;
+static pthread_t thread[THREADS];
+static pthread_barrier_t barrier;
+
+static void log_kind(unsigned kind, uint64_t number, uint8_t writer)
 {
-    for (unsigned i = 0; i < living_count; i++)
-        for (unsigned j = 0; living[i].state && j < i; j++) {
-            const struct shmlog_thread_ *const a = &living[i].state->thread;
-            const struct shmlog_thread_ *b;
-
-            if (!living[j].state)
-                continue;
-            b = &living[j].state->thread;
-            if (a == b || a->producer == b->producer)
-                KIT_FAIL("threads %u and %u are both producer %#x", i, j, a->producer);
-            if (a->owned == b->owned && a->owned != &the_log->local.none &&
-                !shmlog_ring_gone_(a->owned))
-                KIT_FAIL("threads %u and %u own one ring", i, j);
-        }
+    later_log_one(the_log, kind, number, writer);
+    __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
 }
 
-static void check_step(uint32_t rings_replaced)
+/* The handlers of several threads may be under way at once: their records have all one number. */
+static void on_alarm(int signal)
 {
-    const struct shmlog_local_ *const local = &the_log->local;
-    const bool control = step.target == &the_log->control;
-    uint32_t gone = 0;
+    const int saved = errno;
+    static uint32_t kind;
 
-    for (uint32_t i = 0; i < local->geometry.rings; i++)
-        gone += shmlog_ring_gone_(local->ring[i]) != 0;
-    KIT_EQ(gone, rings_replaced);
-    if (control) /* last, for until then threads may have rings */
-        KIT_EQ(gone, local->geometry.rings);
-    KIT_EQ(shmlog_control_gone_(the_log), control && step.after);
-    /* who is signed off has no ring of the segment's any more: the collector may give it away */
-    KIT_EQ(state_in_table(&living[0]), control ? SHMLOG_PRODUCER_DETACHED : SHMLOG_PRODUCER_LIVE);
-    for (unsigned i = 0; i < AT_STEP; i++)
-        add_living();
-    if (control && step.after)
-        KIT_CHECK(living[living_count - 1].state == NULL);
-    else
-        KIT_CHECK(living[living_count - 1].state != NULL);
-    check_living();
+    (void)signal;
+    log_kind(__atomic_fetch_add(&kind, 1, __ATOMIC_RELAXED) % LATER_KINDS, 0, IN_HANDLER);
+    errno = saved;
 }
 
-static void test_steps(void)
+static void block_alarms(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    KIT_EQ(pthread_sigmask(how, &set, NULL), 0);
+}
+
+static void *log_on(void *arg)
+{
+    const uint8_t writer = (uint8_t)(uintptr_t)arg;
+
+    block_alarms(SIG_UNBLOCK);
+    for (uint64_t number = 1; !__atomic_load_n(&stop, __ATOMIC_RELAXED); number++) {
+        for (unsigned kind = 0; kind < LATER_KINDS; kind++)
+            log_kind(kind, number, writer);
+        if (!__atomic_load_n(&pause_all, __ATOMIC_ACQUIRE))
+            continue;
+        block_alarms(SIG_BLOCK);
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_wait(&barrier);
+        block_alarms(SIG_UNBLOCK);
+    }
+    return NULL;
+}
+
+/* Nobody is in a call, until they are let go on. */
+static void pause_writers(void)
+{
+    __atomic_store_n(&pause_all, 1, __ATOMIC_RELEASE);
+    pthread_barrier_wait(&barrier);
+    paused = 1;
+}
+static void let_writers_go(void)
+{
+    if (!paused)
+        return;
+    paused = 0;
+    __atomic_store_n(&pause_all, 0, __ATOMIC_RELEASE);
+    pthread_barrier_wait(&barrier);
+}
+
+static void start_writers(void)
+{
+    const struct itimerval every = {{0, 500}, {0, 500}};
+    const struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+
+    block_alarms(SIG_BLOCK); /* in this thread, and the others until they run */
+    sigaction(SIGALRM, &action, NULL);
+    KIT_EQ(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        KIT_EQ(pthread_create(&thread[i], NULL, log_on, (void *)i), 0);
+    KIT_EQ(setitimer(ITIMER_REAL, &every, NULL), 0);
+}
+
+static void end_writers(void)
+{
+    const struct itimerval never = {{0, 0}, {0, 0}};
+
+    KIT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    let_writers_go();
+    for (unsigned i = 0; i < THREADS; i++)
+        KIT_EQ(pthread_join(thread[i], NULL), 0);
+}
+
+static bool has_many(void *arg)
+{
+    const struct segment_kit *const kit = arg;
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < kit->segment->geometry.rings; i++)
+        sum += shmlog_load_relaxed_(&kit->segment->rings[i].header->head);
+    return sum > MANY;
+}
+
+static void random_params(uint64_t *random, struct segment_kit_params *ret_params)
 {
     static const uint32_t policies[] = {SHMLOG_ON_FULL_DROP, SHMLOG_ON_FULL_OVERWRITE,
                                         SHMLOG_ON_FULL_WAIT};
 
-    for (unsigned p = 0; p < 3; p++) {
-        const struct segment_kit_params params = {.on_full = policies[p],
-                                                  .spare_rings = 2,
-                                                  .shared_ring = true,
-                                                  .wait_ns = 1000000};
-        const uint64_t before = shmlog_lost(NULL);
-        uint64_t found, counted;
-        uint32_t rings, replaced = 0;
-
-        calls = living_count = 0;
-        KIT_EQ(sem_init(&reached, 0, 0), 0);
-        KIT_EQ(sem_init(&go_on, 0, 0), 0);
-        segment_kit_open(&segment, LATER_SEGMENT, &params);
-        the_log = later_open();
-        rings = the_log->local.geometry.rings;
-        add_living(); /* has a ring of its own */
-        KIT_CHECK(living[0].state->thread.owned != &the_log->local.none);
-        syscall_kit_set(hold_step);
-        later_remove(&segment);
-        for (uint32_t steps = 0; steps < 2 * (rings + 1); steps++) {
-            if (!kit_wait(step_reached, NULL, DEADLINE))
-                KIT_FAIL("no step after %u", steps);
-            replaced += step.after && step.target != &the_log->control;
-            check_step(replaced);
-            KIT_EQ(sem_post(&go_on), 0);
-        }
-        later_await_loss(the_log);
-        syscall_kit_set(NULL);
-        for (unsigned i = 0; i < living_count; i++) {
-            KIT_EQ(sem_post(&living[i].end), 0);
-            KIT_EQ(pthread_join(living[i].thread, NULL), 0);
-        }
-        found = segment_kit_drain(&segment, NULL, NULL) + segment.lost;
-        counted = segment_kit_counted(&segment);
-        shmlog_close(the_log);
-        counted += shmlog_lost(NULL) - before;
-        KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 0);
-        later_close_removed(&segment);
-        printf(
-            "policy %u, %u rings held step by step: %lu calls, %lu in the segment, %lu counted\n",
-            policies[p], rings, (unsigned long)calls, (unsigned long)found, (unsigned long)counted);
-        KIT_EQ(found + counted, calls);
-    }
+    *ret_params = (struct segment_kit_params){
+        .ring_bytes = UINT64_C(65536) << kit_random_below(random, 4),
+        .spare_rings = (uint32_t)kit_random_below(random, 11),
+        .shared_ring = true,
+        .only_cpu = kit_random_below(random, 4) ? 0 : 1 + kit_cpu(0),
+        .on_full = policies[kit_random_below(random, 3)],
+        .wait_ns = 1000000,
+        .producers_max = 64,
+        .sites_max = 256,
+    };
 }
 
-/* ---- Cut short, by the handler of SIGBUS ---- */
-
-static void cut_control(void)
+/* One segment's life. Returns the calls that it has or counts. */
+static uint64_t come_and_go(uint64_t *random, bool quietly)
 {
-    KIT_EQ(truncate(kit_text("%s/" LATER_SEGMENT "/control", kit_shm_dir()), 0), 0);
-}
+    struct segment_kit_params params;
+    struct segment_kit segment;
+    struct numbers numbers = {.segment = &segment};
+    uint64_t sum;
 
-static pid_t first; /* of two threads that run into it: the one that came first */
-static uint32_t second_is_in, first_is_done;
-
-static bool is_set(void *arg)
-{
-    return __atomic_load_n((const uint32_t *)arg, __ATOMIC_ACQUIRE);
-}
-
-static void await_set(uint32_t *word)
-{
-    if (!kit_wait(is_set, word, DEADLINE))
-        _exit(3);
-}
-
-static void *log_second(void *arg)
-{
-    (void)arg;
-    for (unsigned i = 0; i < 10; i++)
-        log_one();
-    return NULL;
-}
-
-static pthread_t second_thread;
-static sem_t second_goes;
-
-static void *wait_then_log(void *arg)
-{
-    shmlog_register_thread(the_log);
-    __atomic_store_n((uint32_t *)arg, 1, __ATOMIC_RELEASE);
-    while (sem_wait(&second_goes) != 0)
-        ;
-    return log_second(NULL);
-}
-
-/* The first one stands before the replacing until the second one has run into the same; a second
- * replacing would wait until the first one's calls are counted. */
-static void hold_first(long number, const void *target, bool after)
-{
-    if (gettid() != first)
-        __atomic_store_n(&second_is_in, 1, __ATOMIC_RELEASE);
-    if (number != SYS_mremap || target != &the_log->control || after)
-        return;
-    if (gettid() == first) {
-        sem_post(&second_goes);
-        await_set(&second_is_in);
-    } else {
-        await_set(&first_is_done);
-    }
-}
-
-/* Two threads at once: what the first one has counted when the second one gets there stays. */
-static int two_threads(void *arg)
-{
-    uint32_t registered = 0;
-
-    (void)arg;
-    KIT_EQ(sem_init(&second_goes, 0, 0), 0);
-    KIT_OK(shmlog_open(&the_log, LATER_SEGMENT, NULL));
-    log_one();
-    KIT_EQ(pthread_create(&second_thread, NULL, wait_then_log, &registered), 0);
-    await_set(&registered);
-    first = gettid();
-    calls = 0;
-    cut_control();
-    syscall_kit_set(hold_first);
-    for (unsigned i = 0; i < 10; i++)
-        log_one();
-    __atomic_store_n(&first_is_done, 1, __ATOMIC_RELEASE);
-    KIT_EQ(pthread_join(second_thread, NULL), 0);
-    syscall_kit_set(NULL);
-    KIT_EQ(calls, 20);
-    KIT_EQ(shmlog_lost(the_log), calls);
-    shmlog_close(the_log);
-    return 0;
-}
-
-static uint32_t alarms, to_raise;
-
-static void on_alarm(int number)
-{
-    (void)number;
-    alarms++;
-    log_one();
-}
-
-static void raise_alarm(long number, const void *target, bool after)
-{
-    (void)number, (void)target, (void)after;
-    if (to_raise && --to_raise == 0)
-        raise(SIGALRM);
-}
-
-/* The handler of SIGBUS is interrupted by another one that logs, at each of its system calls. */
-static int interrupted(void *arg)
-{
-    const struct sigaction action = {.sa_handler = on_alarm};
-
-    KIT_OK(shmlog_open(&the_log, LATER_SEGMENT, NULL));
-    KIT_EQ(sigaction(SIGALRM, &action, NULL), 0);
-    log_one();
-    calls = 0;
-    to_raise = *(const uint32_t *)arg;
-    cut_control();
-    syscall_kit_set(raise_alarm);
-    for (unsigned i = 0; i < 10; i++)
-        log_one();
-    syscall_kit_set(NULL);
-    KIT_EQ(shmlog_lost(the_log), calls);
-    KIT_EQ(calls, 10 + alarms);
-    shmlog_close(the_log);
-    return to_raise ? 10 : 0; /* 10: there are not so many system calls */
-}
-
-static int in_process(const char *name, int (*function)(void *), void *arg)
-{
-    const struct segment_kit_params params = {.spare_rings = 2, .shared_ring = true};
-    struct kit_process process;
-    int status;
-
+    random_params(random, &params);
     segment_kit_open(&segment, LATER_SEGMENT, &params);
-    kit_spawn_function(&process, name, function, arg);
-    status = kit_wait_exit(&process, DEADLINE);
-    if (status != 0 && status != 10)
-        KIT_FAIL("%s: status %d: %s", name, status, kit_read_file(process.err, NULL));
-    shm_segment_close(segment.segment);
-    KIT_OK(shm_segment_destroy(kit_text("%s/" LATER_SEGMENT, kit_shm_dir())));
-    free(segment.reader);
-    free(segment.buffer);
-    return status;
+    KIT_OK(shmlog_poll(the_log));
+    let_writers_go();
+    if (!kit_wait(has_many, &segment, KIT_PATIENCE))
+        KIT_FAIL("nobody logs");
+    if (quietly)
+        pause_writers();
+    later_remove(&segment, (enum later_way)kit_random_below(random, LATER_WAYS));
+    KIT_COMPARE(shmlog_poll(the_log), <, 0);
+    segment_kit_drain(&segment, look, &numbers);
+    sum = numbers.records + segment.lost + segment_kit_counted(&segment);
+    later_close_removed(&segment);
+    KIT_EQ(later_mappings(), 0);
+    return sum;
+}
+
+/* Pages that are this process's alone, in KiB. */
+static uint64_t own_kib(void)
+{
+    char *const text = kit_read_file("/proc/self/status", NULL);
+    const char *const at = strstr(text, "RssAnon:");
+    uint64_t kib = 0;
+
+    KIT_CHECK(at && sscanf(at, "RssAnon: %lu", &kib) == 1);
+    free(text);
+    return kib;
+}
+
+/* What a segment that was left costs until the log is closed, its tables of rings above all. */
+#define LEFT_KIB 80u
+
+static void test_busy(void)
+{
+    const uint64_t cycles = kit_number("SHMLOG_TEST_CYCLES", 300), before = shmlog_lost(NULL);
+    uint64_t random = kit_seed(), sum = 0, nowhere = 0, since = 0, loud = 0, kib;
+
+    the_log = later_open();
+    start_writers();
+    sum += come_and_go(&random, false);
+    loud++;
+    kib = own_kib();
+    for (uint64_t cycle = 0; cycle < cycles; cycle++) {
+        const bool quietly = kit_random_below(&random, 2);
+
+        sum += come_and_go(&random, quietly);
+        loud += !quietly;
+        if (!quietly)
+            continue;
+        /* so far nobody is in a call: what is nowhere was under way when a segment was left */
+        KIT_COMPARE(sum + shmlog_lost(the_log), <=, calls);
+        nowhere = calls - sum - shmlog_lost(the_log);
+        KIT_COMPARE(nowhere - since, <=, loud * UNDER_WAY);
+        since = nowhere;
+        loud = 0;
+    }
+    end_writers();
+    kib = own_kib() - kib;
+    if (!kit_sanitized())
+        KIT_COMPARE(kib, <, cycles * LEFT_KIB + 1024);
+    shmlog_close(the_log);
+    sum += shmlog_lost(NULL) - before;
+    printf("%lu segments, %lu calls, of which %lu were under way when one was left; %lu KiB\n",
+           (unsigned long)cycles, (unsigned long)calls, (unsigned long)(calls - sum),
+           (unsigned long)kib);
+    KIT_COMPARE(sum, <=, calls);
+    KIT_COMPARE(calls - sum - since, <=, loud * UNDER_WAY);
+}
+
+/* ---- Files cut short ---- */
+
+static void cut(const char *file, off_t size)
+{
+    KIT_EQ(truncate(kit_text("%s/" LATER_SEGMENT "/%s", kit_shm_dir(), file), size), 0);
+}
+
+static bool calls_reached(void *arg)
+{
+    return __atomic_load_n(&calls, __ATOMIC_RELAXED) >= *(uint64_t *)arg;
+}
+
+static void all_go_on(void)
+{
+    uint64_t goal = __atomic_load_n(&calls, __ATOMIC_RELAXED) + MANY;
+
+    if (!kit_wait(calls_reached, &goal, KIT_PATIENCE))
+        KIT_FAIL("nobody goes on");
+}
+
+static void come_and_be_cut(uint64_t *random)
+{
+    struct segment_kit_params params;
+    struct segment_kit segment;
+    uint32_t rings, what = (uint32_t)kit_random_below(random, 6);
+    off_t size;
+
+    random_params(random, &params);
+    segment_kit_open(&segment, LATER_SEGMENT, &params);
+    rings = segment.segment->geometry.rings;
+    size = what % 2 ? (off_t)segment.segment->geometry.file_size / 2 & -4096 : 0;
+    shm_segment_close(segment.segment); /* or this test would run into it */
+    segment.segment = NULL;
+    KIT_OK(shmlog_poll(the_log));
+    all_go_on();
+    for (uint32_t i = 0; what >= 2 && i < rings; i++)
+        cut(kit_text("ring-%03u", i), what % 2 ? (off_t)params.ring_bytes / 2 : 0);
+    if (what < 4)
+        cut("control", size);
+    all_go_on();
+    KIT_EQ(shmlog_poll(the_log) < 0, what < 4);
+    all_go_on();
+    KIT_EQ(rename(kit_text("%s/" LATER_SEGMENT, kit_shm_dir()),
+                  kit_text("%s/removed", kit_shm_dir())),
+           0);
+    KIT_EQ(shmlog_poll(the_log), -ENOENT);
+    later_close_removed(&segment);
+    KIT_EQ(later_mappings(), 0);
 }
 
 static void test_cut(void)
 {
-    uint32_t at = 1;
+    const struct shmlog_options options = {.flags = SHMLOG_OPEN_LATER | SHMLOG_OPEN_GUARD};
+    const uint64_t cycles = kit_number("SHMLOG_TEST_CYCLES", 300) / 3;
+    uint64_t random = kit_seed(), before, missed;
 
-    KIT_EQ(in_process("two threads", two_threads, NULL), 0);
-    while (in_process("interrupted", interrupted, &at) == 0)
-        at++;
-    printf("interrupted at %u system calls\n", at - 1);
-    KIT_COMPARE(at, >, 10);
-}
-
-/* ---- A site that is registered into nothing ---- */
-
-static void log_site(struct shmlog *log)
-{
-    shmlog_info(log, "registered where there is no table");
-}
-
-static void look_at_site(void *arg, uint32_t ring, const struct shmlog_slot *slots)
-{
-    const uint64_t *const words =
-        (const uint64_t *)(const void *)((const uint8_t *)segment.segment->control +
-                                         segment.segment->geometry.sites_offset);
-
-    (void)ring;
-    *(bool *)arg = words[slots->site & SHMLOG_SITE_ID_MASK] != 0;
-}
-
-/* Its id holds for no other log of the same segment. */
-static void test_site(void)
-{
-    const struct segment_kit_params params = {.spare_rings = 2};
-    struct shmlog *lost, *log;
-    bool known = false;
-
-    segment_kit_open(&segment, LATER_SEGMENT, &params);
-    KIT_OK(shmlog_open(&lost, LATER_SEGMENT, NULL));
-    KIT_OK(shmlog_open(&log, LATER_SEGMENT, NULL));
-    KIT_OK(shmlog_lose_segment_(lost));
-    log_site(lost);
-    KIT_EQ(shmlog_lost(lost), 1);
-    log_site(log);
-    KIT_EQ(segment_kit_drain(&segment, look_at_site, &known), 1);
-    KIT_CHECK(known);
-    shmlog_close(lost);
-    shmlog_close(log);
-    segment_kit_close(&segment);
-}
-
-/* ---- Threads that come and go ---- */
-
-static uint32_t stop;
-static uint64_t short_lived;
-
-#define SHORT_RECORDS 20u
-
-static void *log_and_end(void *arg)
-{
-    later_log(arg, SHORT_RECORDS);
-    __atomic_fetch_add(&short_lived, SHORT_RECORDS * LATER_KINDS, __ATOMIC_RELAXED);
-    return NULL;
-}
-
-static void *churn(void *arg)
-{
-    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-        pthread_t thread[2];
-
-        for (int i = 0; i < 2; i++)
-            KIT_EQ(pthread_create(&thread[i], NULL, log_and_end, arg), 0);
-        for (int i = 0; i < 2; i++)
-            KIT_EQ(pthread_join(thread[i], NULL), 0);
-    }
-    return NULL;
-}
-
-static void churn_through(uint32_t policy, uint64_t *state)
-{
-    const uint64_t before = shmlog_lost(NULL);
-    struct shmlog *const log = later_open();
-    struct segment_kit_params params;
-    uint64_t produced, found, counted;
-    pthread_t churner;
-
-    stop = 0;
-    short_lived = 0;
-    later_params(state, policy, &params);
-    params.shared_ring = true; /* without rseq those that ended have all others */
-    later_busy_begin(log);
-    KIT_EQ(pthread_create(&churner, NULL, churn, log), 0);
-    segment_kit_open(&segment, LATER_SEGMENT, &params);
-    later_await_segment(log);
-    later_await_records(&segment);
-    later_remove(&segment);
-    later_await_loss(log);
-    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
-    KIT_EQ(pthread_join(churner, NULL), 0);
-    produced = later_busy_end() + short_lived;
-    shmlog_close(log);
-    found = segment_kit_drain(&segment, NULL, NULL) + segment.lost;
-    counted = segment_kit_counted(&segment) + shmlog_lost(NULL) - before;
-    later_close_removed(&segment);
-    if (found + counted != produced)
-        KIT_FAIL("policy %u: %lu calls, %lu in the segment and %lu counted: %ld off", policy,
-                 (unsigned long)produced, (unsigned long)found, (unsigned long)counted,
-                 (long)(found + counted - produced));
-}
-
-static void test_churn(void)
-{
-    static const uint32_t policies[] = {SHMLOG_ON_FULL_DROP, SHMLOG_ON_FULL_OVERWRITE,
-                                        SHMLOG_ON_FULL_WAIT};
-    const uint64_t cycles = kit_number("SHMLOG_TEST_CYCLES", 12);
-    uint64_t state = kit_seed();
-
+    KIT_OK(shmlog_open(&the_log, LATER_SEGMENT, &options));
+    start_writers();
     for (uint64_t cycle = 0; cycle < cycles; cycle++)
-        for (unsigned p = 0; p < 3; p++)
-            churn_through(policies[p], &state);
-    printf("%lu segments removed under each policy\n", (unsigned long)cycles);
+        come_and_be_cut(&random);
+    pause_writers();
+    before = calls;
+    missed = shmlog_lost(the_log);
+    KIT_EQ(come_and_go(&random, true), calls - before + missed);
+    end_writers();
+    shmlog_close(the_log);
+    printf("%lu segments cut short, %lu calls\n", (unsigned long)cycles, (unsigned long)calls);
 }
 
 int main(int argc, char **argv)
 {
     kit_begin("replaced");
-    if (argc < 2 || strcmp(argv[1], "churn") != 0) {
-        test_steps();
-        test_cut();
-        test_site();
+    if (argc > 1 && strcmp(argv[1], "busy") == 0) {
+        test_busy();
+        return 0;
     }
-    test_churn();
+    if (argc > 1 && strcmp(argv[1], "cut") == 0) {
+        test_cut();
+        return 0;
+    }
+    test_polls();
+    pin();
+#if defined(__x86_64__)
+    if (!kit_sanitized()) /* whose own instructions would be interrupted, too */
+        test_instructions();
+#endif
     return 0;
 }

@@ -16,13 +16,16 @@
  */
 #include "tests/producer/segment_kit.h"
 
-#undef SHMLOG_LAYOUT_ONLY
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define WRITERS 2u
 #define CONTEXTS 2u /* loop, handler */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads that find no ring share one: without restartable sequences, and with one spare ring for
- * any number of threads, none of them is left without. The program is run with rseq switched off.
+ * Threads that cannot use restartable sequences share rings, each holding one for a call: with any
+ * number of rings for any number of threads, none of them is left without. The program is run with
+ * rseq switched off.
  *
  *     shared_ring         1, 2, 11, 24, 101 threads under each policy; threads without a name
- *     shared_ring kill    processes killed while they hold the ring, again and again
+ *     shared_ring kill    processes killed while they hold a ring, again and again
  */
 #include "tests/producer/segment_kit.h"
 #include "tests/producer/syscall_kit.h"
 
-#undef SHMLOG_LAYOUT_ONLY
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
 #include <pthread.h>
@@ -18,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define SEGMENT "shared"
@@ -29,10 +32,11 @@ static struct shmlog *the_log;
 
 /* ---- Many threads ---- */
 
+#define RINGS 11u
+
 struct count {
-    uint64_t next[THREADS]; /* of each thread: number of the record that may come next */
-    uint64_t in_shared;
-    uint32_t shared; /* index of that ring */
+    uint64_t next[RINGS][THREADS]; /* of each thread in a ring: number that may come next */
+    uint32_t shared;               /* index of the first of those rings */
 };
 
 struct writer {
@@ -64,30 +68,49 @@ static void look(void *arg, uint32_t ring, const struct shmlog_slot *slots)
     struct count *const c = arg;
     const uint32_t thread = segment_kit_u32(slots, 12);
     const uint64_t number = segment_kit_u64(slots, 16);
+    uint64_t *next;
 
     KIT_COMPARE(thread, <, THREADS);
-    KIT_COMPARE(number, >=, c->next[thread]); /* in order; those that are missing were counted */
+    KIT_COMPARE(ring, >=, c->shared);
+    KIT_COMPARE(ring - c->shared, <, RINGS);
+    next = &c->next[ring - c->shared][thread];
+    KIT_COMPARE(number, >=, *next); /* in order; those that are missing were counted */
     KIT_COMPARE(number, <, RECORDS);
-    c->next[thread] = number + 1;
-    c->in_shared += ring == c->shared;
+    *next = number + 1;
 }
 
-static void crowd(uint32_t threads, uint32_t on_full, uint32_t producers_max)
+/* In a segment with so many shared rings. */
+static void open_segment(uint32_t rings, uint32_t on_full, uint32_t producers_max)
 {
     const struct segment_kit_params params = {.on_full = on_full,
-                                              .spare_rings = 1,
+                                              .spare_rings = rings - 1,
                                               .shared_ring = true,
                                               .reserve = 12,
                                               .producers_max = producers_max};
-    static struct writer writer[THREADS];
-    struct count count = {.next = {0}};
-    uint64_t records = 0, lost = 0, found_lost = 0, nameless = 0;
 
     segment_kit_open(&segment, SEGMENT, &params);
-    count.shared = segment.segment->geometry.rings - 1;
+    KIT_EQ(segment.segment->geometry.rings - segment.segment->geometry.cpu_rings, rings);
     KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
     KIT_EQ(the_log->local.cpus, 0);
-    KIT_OK(shmlog_own_ring(the_log)); /* the only one is this thread's */
+    KIT_EQ(the_log->local.shared_count, rings);
+}
+
+static void close_segment(void)
+{
+    for (uint32_t i = 0; i < segment.segment->geometry.rings; i++)
+        KIT_EQ(segment.segment->rings[i].header->holder, 0);
+    shmlog_close(the_log);
+    segment_kit_close(&segment);
+}
+
+static void crowd(uint32_t threads, uint32_t rings, uint32_t on_full, uint32_t producers_max)
+{
+    static struct writer writer[THREADS];
+    struct count count = {.next = {{0}}};
+    uint64_t lost = 0;
+
+    open_segment(rings, on_full, producers_max);
+    count.shared = segment.segment->geometry.cpu_rings;
     running = threads;
     for (uint32_t i = 0; i < threads; i++) {
         writer[i].index = i;
@@ -102,26 +125,19 @@ static void crowd(uint32_t threads, uint32_t on_full, uint32_t producers_max)
         lost += writer[i].lost;
     }
     segment_kit_drain(&segment, look, &count);
-    records = segment.records;
-    found_lost = segment.lost;
-    nameless = producers_max && threads > producers_max;
-    printf("%u threads, policy %u%s: %lu records, %lu lost by writers, %lu overwritten\n", threads,
-           on_full, nameless ? ", without names" : "", (unsigned long)records, (unsigned long)lost,
-           (unsigned long)found_lost);
+    printf("%u threads, %u rings, policy %u%s: %lu records, %lu lost by writers, %lu overwritten\n",
+           threads, rings, on_full, producers_max ? ", without names" : "",
+           (unsigned long)segment.records, (unsigned long)lost, (unsigned long)segment.lost);
     KIT_EQ(lost, shmlog_lost(the_log));
-    KIT_EQ(records + lost + found_lost, (uint64_t)threads * RECORDS);
-    KIT_EQ(count.in_shared, records);
+    KIT_EQ(segment.records + lost + segment.lost, (uint64_t)threads * RECORDS);
     if (threads == 1) /* nobody else has it */
         KIT_EQ(segment.segment->control->lost[SHMLOG_LOST_NO_RING], 0);
     if (on_full == SHMLOG_ON_FULL_WAIT)
-        KIT_EQ(lost + found_lost, 0);
+        KIT_EQ(lost + segment.lost, 0);
     /* a holder that the machine keeps from its processor may cost the others some */
     if (on_full == SHMLOG_ON_FULL_OVERWRITE)
         KIT_EQ(lost, segment.segment->control->lost[SHMLOG_LOST_NO_RING]);
-    KIT_EQ(segment.segment->rings[count.shared].header->holder, 0);
-    KIT_EQ(segment.segment->rings[count.shared].header->owner, SHMLOG_OWNER_SHARED);
-    shmlog_close(the_log);
-    segment_kit_close(&segment);
+    close_segment();
 }
 
 /* ---- Who holds it ---- */
@@ -151,45 +167,41 @@ static void count_naps(long number, const void *target, bool after)
         __atomic_fetch_add(&naps, 1, __ATOMIC_RELAXED);
 }
 
-static void holders(void)
+static uint64_t self(void)
 {
-    const struct segment_kit_params params = {.spare_rings = 1, .shared_ring = true};
-    const uint64_t *lost;
-    struct count count = {.next = {0}};
-    struct shmlog_ring *ring;
-    struct stat st;
-    uint64_t self;
-    pid_t child;
+    return shmlog_thread_(the_log)->holder;
+}
 
-    segment_kit_open(&segment, SEGMENT, &params);
-    count.shared = segment.segment->geometry.rings - 1;
-    ring = segment.segment->rings[count.shared].header;
-    lost = &segment.segment->control->lost[SHMLOG_LOST_NO_RING];
-    KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
-    KIT_OK(shmlog_own_ring(the_log));
-    KIT_EQ(stat("/proc/self/ns/pid", &st), 0);
-    log_in_thread(0);
-    KIT_EQ(segment_kit_drain(&segment, look, &count), 1);
-
-    self = shmlog_as_holder_(the_log);
-    ring->holder = self; /* one that lives, and does not let go: so long is waited, not longer */
+/* One that lives, and does not let go: so long is waited, not longer, and once. */
+static void stuck_holder(struct shmlog_ring *ring, const uint64_t *lost)
+{
+    naps = 0;
+    ring->holder = self();
     syscall_kit_set(count_naps);
     KIT_COMPARE(log_in_thread(1), >=, SHMLOG_HOLD_NS_);
     KIT_EQ(*lost, 1);
-    KIT_EQ(ring->holder, self);
-    KIT_EQ(ring->held_too_long, self);
+    KIT_EQ(ring->holder, self());
+    KIT_EQ(ring->held_too_long, self());
     KIT_COMPARE(naps, >, 0);
     naps = 0;
     log_in_thread(1); /* nobody waits for it a second time */
     KIT_EQ(*lost, 2);
-    KIT_EQ(ring->held_too_long, self);
+    KIT_EQ(ring->held_too_long, self());
     KIT_EQ(naps, 0);
     syscall_kit_set(NULL);
     ring->holder = 0; /* it goes on: so do the others, and would wait again */
     log_in_thread(1);
     KIT_EQ(*lost, 2);
     KIT_EQ(ring->held_too_long, 0);
+}
 
+/* Those that are gone, and those of whom nobody here can tell. */
+static void lost_holders(struct shmlog_ring *ring, const uint64_t *lost)
+{
+    struct stat st;
+    pid_t child;
+
+    KIT_EQ(stat("/proc/self/ns/pid", &st), 0);
     child = fork();
     KIT_COMPARE(child, >=, 0);
     if (child == 0)
@@ -199,26 +211,69 @@ static void holders(void)
     log_in_thread(2);
     KIT_EQ(*lost, 2);
     KIT_EQ(ring->holder, 0);
-
     ring->holder = SHMLOG_HOLDER(getpid(), st.st_ino, 1); /* whose number is another one's now */
     log_in_thread(3);
     KIT_EQ(*lost, 2);
-
-    ring->holder = SHMLOG_HOLDER(child, st.st_ino + 1, 1); /* of whom nobody here can tell */
+    ring->holder = SHMLOG_HOLDER(child, st.st_ino + 1, 1); /* of another namespace */
     KIT_COMPARE(log_in_thread(4), >=, SHMLOG_HOLD_NS_);
     KIT_EQ(*lost, 3);
     ring->holder = 0;
+}
 
-    /* a handler in the midst of its thread's call */
-    ring->holder = shmlog_as_holder_(the_log);
-    KIT_EQ(shmlog_hold_(the_log, ring, ring->holder), -1);
+static void one_ring(void)
+{
+    struct count count = {.next = {{0}}};
+    struct shmlog_ring *ring;
+    uint64_t number = 5;
+
+    open_segment(1, SHMLOG_ON_FULL_DROP, 0);
+    count.shared = segment.segment->geometry.cpu_rings;
+    ring = segment.segment->rings[count.shared].header;
+    log_in_thread(0);
+    KIT_EQ(segment_kit_drain(&segment, look, &count), 1);
+    stuck_holder(ring, &segment.segment->control->lost[SHMLOG_LOST_NO_RING]);
+    lost_holders(ring, &segment.segment->control->lost[SHMLOG_LOST_NO_RING]);
+    ring->holder = self(); /* a handler in the midst of its thread's call */
+    log_one(&number);
+    KIT_EQ(ring->lost[SHMLOG_LOST_NESTED], 1);
+    KIT_EQ(shmlog_thread_lost(the_log), 1);
+    KIT_EQ(ring->holder, self());
     ring->holder = 0;
     log_in_thread(5);
     segment_kit_drain(&segment, look, &count);
     KIT_EQ(segment.records, 5);
-    KIT_EQ(count.in_shared, 5);
-    shmlog_close(the_log);
-    segment_kit_close(&segment);
+    close_segment();
+}
+
+/* As long as one ring is free, nobody waits and nothing is lost, whoever holds the others. */
+static void many_rings(uint32_t rings)
+{
+    uint32_t first;
+
+    open_segment(rings, SHMLOG_ON_FULL_DROP, 0);
+    first = segment.segment->geometry.cpu_rings;
+    naps = 0;
+    syscall_kit_set(count_naps);
+    for (uint32_t free = 0; free < rings; free++) {
+        const uint64_t before = segment.segment->rings[first + free].header->head;
+        uint64_t number = free;
+
+        for (uint32_t i = 0; i < rings; i++) /* some are the thread's own, as in a handler */
+            segment.segment->rings[first + i].header->holder =
+                i == free ? 0
+                : i % 2   ? self()
+                          : SHMLOG_HOLDER(1, the_log->local.pid_ns, 0);
+        log_one(&number);
+        log_in_thread(free);
+        KIT_EQ(segment.segment->rings[first + free].header->head - before, 2);
+    }
+    syscall_kit_set(NULL);
+    KIT_EQ(naps, 0);
+    KIT_EQ(shmlog_lost(the_log), 0);
+    KIT_EQ(segment_kit_drain(&segment, NULL, NULL), 2 * rings);
+    for (uint32_t i = 0; i < rings; i++)
+        segment.segment->rings[first + i].header->holder = 0;
+    close_segment();
 }
 
 /* ---- Killed ---- */
@@ -278,9 +333,6 @@ static bool goes_on(void *arg)
 
 static void kill_holders(void)
 {
-    const struct segment_kit_params params = {.on_full = SHMLOG_ON_FULL_WAIT,
-                                              .spare_rings = 1,
-                                              .shared_ring = true};
     const unsigned kills = (unsigned)(5 * kit_number("SHMLOG_TEST_KILLS", 40));
     struct kit_process process[PROCESSES];
     static const uint32_t index[PROCESSES] = {0, 1, 2};
@@ -288,9 +340,7 @@ static void kill_holders(void)
 
     page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     KIT_CHECK(page != MAP_FAILED);
-    segment_kit_open(&segment, SEGMENT, &params);
-    KIT_OK(shmlog_open(&the_log, SEGMENT, NULL));
-    KIT_OK(shmlog_own_ring(the_log));
+    open_segment(1, SHMLOG_ON_FULL_WAIT, 0);
     for (uint32_t i = 0; i < PROCESSES; i++)
         kit_spawn_function(&process[i], "writer", log_until_killed, (void *)(uintptr_t)&index[i]);
     for (unsigned n = 0; n < kills; n++) {
@@ -339,8 +389,13 @@ int main(int argc, char **argv)
     }
     for (unsigned p = 0; p < 3; p++)
         for (unsigned i = 0; i < sizeof(threads) / sizeof(threads[0]); i++)
-            crowd(threads[i], policies[p], 0);
-    crowd(24, SHMLOG_ON_FULL_WAIT, 2);
-    holders();
+            crowd(threads[i], 1, policies[p], 0);
+    for (unsigned p = 0; p < 3; p++)
+        crowd(24, 11, policies[p], 0);
+    crowd(24, 2, SHMLOG_ON_FULL_WAIT, 2);
+    one_ring();
+    many_rings(2);
+    many_rings(11);
+    many_rings(101);
     return 0;
 }

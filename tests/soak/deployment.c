@@ -8,22 +8,19 @@
 
 #include <stdio.h>
 
+#define STRINGS "from line\0\"line\", line\0" /* format, arguments, category */
+
 static void log_from_line(struct shmlog *log, uint32_t line)
 {
-    static const uint8_t types[2] = {1, SHMLOG_TYPE_U32};
-    const char *const names[2] = {NULL, "line"};
-    struct shmlog_staged_ stage = SHMLOG_STAGED_EMPTY_;
-    struct shmlog_callsite_ site = {
-        .format = "from line",
-        .file = "deployed.c",
-        .category = "",
-        .line = line,
-        .kind = SHMLOG_SITE_EVENT,
-        .level = SHMLOG_INFO,
-    };
+    struct {
+        struct shmlog_site_ site;
+        uint8_t types[2];
+        char strings[sizeof(STRINGS)];
+    } at = {{0, "deployed.c", "deployed", NULL, line, SHMLOG_SITE_EVENT, SHMLOG_INFO, 0},
+            {1, SHMLOG_TYPE_U32},
+            STRINGS};
 
-    shmlog_stage_(&stage, SHMLOG_TYPE_U32, (struct shmlog_value_){.bits = line});
-    shmlog_put_elsewhere_(log, &site, types, names, "deployed", &stage, NULL, 0, 0);
+    shmlog_put4_(log, &at.site, (uint64_t)line << 32, 0, 0, 0);
 }
 
 int deployment_live(void *arg)

@@ -45,7 +45,7 @@ static const struct log_kit_site error_site = {
     .name = {"text"},
 };
 
-/* A site of shmlog_line(). */
+/* A site of cat_line(). */
 __attribute__((unused)) static struct log_kit_site line_site(bool more, const char *function,
                                                              uint8_t level)
 {

@@ -1,35 +1,49 @@
 /* SPDX-License-Identifier: MIT
  *
- * A segment, its agents, and a producer that writes numbers to the first owned ring.
+ * A segment, its agents, and a producer that writes numbers to the shared ring.
  */
 #ifndef TESTS_UNIT_DRAIN_KIT_H
 #define TESTS_UNIT_DRAIN_KIT_H
 
-#include "producer/shmlog.h"
+#include "tests/kit/shared_rings.h"
 
 #include "tests/unit/agents_kit.h"
 
 #define CAPACITY 1024u /* slots of a ring of the kit's size */
-#define OWNED 3u       /* the first ring after those of the kit's cores */
+#define SHARED 3u      /* the ring after those of the kit's cores */
 
 static struct agents agents;
 static struct shmlog *log_handle;
 
-/* A segment and a producer that writes to the first owned ring. */
-__attribute__((unused)) static void start(uint32_t on_full)
+/* Threads of this process log as those that cannot use sequences: into the shared ring. */
+__attribute__((unused)) static void attach(void)
+{
+    cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
+    kit_share(log_handle);
+}
+
+static struct shm_params drain_params(void)
 {
     struct shm_params params = kit_params();
+
+    params.spare_rings = 1;
+    return params;
+}
+
+/* A segment and a producer that writes to the shared ring. */
+__attribute__((unused)) static void start(uint32_t on_full)
+{
+    struct shm_params params = drain_params();
 
     params.on_full = on_full;
     params.wait_ns = 1000000;
     agents_open(&agents, &params);
-    cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log_handle), 0);
+    attach();
 }
 
 __attribute__((unused)) static struct shmlog_ring *ring(void)
 {
-    return agents.segment->rings[OWNED].header;
+    return agents.segment->rings[SHARED].header;
 }
 
 __attribute__((unused)) static void put(uint64_t from, uint64_t count)
@@ -54,7 +68,7 @@ __attribute__((unused)) static struct tally *finish(void)
 
 __attribute__((unused)) static void die_and_start(void)
 {
-    struct shm_params params = kit_params();
+    struct shm_params params = drain_params();
 
     params.on_full = agents.segment->geometry.on_full;
     params.wait_ns = agents.segment->geometry.wait_ns;
@@ -64,15 +78,15 @@ __attribute__((unused)) static void die_and_start(void)
     agents_recover(&agents);
 }
 
-/* Records of the owned ring are from, from + 1, ... */
+/* Records of the shared ring are from, from + 1, ... */
 __attribute__((unused)) static void check_values(const struct tally *t, uint64_t first,
                                                  uint64_t from, uint64_t count)
 {
-    cr_assert_leq(first + count, t->ring[OWNED].written);
+    cr_assert_leq(first + count, t->ring[SHARED].written);
     for (uint64_t i = 0; i < count; i++)
-        cr_assert_eq(t->ring[OWNED].record[first + i].value, from + i,
+        cr_assert_eq(t->ring[SHARED].record[first + i].value, from + i,
                      "record %llu: %llu instead of %llu", (unsigned long long)(first + i),
-                     (unsigned long long)t->ring[OWNED].record[first + i].value,
+                     (unsigned long long)t->ring[SHARED].record[first + i].value,
                      (unsigned long long)(from + i));
 }
 

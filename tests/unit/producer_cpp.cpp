@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls with what only C++ has; test_producer_args.c looks at what comes out.
+ * Calls with what only C++ has; test_producer_cpp.c looks at what comes out.
  */
 #include "tests/unit/producer_cpp.h"
 
@@ -15,7 +15,7 @@ enum plain { first, second };
 struct pair {
     int a, b;
     int small : 3;
-    static const int constant = 5; /* has no definition: must not be bound to a reference */
+    static const int constant = 5; /* has no definition: beside plain values it needs none */
 };
 struct price {
     operator double() const
@@ -59,10 +59,12 @@ void cpp_types(struct shmlog *log)
     const volatile unsigned short qualified = 9;
 
     shmlog_event(log, SHMLOG_INFO, "c", "types", "scoped", side::sell, "plain", second, "atomic",
-                 atomic, "bits", bits.small, "constant", pair::constant, "class", price(), "null",
-                 nullptr, "wide", L'x', "array", array, "qualified", qualified, "bool", true);
+                 atomic, "bits", bits.small, "class", price(), "null", nullptr, "wide", L'x',
+                 "array", array, "qualified", qualified, "bool", true);
     shmlog_event(log, SHMLOG_INFO, "c", "pointers", "nothing", throws_nothing, "more", takes_more,
-                 "function", cpp_types, "function_pointer", &cpp_types, "object", &bits);
+                 "function", cpp_types, "function_pointer", &cpp_types, "object", &bits, "constant",
+                 pair::constant);
+    shmlog_info(log, "%d", pair::constant);
 }
 
 struct derived : cpp_base {

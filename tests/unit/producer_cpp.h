@@ -5,7 +5,6 @@
 #ifndef TESTS_UNIT_PRODUCER_CPP_H
 #define TESTS_UNIT_PRODUCER_CPP_H
 
-#undef SHMLOG_LAYOUT_ONLY
 #include "producer/shmlog.h"
 
 struct cpp_base {

@@ -10,13 +10,14 @@
 
 #include "tests/unit/segment_kit.h"
 
+#include "tests/kit/shared_rings.h"
+
 #include "collector/file/record.h"
 #include "collector/file/site.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
 
-#undef SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include <errno.h>
 
 #define KIT_SLOTS 2048u
 
@@ -30,16 +31,15 @@ static uint8_t kit_payload[SHMLOG_RECORD_PAYLOAD];
 static struct file_site kit_site;
 static struct file_value kit_value[FILE_SITE_ARGS_MAX];
 static uint32_t kit_ring; /* it came from */
-static bool kit_brought;  /* its site along: what is above is then of the record in it */
 
 /* What a thread's struct rseq points the kernel to; 0 when it is in no sequence. */
 __attribute__((unused)) static uint64_t kit_rseq_cs(void)
 {
     uint64_t cs = 0;
 
-#if SHMLOG_RSEQ_
-    if (&__rseq_size && __rseq_size > 0)
-        __asm__ volatile("movq %%fs:8(%1), %0" : "=r"(cs) : "r"(__rseq_offset));
+#if defined(__x86_64__)
+    if (logger->local.rseq_offset)
+        __asm__ volatile("movq %%fs:8(%1), %0" : "=r"(cs) : "r"(logger->local.rseq_offset));
 #endif
     return cs;
 }
@@ -81,19 +81,6 @@ __attribute__((unused)) static void kit_detach(void)
     kit_close();
 }
 
-/* The record that is in this one. */
-static void kit_take_out(void)
-{
-    const struct file_value values[2] = {kit_value[0], kit_value[1]};
-
-    cr_assert_eq(kit_site.args, 2);
-    cr_assert_eq(file_site_parse(values[0].data, values[0].size, &kit_site), 0);
-    memmove(kit_payload + SHMLOG_PAYLOAD_ARGS, values[1].data, values[1].size);
-    cr_assert_eq(file_site_values(&kit_site, kit_payload, SHMLOG_PAYLOAD_ARGS + values[1].size,
-                                  kit_value),
-                 0);
-}
-
 /* Take a record's site and values apart. */
 static void kit_parse(void)
 {
@@ -106,9 +93,6 @@ static void kit_parse(void)
     cr_assert_eq(file_site_parse(bytes, size, &kit_site), 0);
     cr_assert_eq(file_site_values(&kit_site, kit_payload, slots * SHMLOG_SLOT_PAYLOAD, kit_value),
                  0);
-    kit_brought = kit_site.flags & SHMLOG_SITE_FLAG_INLINE;
-    if (kit_brought)
-        kit_take_out();
 }
 
 /* Take the next record; false: there is none. */
@@ -146,6 +130,69 @@ __attribute__((unused)) static uint64_t kit_take_all(void)
     while (kit_take())
         records++;
     return records;
+}
+
+/* ---- Records to fill a ring with ---- */
+
+__attribute__((unused)) static struct shmlog_ring *ring_in_use(void)
+{
+    return kit_has_rseq() ? logger->local.ring_of_cpu[kit_cpu]
+                          : logger->local.ring[logger->local.shared_begin];
+}
+
+/* A record of so many slots, with its number in it. */
+__attribute__((unused)) static void log_slots(uint32_t slots, uint64_t number)
+{
+    static char text[SHMLOG_RECORD_PAYLOAD];
+    /* number at 16, length word at 24, text from 28 */
+    const size_t size = slots * SHMLOG_SLOT_PAYLOAD - 28;
+
+    if (!text[0])
+        memset(text, 't', sizeof(text));
+    if (slots == 1)
+        shmlog_info(logger, "%lu", number);
+    else
+        shmlog_event(logger, SHMLOG_INFO, "", "long", "number", number, "text",
+                     shmlog_text(text, size));
+}
+
+/* ---- What is in it ---- */
+
+/* The i-th value has this type, and these bits in a word of its width. */
+__attribute__((unused)) static void expect(unsigned i, uint8_t type, uint64_t bits)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_eq(kit_site.arg[i].type, type, "argument %u: type %u, not %u", i,
+                 kit_site.arg[i].type, type);
+    cr_assert_eq(kit_value[i].u, bits, "argument %u: %lx, not %lx", i,
+                 (unsigned long)kit_value[i].u, (unsigned long)bits);
+}
+
+__attribute__((unused)) static void expect_text(unsigned i, const char *text, size_t size, bool cut)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_eq(kit_site.arg[i].type, SHMLOG_TYPE_STRING);
+    cr_assert_not(kit_value[i].is_null);
+    cr_assert_eq(kit_value[i].size, size, "argument %u: %u bytes, not %zu", i, kit_value[i].size,
+                 size);
+    cr_assert_eq(kit_value[i].cut, cut);
+    cr_assert_eq(memcmp(kit_value[i].data, text, size), 0);
+}
+
+/* The same number, of whichever type. */
+__attribute__((unused)) static void expect_number(unsigned i, int64_t number)
+{
+    cr_assert_lt(i, kit_site.args);
+    cr_assert_eq(kit_value[i].i, number, "argument %u: %ld, not %ld", i, (long)kit_value[i].i,
+                 (long)number);
+}
+
+__attribute__((unused)) static uint64_t f64(double x)
+{
+    uint64_t u;
+
+    memcpy(&u, &x, sizeof(u));
+    return u;
 }
 
 /* Records lost for this cause, as counted by the segment and all rings. */

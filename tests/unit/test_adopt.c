@@ -51,6 +51,23 @@ Test(adopt, drained_segment_is_made_anew_for_another_geometry)
     cr_assert_eq(s->control->level, SHMLOG_INFO, "and stays as it was set");
 }
 
+/* A segment of an older version, whose readers work out no names, is kept as it is while it is
+ * used.
+ */
+Test(adopt, older_segment_without_texts)
+{
+    struct shm_params params = kit_params();
+
+    cr_assert(s->control->compatible & SHMLOG_COMPATIBLE_TEXT);
+    s->control->compatible &= ~SHMLOG_COMPATIBLE_TEXT;
+    s->rings[1].header->head = 3;
+    cr_assert_not(again(&params)->created);
+    cr_assert_not(s->control->compatible & SHMLOG_COMPATIBLE_TEXT);
+    s->rings[1].header->tail = 3;
+    cr_assert(again(&params)->created);
+    cr_assert(s->control->compatible & SHMLOG_COMPATIBLE_TEXT);
+}
+
 Test(adopt, unread_records_and_live_producers_keep_a_segment)
 {
     struct shm_params params = kit_params();

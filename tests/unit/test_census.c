@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The census: who is gone gives back its ring when its records are in the journal, and its entry
- * when they are overwritten, or when the table is short; who lives keeps both.
+ * The census: who is gone gives back its entry when its records are in the journal and overwritten,
+ * or when the table is short; who lives keeps it.
  */
-#include "producer/shmlog.h"
+#include "tests/kit/shared_rings.h"
 
 #include "collector/census.h"
 #include "tests/unit/agents_kit.h"
 
-#define OWNED 3u /* the first ring after those of the kit's cores */
+#define SPARE 3u /* the ring after those of the kit's cores */
 #define CAPACITY (agents.segment->geometry.ring_slots)
 
 static struct agents agents;
@@ -28,6 +28,7 @@ static struct shm_params census_params(void)
     CPU_SET(cpus[0], &set);
     cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
     params.cpus = cpus;
+    params.spare_rings = 1;
     return params;
 }
 
@@ -50,8 +51,8 @@ static void end(void)
 
 TestSuite(census, .init = begin, .fini = end, .timeout = 120);
 
-/* A process that attaches, takes a ring if asked, logs and dies. */
-static void live_and_die(bool own, unsigned records, bool close)
+/* A process that attaches, logs and dies; into the shared ring, or into those of its core. */
+static void live_and_die(bool shared, unsigned records, bool close)
 {
     const pid_t pid = fork();
     int status;
@@ -60,8 +61,10 @@ static void live_and_die(bool own, unsigned records, bool close)
     if (pid == 0) {
         struct shmlog *log;
 
-        if (shmlog_open(&log, kit_path, NULL) < 0 || (own && shmlog_own_ring(log) < 0))
+        if (shmlog_open(&log, kit_path, NULL) < 0)
             _exit(1);
+        if (shared)
+            kit_share(log);
         for (unsigned i = 0; i < records; i++)
             shmlog_info(log, "n %lu", (unsigned long)i);
         if (close)
@@ -78,11 +81,6 @@ static struct shmlog_producer entry(uint32_t index)
 
     cr_assert_eq(shm_producer_at(agents.segment, index, &producer), 0);
     return producer;
-}
-
-static uint32_t owner(uint32_t ring)
-{
-    return agents.segment->rings[ring].header->owner;
 }
 
 /* Some steps of the census, as the collector's seconds pass. Entries freed. */
@@ -149,18 +147,16 @@ Test(census, kept_until_overwritten)
     live_and_die(true, 100, false);
     id = entry(0).id;
     cr_assert_neq(id, 0);
-    cr_assert_eq(owner(OWNED), id);
     cr_assert_eq(some_steps(), 0);
-    cr_assert_eq(owner(OWNED), id, "free before its records were read");
+    cr_assert_not(is_kept(0), "before its records were read");
     drain_all();
     for (unsigned minute = 0; minute < 100; minute++)
         cr_assert_eq(some_steps(), 0, "freed while its records are in the ring");
     cr_assert(is_kept(0));
     cr_assert(name_is_known(id));
-    cr_assert_eq(owner(OWNED), 0, "the ring goes at once");
     go_round(1);
     cr_assert_eq(some_steps(), 0, "freed while its last record is in the ring");
-    log_again(OWNED, 0);
+    log_again(SPARE, 0);
     drain_all();
     cr_assert_eq(some_steps(), 1);
     cr_assert_eq(entry(0).claim, 0);
@@ -168,7 +164,6 @@ Test(census, kept_until_overwritten)
     live_and_die(true, 1, false);
     cr_assert_neq(entry(0).id, id);
     cr_assert_eq(entry(0).id & 0xffff, id & 0xffff);
-    cr_assert_eq(owner(OWNED), entry(0).id);
 }
 
 /* A ring that nobody ever wrote to keeps nobody. */
@@ -194,12 +189,10 @@ Test(census, not_while_the_outbox_is_full)
     drain_all();
     cr_assert_eq(some_steps(), 0);
     cr_assert_eq(entry(0).claim & SHMLOG_PRODUCER_STATE, SHMLOG_PRODUCER_LIVE);
-    cr_assert_neq(owner(OWNED), 0);
     outbox_release(agents.outbox, outbox_head(agents.outbox));
     drain_all();
     cr_assert_eq(some_steps(), 0);
     cr_assert(is_kept(0));
-    cr_assert_eq(owner(OWNED), 0);
     free(bytes);
 }
 
@@ -227,21 +220,29 @@ Test(census, later_ones_wait)
     cr_assert_eq(some_steps(), 2);
 }
 
-Test(census, detached)
+/* An attachment of this process, which logs into the shared ring. */
+static struct shmlog *attach(void)
 {
     struct shmlog *log;
-    uint32_t id;
 
     cr_assert_eq(shmlog_open(&log, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log), 0);
+    kit_share(log);
+    return log;
+}
+
+Test(census, detached)
+{
+    struct shmlog *const log = attach();
+    uint32_t id;
+
     shmlog_info(log, "n %lu", 1ul);
     id = entry(0).id;
     shmlog_close(log); /* but the process lives */
     cr_assert_eq(some_steps(), 0);
     drain_all();
     cr_assert_eq(some_steps(), 0);
+    cr_assert(is_kept(0));
     cr_assert(name_is_known(id));
-    cr_assert_eq(owner(OWNED), 0);
     go_round(0);
     cr_assert_eq(some_steps(), 1);
     cr_assert_eq(entry(0).claim, 0);
@@ -249,13 +250,11 @@ Test(census, detached)
 
 Test(census, the_living_stay)
 {
-    struct shmlog *log;
+    struct shmlog *const log = attach();
     uint32_t id;
 
-    cr_assert_eq(shmlog_open(&log, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log), 0);
     id = entry(0).id;
-    live_and_die(true, 20, false);
+    live_and_die(false, 20, false);
     live_and_die(false, 20, true);
     shmlog_info(log, "n %lu", 1ul);
     drain_all();
@@ -264,13 +263,11 @@ Test(census, the_living_stay)
     cr_assert_eq(some_steps(), 2);
     cr_assert_eq(entry(0).id, id);
     cr_assert_eq((uint32_t)entry(0).claim, SHMLOG_PRODUCER_LIVE);
-    cr_assert_eq(owner(OWNED), id);
-    cr_assert_eq(owner(OWNED + 1), 0);
     shmlog_close(log);
 }
 
-/* Rings given back are used again, as often as one likes, and nothing of their records is lost. */
-Test(census, spare_rings_go_round)
+/* As many as one likes log into the ring in turn, and nothing of their records is lost. */
+Test(census, one_after_the_other)
 {
     struct tally *t;
 
@@ -278,14 +275,13 @@ Test(census, spare_rings_go_round)
         live_and_die(true, 100, i % 2);
         drain_all();
         some_steps();
-        cr_assert_eq(owner(OWNED), 0);
     }
     agents_stop(&agents);
     t = tally_open(agents.out);
-    cr_assert_eq(t->ring[OWNED].written, 2000);
+    cr_assert_eq(t->ring[SPARE].written, 2000);
     for (unsigned i = 0; i < 2000; i++) {
-        cr_assert_eq(t->ring[OWNED].record[i].value, i % 100);
-        cr_assert(t->ring[OWNED].record[i].producer_known);
+        cr_assert_eq(t->ring[SPARE].record[i].value, i % 100);
+        cr_assert(t->ring[SPARE].record[i].producer_known);
     }
     tally_balances(t);
     tally_close(t);
@@ -330,7 +326,7 @@ static uint32_t put_dead(uint32_t index, uint32_t use, uint64_t start, bool logg
     if (agents.segment->control->producers_used <= index)
         agents.segment->control->producers_used = index + 1;
     if (logged)
-        log_again(OWNED, p.id);
+        log_again(SPARE, p.id);
     return p.id;
 }
 
@@ -386,7 +382,7 @@ Test(census, search_in_pieces)
     taken_by_dead = max - max / 4;
     live_and_die(true, 1, false);
     for (uint64_t n = 0; n < 2 * CAPACITY; n++) {
-        log_again(OWNED, n < CAPACITY ? 0 : 1 << 16 | (uint32_t)(n % taken_by_dead / 2 * 2 + 1));
+        log_again(SPARE, n < CAPACITY ? 0 : 1 << 16 | (uint32_t)(n % taken_by_dead / 2 * 2 + 1));
         if (n % 4096 == 0)
             drain_all();
     }
@@ -453,19 +449,4 @@ Test(census, died_registering)
         SHMLOG_PRODUCER_FILLING_CLAIM((uint32_t)getpid(), shm_pid_ns());
     cr_assert_eq(some_steps(), 0, "still at it");
     shm_producers(agents.segment)[0].claim = 0;
-}
-
-/* An entry that says another's id does not cost the other its ring. */
-Test(census, a_wrong_id_frees_nothing)
-{
-    struct shmlog *log;
-
-    cr_assert_eq(shmlog_open(&log, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log), 0);
-    live_and_die(false, 0, false);
-    shm_producers(agents.segment)[1].id = entry(0).id;
-    drain_all();
-    cr_assert_eq(some_steps(), 1);
-    cr_assert_eq(owner(OWNED), entry(0).id);
-    shmlog_close(log);
 }

@@ -22,10 +22,10 @@ Test(drain, records_once_and_in_order)
             agents_write(&agents);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, 10000);
+    cr_assert_eq(t->ring[SHARED].written, 10000);
     check_values(t, 0, 0, 10000);
     for (uint64_t i = 0; i < 10000; i++)
-        cr_assert(t->ring[OWNED].record[i].site_known && t->ring[OWNED].record[i].producer_known);
+        cr_assert(t->ring[SHARED].record[i].site_known && t->ring[SHARED].record[i].producer_known);
     tally_close(t);
 }
 
@@ -61,14 +61,14 @@ Test(drain, drops_counted_and_placed)
         ;
     put(3000, CAPACITY + 11);
     t = finish();
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 18);
-    cr_assert_eq(t->ring[OWNED].written, 2 * CAPACITY + 300);
-    cr_assert_eq(t->ring[OWNED].gaps, 2);
-    cr_assert_eq(t->ring[OWNED].gap[0].count, 7);
-    cr_assert_eq(t->ring[OWNED].gap_at[0], CAPACITY);
-    cr_assert_eq(t->ring[OWNED].gap[0].time_before, t->ring[OWNED].record[CAPACITY - 1].time);
-    cr_assert_eq(t->ring[OWNED].gap[1].count, 11);
-    cr_assert_eq(t->ring[OWNED].gap_at[1], 2 * CAPACITY + 300);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], 18);
+    cr_assert_eq(t->ring[SHARED].written, 2 * CAPACITY + 300);
+    cr_assert_eq(t->ring[SHARED].gaps, 2);
+    cr_assert_eq(t->ring[SHARED].gap[0].count, 7);
+    cr_assert_eq(t->ring[SHARED].gap_at[0], CAPACITY);
+    cr_assert_eq(t->ring[SHARED].gap[0].time_before, t->ring[SHARED].record[CAPACITY - 1].time);
+    cr_assert_eq(t->ring[SHARED].gap[1].count, 11);
+    cr_assert_eq(t->ring[SHARED].gap_at[1], 2 * CAPACITY + 300);
     check_values(t, 0, 0, CAPACITY);
     check_values(t, CAPACITY, 2000, 300);
     check_values(t, CAPACITY + 300, 3000, CAPACITY);
@@ -87,11 +87,11 @@ Test(drain, gap_inside_a_batch)
     put(CAPACITY, CAPACITY / 2);                       /* fits again */
     put(9000, 5);                                      /* dropped */
     t = finish();
-    cr_assert_eq(t->ring[OWNED].gaps, 2);
-    cr_assert_eq(t->ring[OWNED].gap[0].count, 3);
-    cr_assert_eq(t->ring[OWNED].gap_at[0], CAPACITY);
-    cr_assert_eq(t->ring[OWNED].gap[1].count, 5);
-    cr_assert_eq(t->ring[OWNED].gap_at[1], CAPACITY + CAPACITY / 2);
+    cr_assert_eq(t->ring[SHARED].gaps, 2);
+    cr_assert_eq(t->ring[SHARED].gap[0].count, 3);
+    cr_assert_eq(t->ring[SHARED].gap_at[0], CAPACITY);
+    cr_assert_eq(t->ring[SHARED].gap[1].count, 5);
+    cr_assert_eq(t->ring[SHARED].gap_at[1], CAPACITY + CAPACITY / 2);
     check_values(t, 0, 0, CAPACITY + CAPACITY / 2);
     tally_close(t);
 }
@@ -113,9 +113,9 @@ Test(drain, many_gaps)
         put(round, CAPACITY / 2);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], dropped);
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_NESTED], nested);
-    cr_assert_eq(t->ring[OWNED].written, CAPACITY + 50 * CAPACITY);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], dropped);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_NESTED], nested);
+    cr_assert_eq(t->ring[SHARED].written, CAPACITY + 50 * CAPACITY);
     tally_close(t);
 }
 
@@ -132,15 +132,14 @@ Test(drain, wait_policy)
         ;
     put(CAPACITY, 10);
     t = finish();
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_WAITED], 5);
-    cr_assert_eq(t->ring[OWNED].gap_at[0], CAPACITY);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_WAITED], 5);
+    cr_assert_eq(t->ring[SHARED].gap_at[0], CAPACITY);
     check_values(t, 0, 0, CAPACITY + 10);
     tally_close(t);
 }
 
 static void *writer(void *count)
 {
-    cr_assert_eq(shmlog_own_ring(log_handle), 0);
     put(0, *(const uint64_t *)count);
     return NULL;
 }
@@ -148,7 +147,7 @@ static void *writer(void *count)
 /* A writer that waits, against the drain: nothing is lost, nobody hangs. */
 Test(drain, wait_policy_against_a_writer)
 {
-    struct shm_params params = kit_params();
+    struct shm_params params = drain_params();
     uint64_t count = 200000;
     pthread_t thread;
     struct tally *t;
@@ -156,14 +155,14 @@ Test(drain, wait_policy_against_a_writer)
     params.on_full = SHMLOG_ON_FULL_WAIT;
     params.wait_ns = UINT64_MAX;
     agents_open(&agents, &params);
-    cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
+    attach();
     cr_assert_eq(pthread_create(&thread, NULL, writer, &count), 0);
     while (pthread_tryjoin_np(thread, NULL) != 0) {
         cr_assert_geq(agents_drain(&agents), 0);
         agents_write(&agents);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, count);
+    cr_assert_eq(t->ring[SHARED].written, count);
     check_values(t, 0, 0, count);
     tally_close(t);
 }
@@ -171,23 +170,23 @@ Test(drain, wait_policy_against_a_writer)
 /* A writer that drops, against the drain: each record is written or counted. */
 Test(drain, drop_policy_against_a_writer)
 {
-    struct shm_params params = kit_params();
+    struct shm_params params = drain_params();
     uint64_t count = 300000, last = 0;
     pthread_t thread;
     struct tally *t;
 
     agents_open(&agents, &params);
-    cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
+    attach();
     cr_assert_eq(pthread_create(&thread, NULL, writer, &count), 0);
     while (pthread_tryjoin_np(thread, NULL) != 0) {
         cr_assert_geq(agents_drain(&agents), 0);
         agents_write(&agents);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written + t->ring[OWNED].lost[SHMLOG_LOST_FULL], count);
-    for (uint64_t i = 0; i < t->ring[OWNED].written; i++) {
-        cr_assert(i == 0 || t->ring[OWNED].record[i].value > last);
-        last = t->ring[OWNED].record[i].value;
+    cr_assert_eq(t->ring[SHARED].written + t->ring[SHARED].lost[SHMLOG_LOST_FULL], count);
+    for (uint64_t i = 0; i < t->ring[SHARED].written; i++) {
+        cr_assert(i == 0 || t->ring[SHARED].record[i].value > last);
+        last = t->ring[SHARED].record[i].value;
     }
     tally_close(t);
 }
@@ -201,14 +200,14 @@ Test(drain, overwrite_policy)
     cr_assert_eq(agents_drain(&agents), 100);
     put(100, 10 * CAPACITY);
     t = finish();
-    cr_assert_gt(t->ring[OWNED].lost[SHMLOG_LOST_OVERWRITTEN], 9 * CAPACITY - 1);
-    cr_assert_eq(t->ring[OWNED].written + t->ring[OWNED].lost[SHMLOG_LOST_OVERWRITTEN],
+    cr_assert_gt(t->ring[SHARED].lost[SHMLOG_LOST_OVERWRITTEN], 9 * CAPACITY - 1);
+    cr_assert_eq(t->ring[SHARED].written + t->ring[SHARED].lost[SHMLOG_LOST_OVERWRITTEN],
                  100 + 10 * CAPACITY);
-    cr_assert_eq(t->ring[OWNED].gaps, 1);
-    cr_assert_eq(t->ring[OWNED].gap_at[0], 100);
+    cr_assert_eq(t->ring[SHARED].gaps, 1);
+    cr_assert_eq(t->ring[SHARED].gap_at[0], 100);
     check_values(t, 0, 0, 100);
-    check_values(t, 100, 100 + t->ring[OWNED].gap[0].count,
-                 10 * CAPACITY - t->ring[OWNED].gap[0].count);
+    check_values(t, 100, 100 + t->ring[SHARED].gap[0].count,
+                 10 * CAPACITY - t->ring[SHARED].gap[0].count);
     tally_close(t);
 }
 
@@ -240,11 +239,11 @@ Test(drain, records_of_many_slots)
             agents_write(&agents);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, kept);
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 3000 - kept);
+    cr_assert_eq(t->ring[SHARED].written, kept);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], 3000 - kept);
     cr_assert_gt(kept, 1000);
     for (uint64_t i = 0; i < kept; i++)
-        slots += t->ring[OWNED].record[i].slots;
+        slots += t->ring[SHARED].record[i].slots;
     cr_assert_gt(slots, 10 * kept);
     tally_close(t);
 }
@@ -252,7 +251,7 @@ Test(drain, records_of_many_slots)
 /* Per-core rings, where this machine has the core and rseq. */
 Test(drain, ring_of_a_core)
 {
-    struct shm_params params = kit_params();
+    struct shm_params params = drain_params();
     cpu_set_t cpus;
     struct tally *t;
 
@@ -265,7 +264,7 @@ Test(drain, ring_of_a_core)
     put(0, CAPACITY + 5);
     t = finish();
     cr_assert_eq(tally_written(t), CAPACITY);
-    cr_assert_eq(t->ring[0].lost[SHMLOG_LOST_FULL] + t->ring[OWNED].lost[SHMLOG_LOST_FULL], 5);
+    cr_assert_eq(t->ring[0].lost[SHMLOG_LOST_FULL] + t->ring[SHARED].lost[SHMLOG_LOST_FULL], 5);
     tally_close(t);
 }
 
@@ -291,7 +290,7 @@ Test(drain, losses_without_a_ring)
 
 static struct shmlog_slot *slot_at(uint64_t pos)
 {
-    return &agents.segment->rings[OWNED].slots[pos % CAPACITY];
+    return &agents.segment->rings[SHARED].slots[pos % CAPACITY];
 }
 
 Test(drain, damaged_slots)
@@ -303,8 +302,8 @@ Test(drain, damaged_slots)
     slot_at(100)->seq ^= 0x5555;        /* record 101 */
     memset(slot_at(150), 0xff, 3 * 64); /* records 151 to 153 */
     t = finish();
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_DAMAGED], 4);
-    cr_assert_eq(t->ring[OWNED].written, 296);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_DAMAGED], 4);
+    cr_assert_eq(t->ring[SHARED].written, 296);
     check_values(t, 0, 0, 100);
     check_values(t, 100, 101, 49);
     check_values(t, 149, 153, 147);
@@ -344,7 +343,7 @@ Test(drain, site_named_before_it_is_there)
     cr_assert_gt(agents_drain(&agents), 200);
     shmlog_warn(log_handle, "another %lu", 77ul);
     t = finish();
-    cr_assert_eq(t->ring[OWNED].record[t->ring[OWNED].written - 1].value, 77);
-    cr_assert(t->ring[OWNED].record[t->ring[OWNED].written - 1].site_known);
+    cr_assert_eq(t->ring[SHARED].record[t->ring[SHARED].written - 1].value, 77);
+    cr_assert(t->ring[SHARED].record[t->ring[SHARED].written - 1].site_known);
     tally_close(t);
 }

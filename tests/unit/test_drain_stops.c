@@ -46,10 +46,10 @@ Test(drain, full_outbox)
     dropped = ring()->lost[SHMLOG_LOST_FULL];
     t = finish();
     cr_assert_gt(dropped, 0);
-    cr_assert_eq(t->ring[OWNED].written + dropped, number);
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], dropped);
-    for (uint64_t i = 1; i < t->ring[OWNED].written; i++)
-        cr_assert_gt(t->ring[OWNED].record[i].value, t->ring[OWNED].record[i - 1].value);
+    cr_assert_eq(t->ring[SHARED].written + dropped, number);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], dropped);
+    for (uint64_t i = 1; i < t->ring[SHARED].written; i++)
+        cr_assert_gt(t->ring[SHARED].record[i].value, t->ring[SHARED].record[i - 1].value);
     tally_close(t);
 }
 
@@ -75,53 +75,50 @@ Test(drain, more_gaps_than_the_queue_holds)
     cr_assert_eq(writeback_path(agents.out, "t", 9, 0, true, path, sizeof(path)), 0);
     cr_assert_eq(unlink(path), 0);
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, CAPACITY);
+    cr_assert_eq(t->ring[SHARED].written, CAPACITY);
     for (uint32_t cause = SHMLOG_LOST_FULL; cause <= SHMLOG_LOST_NESTED; cause++)
-        cr_assert_eq(t->ring[OWNED].lost[cause], 30);
+        cr_assert_eq(t->ring[SHARED].lost[cause], 30);
     tally_close(t);
 }
 
 /* More new sites in a batch than an entry of the outbox can hold: they go ahead, in parts. */
 Test(drain, dictionary_larger_than_an_entry)
 {
-    struct shm_params params = kit_params();
-    static const uint8_t no_types[] = {0};
+    struct shm_params params = drain_params();
     struct tally *t;
-    char format[801], name[251];
+    char name[251];
 
     params.sites_max = 32768; /* 1 MiB of sites is less than an attachment's share */
     agents.outbox_size = OUTBOX_SIZE_MIN;
     agents_open(&agents, &params);
-    cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log_handle), 0);
+    attach();
     snprintf(name, sizeof(name), "%0250u", 1u);
     for (unsigned i = 0; i < 900; i++) {
-        struct shmlog_callsite_ site = {.format = format,
-                                        .file = name,
-                                        .category = "",
-                                        .line = i,
-                                        .kind = SHMLOG_SITE_PRINTF,
-                                        .level = SHMLOG_INFO};
-        struct shmlog_slot slot = {0};
-        uint32_t id;
+        struct {
+            struct shmlog_site_ site;
+            uint8_t types[2];
+            char strings[803]; /* format, text, category */
+        } made = {
+            .site = {.file = name,
+                     .function = "f",
+                     .line = i,
+                     .kind = SHMLOG_SITE_PRINTF,
+                     .level = SHMLOG_INFO},
+            .types = {1, SHMLOG_TYPE_U64},
+        };
 
-        snprintf(format, sizeof(format), "%u %0790u", i, i);
-        id = shmlog_word_id_(shmlog_register_site_(log_handle, &site, no_types, NULL, "f",
-                                                   log_handle->local.site_key));
-        cr_assert_neq(id, 0);
-        slot.site = id | 1u << SHMLOG_SITE_SLOTS_SHIFT;
-        cr_assert_eq(shmlog_commit_slots_(log_handle, shmlog_thread_state_(log_handle), &slot, 1,
-                                          0),
-                     1);
+        snprintf(made.strings, sizeof(made.strings), "%u %0790u %%lu", i, i);
+        shmlog_put4_(log_handle, &made.site, 0, i, 0, 0);
     }
     for (unsigned i = 0; agents_drain(&agents) > 0 || !writeback_idle(agents.writeback); i++) {
         cr_assert_lt(i, 100);
         agents_write(&agents);
     }
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, 900);
+    check_values(t, 0, 0, 900);
+    cr_assert_eq(t->ring[SHARED].written, 900);
     for (unsigned i = 0; i < 900; i++)
-        cr_assert(t->ring[OWNED].record[i].site_known, "record %u", i);
+        cr_assert(t->ring[SHARED].record[i].site_known, "record %u", i);
     tally_close(t);
 }
 
@@ -162,10 +159,10 @@ Test(drain, starts_again_exactly_once)
     }
     number -= ring()->lost[SHMLOG_LOST_FULL];
     t = finish();
-    cr_assert_eq(t->ring[OWNED].written, number);
+    cr_assert_eq(t->ring[SHARED].written, number);
     for (uint64_t i = 1; i < number; i++) {
-        cr_assert_gt(t->ring[OWNED].record[i].value, t->ring[OWNED].record[i - 1].value);
-        cr_assert(t->ring[OWNED].record[i].site_known && t->ring[OWNED].record[i].producer_known);
+        cr_assert_gt(t->ring[SHARED].record[i].value, t->ring[SHARED].record[i - 1].value);
+        cr_assert(t->ring[SHARED].record[i].site_known && t->ring[SHARED].record[i].producer_known);
     }
     cr_assert_gt(t->files, 20);
     tally_close(t);
@@ -193,7 +190,7 @@ Test(drain, tail_behind_the_ledger)
     put(400, 50);
     t = finish();
     check_values(t, 0, 0, 450);
-    cr_assert_eq(t->ring[OWNED].written, 450);
+    cr_assert_eq(t->ring[SHARED].written, 450);
     tally_close(t);
 }
 
@@ -209,7 +206,7 @@ Test(drain, losses_survive)
     put(0, CAPACITY); /* half of them dropped */
     die_and_start();
     t = finish();
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 3 + CAPACITY / 2);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], 3 + CAPACITY / 2);
     tally_close(t);
 }
 
@@ -223,7 +220,7 @@ Test(drain, cut_while_full)
 
     start(SHMLOG_ON_FULL_DROP);
     put(0, CAPACITY + 7);
-    cut = &agents.segment->rings[OWNED];
+    cut = &agents.segment->rings[SHARED];
     memset(cut->slots + CAPACITY / 2, 0, CAPACITY / 2 * sizeof(*cut->slots));
     *cut->lost = 1;
     for (unsigned i = 0; i < 10; i++) {
@@ -236,9 +233,9 @@ Test(drain, cut_while_full)
     cr_assert_eq(shm_losses_sum(&losses), 8);
     agents_stop(&agents);
     t = tally_open(agents.out);
-    cr_assert_eq(t->ring[OWNED].written, CAPACITY / 2);
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_FULL], 7);
-    cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_DAMAGED], 1,
+    cr_assert_eq(t->ring[SHARED].written, CAPACITY / 2);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_FULL], 7);
+    cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_DAMAGED], 1,
                  "the newest slot is gone: how many "
                  "there were, nobody knows");
     tally_close(t);

@@ -3,12 +3,12 @@
  * The collector's round while each call that can fail does: it goes on, or it ends and the next
  * collector takes over; either way every record comes out once, and every loss is counted.
  */
-#include "producer/shmlog.h"
+#include "tests/kit/shared_rings.h"
 
 #include "tests/unit/agents_kit.h"
 #include "tests/unit/trouble.h"
 
-#define OWNED 3u /* the first ring after those of the kit's cores */
+#define SHARED 3u /* the ring after those of the kit's cores */
 #define RECORDS 5000u
 
 TestSuite(drain_trouble, .init = kit_open, .fini = kit_close, .timeout = 120);
@@ -20,6 +20,7 @@ static void start(void)
 {
     struct shm_params params = kit_params();
 
+    params.spare_rings = 1;
     agents_open(&agents, &params);
 }
 
@@ -54,7 +55,7 @@ static bool live(uint64_t n)
 
     start();
     cr_assert_eq(shmlog_open(&log_handle, kit_path, NULL), 0);
-    cr_assert_eq(shmlog_own_ring(log_handle), 0);
+    kit_share(log_handle);
     for (; put < 700; put++)
         shmlog_info(log_handle, "n %lu text %s", (unsigned long)put, "abc");
     trouble_arm(n);
@@ -74,10 +75,11 @@ static bool live(uint64_t n)
     cr_assert(drain_is_complete(agents.drain));
     t = tally_open(agents.out);
     tally_balances(t);
-    cr_assert_eq(t->ring[OWNED].written, RECORDS, "call %llu, %s: %llu records",
-                 (unsigned long long)n, trouble_call(), (unsigned long long)t->ring[OWNED].written);
+    cr_assert_eq(t->ring[SHARED].written, RECORDS, "call %llu, %s: %llu records",
+                 (unsigned long long)n, trouble_call(),
+                 (unsigned long long)t->ring[SHARED].written);
     for (uint64_t i = 0; i < RECORDS; i++)
-        cr_assert_eq(t->ring[OWNED].record[i].value, i);
+        cr_assert_eq(t->ring[SHARED].record[i].value, i);
     tally_close(t);
     shmlog_close(log_handle);
     agents_die(&agents);

@@ -32,14 +32,13 @@ static void close_info(void)
 TestSuite(info, .init = open_info, .fini = close_info, .timeout = 120);
 
 /* Entry 0, as if of a program in another pid namespace. */
-static void put_producer(uint32_t ring, uint32_t why)
+static void put_producer(uint32_t why)
 {
     struct shmlog_producer p = {
         .claim = UINT64_C(77) << 32 | SHMLOG_PRODUCER_LIVE,
         .id = 1u << 16 | 1,
         .pid = 70,
         .tid = 77,
-        .ring = ring,
         .process = "feed",
         .thread = "main",
         .why = why,
@@ -63,18 +62,18 @@ static void check(int (*print)(const struct shm_segment *, unsigned, struct text
     cr_assert_eq(strncmp(at, want, strlen(want)), 0, "%s: %s", want, out.data);
 }
 
-Test(info, why_a_ring_is_owned)
+Test(info, why_it_shares_rings)
 {
     static const char *const names[] = {NULL,     "asked",  "no-rseq",
                                         "no-tsc", "aborts", "no-core-ring"};
     char want[128];
 
     for (uint32_t why = 1; why < sizeof(names) / sizeof(names[0]); why++) {
-        put_producer(4, why);
-        snprintf(want, sizeof(want), "      77     3 %-12s  feed/main\n", names[why]);
+        put_producer(why);
+        snprintf(want, sizeof(want), "      77 %-12s  feed/main\n", names[why]);
         check(info_text, "      77 ", want);
-        snprintf(want, sizeof(want), "\"ring\":3,\"why\":\"%s\",", names[why]);
-        check(info_json, "\"ring\"", want);
+        snprintf(want, sizeof(want), "\"why\":\"%s\",", names[why]);
+        check(info_json, "\"why\"", want);
     }
 }
 
@@ -82,7 +81,7 @@ Test(info, rings_that_are_not_mapped)
 {
     char want[128];
 
-    put_producer(0, 0);
+    put_producer(0);
     check(info_json, "\"thread\"", "\"thread\":\"main\",\"rings_missing\":0}");
     shm_producers(s)[0].rings_missing = 1;
     snprintf(want, sizeof(want), "feed/main; degraded: 1 of %u rings not mapped\n",
@@ -91,15 +90,12 @@ Test(info, rings_that_are_not_mapped)
     check(info_json, "\"thread\"", "\"thread\":\"main\",\"rings_missing\":1}");
 }
 
-Test(info, no_ring)
+Test(info, it_shares_none_or_says_nonsense)
 {
-    put_producer(0, 0);
-    check(info_text, "      77 ", "      77     - -             feed/main\n");
-    check(info_json, "\"ring\"", "\"ring\":null,\"why\":null,");
-    put_producer(0, SHMLOG_WHY_ABORTS); /* none was free */
-    check(info_text, "      77 ", "      77  none aborts        feed/main\n");
-    check(info_json, "\"ring\"", "\"ring\":null,\"why\":\"aborts\",");
-    put_producer(0, UINT32_MAX); /* of a later version, or nonsense */
-    check(info_text, "      77 ", "      77  none ?             feed/main\n");
-    check(info_json, "\"ring\"", "\"ring\":null,\"why\":\"?\",");
+    put_producer(0);
+    check(info_text, "      77 ", "      77 -             feed/main\n");
+    check(info_json, "\"why\"", "\"why\":null,");
+    put_producer(UINT32_MAX); /* of a later version, or nonsense */
+    check(info_text, "      77 ", "      77 ?             feed/main\n");
+    check(info_json, "\"why\"", "\"why\":\"?\",");
 }

@@ -159,7 +159,7 @@ Test(join, a_line_waits_for_a_minute)
     cr_expect_str_eq(read_all(NULL, all), "other other ab(unfinished) late c ");
 }
 
-/* Of before the LINE flag: the next record goes on only if shmlog_line() could have made it. */
+/* Of before the LINE flag: the next record goes on only if shmlog-cat could have made it. */
 Test(join, joins_old_lines)
 {
     struct log_kit_site site = line_site(false, NULL, SHMLOG_INFO);

@@ -484,6 +484,7 @@ Test(journal, moves_with_sites_as_they_were)
 {
     uint8_t bytes[SHMLOG_SITE_MAX], *site;
     struct shmlog *log;
+    uint16_t size_there;
     uint32_t id = 1;
     uint64_t *word;
     size_t size;
@@ -498,8 +499,9 @@ Test(journal, moves_with_sites_as_they_were)
     /* somebody who knows how makes another one of it */
     word = &shm_site_words(agents.segment)[id];
     site = shm_arena(agents.segment) + (*word & UINT32_MAX) * 8;
-    memcpy(memmem(site, size, "sound %d", 8), "wrong %d", 8);
-    *word = (uint64_t)shmlog_site_hash_(site, size) << 32 | (*word & UINT32_MAX);
+    memcpy(&size_there, site, sizeof(size_there)); /* not that of the copy: it has names */
+    memcpy(memmem(site, size_there, "sound %d", 8), "wrong %d", 8);
+    *word = (uint64_t)shmlog_site_hash_(site, size_there) << 32 | (*word & UINT32_MAX);
     cr_assert_eq(shm_site_copy(agents.segment, id, bytes, &size), 0);
     move();
     agents_write(&agents);

@@ -13,7 +13,7 @@ static uint64_t lost(uint32_t cause)
 {
     struct shm_losses ring, segment;
 
-    shm_losses_of_ring(agents.segment, OWNED, &ring);
+    shm_losses_of_ring(agents.segment, SHARED, &ring);
     shm_losses_of_segment(agents.segment, &segment);
     cr_assert_eq(ring.cause[cause], segment.cause[cause]);
     cr_assert_eq(shm_losses_sum(&segment), segment.cause[cause], "and none for another cause");
@@ -86,8 +86,8 @@ Test(losses, overwritten_and_found)
     agents_stop(&agents);
     before = lost(SHMLOG_LOST_OVERWRITTEN);
     t = finish();
-    cr_assert_eq(before, t->ring[OWNED].lost[SHMLOG_LOST_OVERWRITTEN]);
-    cr_assert_eq(logged, t->ring[OWNED].written + t->ring[OWNED].lost[SHMLOG_LOST_OVERWRITTEN]);
+    cr_assert_eq(before, t->ring[SHARED].lost[SHMLOG_LOST_OVERWRITTEN]);
+    cr_assert_eq(logged, t->ring[SHARED].written + t->ring[SHARED].lost[SHMLOG_LOST_OVERWRITTEN]);
     tally_close(t);
 }
 
@@ -108,8 +108,8 @@ Test(losses, overwritten_before_draining)
             cr_assert_eq(lost(SHMLOG_LOST_OVERWRITTEN), before);
         agents_write(&agents);
         t = finish();
-        cr_assert_eq(t->ring[OWNED].lost[SHMLOG_LOST_OVERWRITTEN], before);
-        cr_assert_eq(t->ring[OWNED].written, counts[i] - before);
+        cr_assert_eq(t->ring[SHARED].lost[SHMLOG_LOST_OVERWRITTEN], before);
+        cr_assert_eq(t->ring[SHARED].written, counts[i] - before);
         tally_close(t);
         kit_close();
         kit_open();
@@ -124,15 +124,15 @@ Test(losses, found_and_not_said)
 
     start(SHMLOG_ON_FULL_OVERWRITE);
     put(0, 3 * CAPACITY);
-    memcpy(found, agents.segment->rings[OWNED].header->found, sizeof(found));
+    memcpy(found, agents.segment->rings[SHARED].header->found, sizeof(found));
     before = lost(SHMLOG_LOST_OVERWRITTEN);
     cr_assert_geq(agents_drain(&agents), 0);
-    cr_assert_neq(memcmp(agents.segment->rings[OWNED].header->found, found, sizeof(found)), 0);
+    cr_assert_neq(memcmp(agents.segment->rings[SHARED].header->found, found, sizeof(found)), 0);
     after = lost(SHMLOG_LOST_OVERWRITTEN);
-    agents.segment->rings[OWNED].header->tail = 0;
-    agents.segment->rings[OWNED].header->tail_seq = 1;
+    agents.segment->rings[SHARED].header->tail = 0;
+    agents.segment->rings[SHARED].header->tail_seq = 1;
     cr_assert_eq(lost(SHMLOG_LOST_OVERWRITTEN), after, "said, but the tail not yet released");
-    memcpy(agents.segment->rings[OWNED].header->found, found, sizeof(found));
+    memcpy(agents.segment->rings[SHARED].header->found, found, sizeof(found));
     cr_assert_eq(lost(SHMLOG_LOST_OVERWRITTEN), before);
     die_and_start();
     cr_assert_eq(lost(SHMLOG_LOST_OVERWRITTEN), before);
@@ -145,7 +145,7 @@ Test(losses, half_said)
     struct shmlog_ring *ring;
 
     start(SHMLOG_ON_FULL_DROP);
-    ring = agents.segment->rings[OWNED].header;
+    ring = agents.segment->rings[SHARED].header;
     shm_losses_publish(ring, 10, 0, 4);
     cr_assert_eq(lost(SHMLOG_LOST_DAMAGED), 4);
     shm_losses_publish(ring, 10, 0, 5); /* no news */
@@ -167,7 +167,7 @@ Test(losses, scribbled)
 
     start(SHMLOG_ON_FULL_OVERWRITE);
     put(0, 3 * CAPACITY);
-    ring = agents.segment->rings[OWNED].header;
+    ring = agents.segment->rings[SHARED].header;
     ring->found[1].seq = UINT64_MAX;
     shm_losses_of_segment(agents.segment, &losses);
     ring->tail_seq = ring->found[0].seq = UINT64_MAX;
@@ -175,7 +175,7 @@ Test(losses, scribbled)
     shm_losses_of_segment(agents.segment, &losses);
     ring->head = 17;
     shm_losses_of_segment(agents.segment, &losses);
-    agents.segment->rings[OWNED].header = NULL;
-    shm_losses_of_ring(agents.segment, OWNED, &losses);
+    agents.segment->rings[SHARED].header = NULL;
+    shm_losses_of_ring(agents.segment, SHARED, &losses);
     cr_assert_eq(shm_losses_sum(&losses), 0, "a ring that was refused");
 }

@@ -5,8 +5,7 @@
  */
 #include "collector/options.h"
 
-#define SHMLOG_LAYOUT_ONLY
-#include "producer/shmlog.h"
+#include "producer/shmlog/check.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -6,7 +6,8 @@
  */
 #include "tests/unit/producer_kit.h"
 
-#include <criterion/criterion.h>
+#include "tools/cat_line.h"
+
 #include <pthread.h>
 
 #define SLOTS 1024u
@@ -21,24 +22,18 @@ static void prepare(void)
     parameters = kit_producer_params();
     parameters.level = SHMLOG_TRACE;
     parameters.reserve = PERCENT;
+    parameters.spare_rings = 1;
     parameters.wait_ns = WAIT_NS;
 }
 
 TestSuite(producer_reserve, .init = prepare, .fini = kit_detach, .timeout = 120);
 
-static void open_with(uint32_t on_full, bool own)
+static void open_with(uint32_t on_full, bool shared)
 {
     parameters.on_full = on_full;
     kit_attach(&parameters);
-    if (own)
-        cr_assert_eq(shmlog_own_ring(logger), 0);
-}
-
-static struct shmlog_ring *ring_in_use(void)
-{
-    struct shmlog_ring *const own = shmlog_owned_ring_(shmlog_thread_state_(logger));
-
-    return own ? own : logger->local.ring_of_cpu[kit_cpu];
+    if (shared)
+        kit_share(logger);
 }
 
 /* ---- every kind of call ---- */
@@ -87,7 +82,7 @@ static void log_event_at(void)
 
 static void log_line(void)
 {
-    shmlog_line(logger, SHMLOG_ERROR, 0, "a line", 6);
+    cat_line(logger, SHMLOG_ERROR, 0, "a line", 6);
 }
 
 static void log_small(void)
@@ -133,11 +128,11 @@ static void (*const noise[])(void) = {log_info, log_trace_long, log_small_info};
 
 /* ---- drop ---- */
 
-static void fill(bool own)
+static void fill(bool shared)
 {
     uint64_t free_slots = RESERVE, records = 0, full = 0;
 
-    open_with(SHMLOG_ON_FULL_DROP, own);
+    open_with(SHMLOG_ON_FULL_DROP, shared);
     while (ring_in_use()->head < SLOTS - RESERVE)
         log_info();
     cr_assert_eq(shmlog_lost(logger), 0);
@@ -178,7 +173,7 @@ Test(producer_reserve, drop_core)
     fill(false);
 }
 
-Test(producer_reserve, drop_owned)
+Test(producer_reserve, drop_shared)
 {
     fill(true);
 }
@@ -197,7 +192,7 @@ Test(producer_reserve, severe_alone)
 }
 
 /* A segment of before: no reserve, and the word that it begins with is zero. */
-static void none(bool own)
+static void none(bool shared)
 {
     parameters.reserve = 0;
     parameters.on_full = SHMLOG_ON_FULL_DROP;
@@ -206,8 +201,8 @@ static void none(bool own)
     for (uint32_t i = 0; i < segment->geometry.rings; i++)
         segment->rings[i].header->limit_severe = 0;
     cr_assert_eq(shmlog_open(&logger, kit_path, NULL), 0);
-    if (own)
-        cr_assert_eq(shmlog_own_ring(logger), 0);
+    if (shared)
+        kit_share(logger);
     for (unsigned i = 0; i < SLOTS / 2; i++) {
         log_warn();
         log_info();
@@ -224,7 +219,7 @@ Test(producer_reserve, none_core)
     none(false);
 }
 
-Test(producer_reserve, none_owned)
+Test(producer_reserve, none_shared)
 {
     none(true);
 }
@@ -241,7 +236,7 @@ static void *log_noise(void *arg)
 }
 
 /* A thread waits for room; the reserve is there for another one at once, then nothing is lost. */
-Test(producer_reserve, wait_beside_a_waiter)
+static void wait_beside_a_waiter(bool shared)
 {
     struct shmlog_ring *ring;
     uint64_t taken = 0;
@@ -249,14 +244,10 @@ Test(producer_reserve, wait_beside_a_waiter)
     pthread_t thread;
 
     parameters.wait_ns = UINT64_MAX;
-    parameters.cpu_count = 1;
-    open_with(SHMLOG_ON_FULL_WAIT, false);
-    if (!kit_has_rseq())
-        cr_skip_test("two threads on one ring take restartable sequences");
-    shmlog_register_thread(logger);
-    ring = logger->local.ring_of_cpu[kit_cpu];
+    open_with(SHMLOG_ON_FULL_WAIT, shared);
+    ring = ring_in_use();
     cr_assert_eq(pthread_create(&thread, NULL, log_noise, &done), 0);
-    while (!shmlog_load32_acquire_(&ring->waiting)) /* the suite's timeout ends it */
+    while (!shmlog_load_acquire_(&ring->waiting)) /* the suite's timeout ends it */
         sched_yield();
     cr_assert_geq(ring->head, SLOTS - RESERVE - 1);
     for (unsigned i = 0; i < RESERVE; i++)
@@ -270,10 +261,20 @@ Test(producer_reserve, wait_beside_a_waiter)
     cr_assert_eq(shmlog_lost(logger), 0);
 }
 
-/* After a wait of the others that ran out, too. */
-static void wait_after_one(bool own)
+Test(producer_reserve, wait_beside_a_waiter_core)
 {
-    open_with(SHMLOG_ON_FULL_WAIT, own);
+    wait_beside_a_waiter(false);
+}
+
+Test(producer_reserve, wait_beside_a_waiter_shared)
+{
+    wait_beside_a_waiter(true);
+}
+
+/* After a wait of the others that ran out, too. */
+static void wait_after_one(bool shared)
+{
+    open_with(SHMLOG_ON_FULL_WAIT, shared);
     while (ring_in_use()->head < SLOTS - RESERVE)
         log_info();
     log_info();
@@ -291,7 +292,7 @@ Test(producer_reserve, wait_core)
     wait_after_one(false);
 }
 
-Test(producer_reserve, wait_owned)
+Test(producer_reserve, wait_shared)
 {
     wait_after_one(true);
 }
@@ -323,12 +324,12 @@ static uint64_t severe_records(uint32_t index)
     return records;
 }
 
-static void overwrite(bool own)
+Test(producer_reserve, overwrite_core)
 {
     struct shmlog_ring *ring;
     uint64_t records = 0, slots = 0;
 
-    open_with(SHMLOG_ON_FULL_OVERWRITE, own);
+    open_with(SHMLOG_ON_FULL_OVERWRITE, false);
     cr_assert_eq(segment->geometry.cpu_rings, 2);
     cr_assert_eq(segment->geometry.rings, 2 + parameters.spare_rings);
     cr_assert_eq(segment->geometry.reserve_slots, 0);
@@ -343,28 +344,17 @@ static void overwrite(bool own)
     cr_assert_gt(ring->head, 10 * SLOTS);
     cr_assert_eq(shmlog_lost(logger), 0);
     if (!kit_has_rseq())
-        return; /* without sequences there is one ring for everything: said in shmlog(3) */
+        return; /* see below */
     cr_assert_neq(ring, segment->rings[1].header);
     cr_assert_eq(segment->rings[1].header->head, slots);
     cr_assert_eq(severe_records(1), records);
     while (ring->head % SLOTS)
         log_info(); /* so that a record begins at slot 0 */
-    for (uint64_t at = 0; at < SLOTS; at += record_slots(&segment->rings[own ? 2 : 0].slots[at]))
-        cr_assert(!is_severe(&segment->rings[own ? 2 : 0].slots[at]));
+    for (uint64_t at = 0; at < SLOTS; at += record_slots(&segment->rings[0].slots[at]))
+        cr_assert(!is_severe(&segment->rings[0].slots[at]));
 }
 
-Test(producer_reserve, overwrite_core)
-{
-    overwrite(false);
-}
-
-/* The thread owns a ring for the rest; these go where nothing overwrites them all the same. */
-Test(producer_reserve, overwrite_owned)
-{
-    overwrite(true);
-}
-
-/* Without sequences all of a thread's records are in its ring. */
+/* Without sequences there is one ring for everything: said in shmlog(3). */
 Test(producer_reserve, overwrite_no_sequences)
 {
     parameters.on_full = SHMLOG_ON_FULL_OVERWRITE;
@@ -402,7 +392,6 @@ static void without(bool cut)
         severe[i].log();
     log_info();
     cr_assert_eq(shmlog_lost(logger), 0);
-    cr_assert_eq(shmlog_owned_ring_(shmlog_thread_state_(logger)), NULL);
     cr_assert_gt(segment->rings[0].header->head, SEVERE);
     cr_assert(is_severe(&segment->rings[0].slots[0]));
 }

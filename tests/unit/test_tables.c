@@ -62,6 +62,52 @@ Test(tables, sites)
     cr_assert_eq(shm_site_copy(s, 5, site, &size), 0);
 }
 
+/* Those that records of older programs bring along stand in no table: one for each level. */
+Test(tables, sites_brought_along)
+{
+    uint8_t bytes[SHMLOG_SITE_MAX];
+    struct shmlog_site site;
+    size_t size;
+
+    for (uint32_t level = 0; level <= SHMLOG_CRITICAL; level++) {
+        cr_assert_eq(shm_site_copy(s, SHMLOG_SITE_INLINE + level, bytes, &size), 0);
+        memcpy(&site, bytes, sizeof(site));
+        cr_assert_eq(site.size, size);
+        cr_assert_eq(site.level, level);
+        cr_assert_eq(site.flags, SHMLOG_SITE_FLAG_INLINE);
+        cr_assert_eq(site.args, 2);
+    }
+    for (uint32_t id = SHMLOG_SITE_INLINE + SHMLOG_OFF; id <= SHMLOG_SITE_ID_MASK; id++)
+        cr_assert_eq(shm_site_copy(s, id, bytes, &size), -ENOENT);
+}
+
+/* The text of a call becomes names; the hash is of the bytes that lie there. */
+Test(tables, site_with_text)
+{
+    static const char strings[] = "format\0file\0function\0category\0o->id";
+    static const char names[] = "format\0file\0function\0category\0id\0o->id";
+    const size_t at = sizeof(struct shmlog_site) + sizeof(struct shmlog_site_arg);
+    struct shmlog_site head = {.size = (uint16_t)(at + sizeof(strings)),
+                               .kind = SHMLOG_SITE_PRINTF,
+                               .flags = SHMLOG_SITE_FLAG_TEXT,
+                               .args = 1};
+    uint8_t *const bytes = shm_arena(s) + 64, site[SHMLOG_SITE_MAX];
+    size_t size;
+
+    memset(bytes, 0, at);
+    memcpy(bytes, &head, sizeof(head));
+    memcpy(bytes + at, strings, sizeof(strings));
+    shm_site_words(s)[3] = (uint64_t)shmlog_site_hash_(bytes, head.size) << 32 | 64 / 8;
+    cr_assert_eq(shm_site_copy(s, 3, site, &size), 0);
+    cr_assert_eq(size, at + sizeof(names));
+    cr_assert_eq(memcmp(site + at, names, sizeof(names)), 0);
+    memcpy(&head, site, sizeof(head));
+    cr_assert_eq(head.size, size);
+    cr_assert_eq(head.flags, SHMLOG_SITE_FLAG_EXPRESSIONS);
+    bytes[at + sizeof(strings) - 2] ^= 1;
+    cr_assert_eq(shm_site_copy(s, 3, site, &size), -EBADMSG, "another text");
+}
+
 Test(tables, damaged_sites)
 {
     uint8_t site[SHMLOG_SITE_MAX] = {7};

@@ -9,6 +9,7 @@
  * Prints 'every_core: ready' when all threads have logged, and at the end 'core N logged N' for
  * each, and 'every_core: logged N lost N', where N are calls.
  */
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
 #include <inttypes.h>

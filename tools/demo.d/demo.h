@@ -7,7 +7,11 @@
 
 #include "producer/shmlog.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 static volatile sig_atomic_t demo_ended;
 

@@ -9,15 +9,20 @@
  * each call waits, by looking at the rings, until the collector has drained half of them. later:
  * the segment comes after the program; never: it does not come.
  */
+#define SHMLOG_IMPLEMENTATION
 #include "producer/shmlog.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Calls of the allocator, counted on its way; the sanitizers have one of their own. */
 static unsigned long allocations;
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 extern void *__libc_malloc(size_t size);
+extern void *malloc(size_t size);
 
 void *malloc(size_t size)
 {
@@ -83,7 +88,7 @@ int main(int argc, char **argv)
     }
     if (argc == 6)
         fprintf(stderr, "quiet: waiting\n");
-    while (argc == 6 && strcmp(argv[5], "later") == 0 && shmlog_status(log) < 0)
+    while (argc == 6 && strcmp(argv[5], "later") == 0 && shmlog_poll(log) < 0)
         usleep(1000);
     log_orders(log, warm_up, pace, room);
     getrusage(RUSAGE_SELF, &after); /* its own code and data are there from here on */
