@@ -3219,8 +3219,11 @@ SHMLOG_COLD_ void shmlog_pass_bus_on_(int signal, void *info, void *context, int
 }
 
 /* The access that this thread tries again: it may have failed before, and its handler come only
- * after, another thread left the segment. */
-static SHMLOG_TLS_MODEL_ __thread uintptr_t shmlog_bus_again_;
+ * after, another thread left the segment. Handlers of other signals, and the calls that they
+ * interrupted, may all do so at one address; what still fails after some more is not ours. */
+static SHMLOG_TLS_MODEL_ __thread uintptr_t shmlog_bus_at_;
+static SHMLOG_TLS_MODEL_ __thread uint32_t shmlog_bus_tries_;
+#define SHMLOG_BUS_TRIES_ 100
 #define SHMLOG_BUS_ADRERR_ 2 /* si_code: the file has no such page */
 
 SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context)
@@ -3239,11 +3242,11 @@ SHMLOG_COLD_ void shmlog_on_bus_(int signal, void *info, void *context)
     __atomic_fetch_sub(&shmlog_bus_users_, 1, __ATOMIC_SEQ_CST);
     if (ours)
         return;
-    if (code == SHMLOG_BUS_ADRERR_ && at != shmlog_bus_again_) {
-        shmlog_bus_again_ = at;
+    shmlog_bus_tries_ = at == shmlog_bus_at_ ? shmlog_bus_tries_ + 1 : 0;
+    shmlog_bus_at_ = at;
+    if (code == SHMLOG_BUS_ADRERR_ && shmlog_bus_tries_ < SHMLOG_BUS_TRIES_)
         return;
-    }
-    shmlog_bus_again_ = 0;
+    shmlog_bus_tries_ = 0;
     shmlog_pass_bus_on_(signal, info, context, code > 0);
 }
 
