@@ -11,8 +11,8 @@
  * text to /dev/null.
  */
 #include "bench/blocks.h"
-#include "collector/file/reader.h"
-#include "tools/cursor.h"
+#include "logfile/read/reader.h"
+#include "reader/cursor.h"
 
 #include <ftw.h>
 #include <sys/resource.h>

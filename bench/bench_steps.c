@@ -24,8 +24,8 @@
  */
 #define SHMLOG_IMPLEMENTATION /* for its insides */
 #include "bench/blocks.h"
-#include "collector/file/block_decode.h"
-#include "collector/file/record.h"
+#include "logfile/block/decode.h"
+#include "logfile/block/record.h"
 
 #include <unistd.h>
 #include <zstd.h>

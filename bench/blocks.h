@@ -10,7 +10,7 @@
 
 #include "bench/bench.h"
 #include "bench/mixed.h"
-#include "collector/file/format.h"
+#include "logfile/format.h"
 
 #include <limits.h>
 

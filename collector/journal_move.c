@@ -12,8 +12,8 @@
  */
 #include "collector/journal_parts.h"
 
-#include "collector/file/format.h"
-#include "collector/file/reader.h"
+#include "logfile/format.h"
+#include "logfile/read/reader.h"
 #include "shm/clock.h"
 #include "shm/stats.h"
 #include "shm/tables.h"

@@ -4,8 +4,8 @@
  */
 #include "collector/old_files.h"
 
-#include "collector/file/format.h"
-#include "collector/file/reader.h"
+#include "logfile/format.h"
+#include "logfile/read/reader.h"
 #include "shm/directory.h"
 
 #include <ctype.h>

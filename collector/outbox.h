@@ -23,7 +23,7 @@
 #ifndef COLLECTOR_OUTBOX_H
 #define COLLECTOR_OUTBOX_H
 
-#include "collector/file/outbox_layout.h"
+#include "logfile/outbox_layout.h"
 #include "collector/steady_clock.h"
 
 #include <limits.h>

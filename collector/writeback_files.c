@@ -5,7 +5,7 @@
  */
 #include "collector/writeback_parts.h"
 
-#include "collector/file/format.h"
+#include "logfile/format.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #ifndef TOOLS_ACCOUNT_H
 #define TOOLS_ACCOUNT_H
 
-#include "collector/file/reader.h"
+#include "logfile/read/reader.h"
 
 /* Losses that take sequence numbers of a ring; the others lie between two records. */
 static inline bool account_takes_seq(uint32_t cause)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A line of text as a message, of bytes as they are, for shmlog-cat. With `more`, the thread's next
- * line of the same level goes on with it, and readers put the two together (tools/join.h). What the
- * thread logs in between, in a signal handler say, stays apart.
+ * line of the same level goes on with it, and readers put the two together (reader/join.h). What
+ * the thread logs in between, in a signal handler say, stays apart.
  */
 #ifndef TOOLS_CAT_LINE_H
 #define TOOLS_CAT_LINE_H

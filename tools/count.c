@@ -3,7 +3,7 @@
  * Counting lines by the value of a field: an open-addressing table of values.
  */
 #include "tools/count.h"
-#include "tools/text.h"
+#include "reader/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

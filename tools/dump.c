@@ -3,13 +3,13 @@
  * shmlog-dump: options -> cursor -> filter -> print.
  */
 #include "tools/count.h"
-#include "tools/fileset.h"
+#include "reader/fileset.h"
 #include "tools/health.h"
 #include "tools/info.h"
-#include "tools/join.h"
-#include "tools/level.h"
+#include "reader/join.h"
+#include "reader/level.h"
 #include "tools/options.h"
-#include "tools/target.h"
+#include "reader/target.h"
 #include "tools/verify.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #define TOOLS_HEALTH_H
 
 #include "shm/health.h"
-#include "tools/text.h"
+#include "reader/text.h"
 
 struct health {
     struct shm_health segment;

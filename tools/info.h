@@ -6,7 +6,7 @@
 #define TOOLS_INFO_H
 
 #include "shm/health.h"
-#include "tools/text.h"
+#include "reader/text.h"
 
 /* `show`: SHOW_* of tools/options.h. Appends to `out`. */
 int info_text(const struct shm_segment *segment, unsigned show, struct text *out);

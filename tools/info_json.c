@@ -7,7 +7,7 @@
 #include "shm/tables.h"
 #include "tools/health.h"
 #include "tools/info.h"
-#include "tools/level.h"
+#include "reader/level.h"
 #include "tools/options.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * The command line of shmlog-dump.
  */
 #include "tools/options.h"
-#include "tools/level.h"
-#include "tools/when.h"
+#include "reader/level.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <getopt.h>

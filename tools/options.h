@@ -10,8 +10,8 @@
 #ifndef TOOLS_OPTIONS_H
 #define TOOLS_OPTIONS_H
 
-#include "tools/cursor.h"
-#include "tools/filter.h"
+#include "reader/cursor.h"
+#include "reader/filter.h"
 #include "tools/print.h"
 
 enum mode {

@@ -3,8 +3,8 @@
  * Printing lines.
  */
 #include "tools/print.h"
-#include "tools/level.h"
-#include "tools/render.h"
+#include "reader/level.h"
+#include "reader/render.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef TOOLS_PRINT_H
 #define TOOLS_PRINT_H
 
-#include "tools/field.h"
+#include "reader/field.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
  */
 #include "tools/verify.h"
 #include "tools/info.h"
-#include "tools/text.h"
+#include "reader/text.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * numbers.
  */
 #include "shm/clock.h"
-#include "tools/text.h"
+#include "reader/text.h"
 #include "tools/verify_state.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * Reading the files of a segment in the order in which they were written: decodes every block, and
  * keeps an account per ring.
  */
-#include "tools/text.h"
+#include "reader/text.h"
 #include "tools/verify_state.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  * them. So what the collector had taken before the listing, and is neither in the files then read
  * nor was in the outbox, is missing. What it took since then is on its way, too.
  */
-#include "collector/file/outbox_reader.h"
+#include "logfile/read/outbox_reader.h"
 #include "shm/directory.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"

@@ -2,7 +2,7 @@
  *
  * How --verify reports a problem.
  */
-#include "tools/text.h"
+#include "reader/text.h"
 #include "tools/verify_state.h"
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #define TOOLS_VERIFY_STATE_H
 
 #include "tools/account.h"
-#include "tools/fileset.h"
+#include "reader/fileset.h"
 
 #include <stdio.h>
 

@@ -19,12 +19,13 @@ GROUPS = {
         "collector/outbox_file.c",
     ],
     "file reader": [
-        "collector/file/" + name
+        "logfile/" + name
         for name in (
-            "reader.c", "source.c", "scan.c", "search.c", "list.c", "dictionary.c", "decoder.c",
-            "frames.c", "index.c", "block_decode.c", "alike_decode.c", "column_decode.c", "column_unpack.c",
-            "content.c", "frame_read.c", "ledger.c", "string_decode.c", "payload_decode.c", "unpack_kernel.c",
-            "unpack_avx2.c", "site.c", "sites.c", "shape.c",
+            "read/reader.c", "read/source.c", "read/scan.c", "read/search.c", "read/list.c", "read/dictionary.c",
+            "block/decoder.c", "frames.c", "index.c", "block/decode.c", "block/alike_decode.c", "column/decode.c",
+            "column/unpack.c", "read/content.c", "read/frame.c", "read/ledger.c", "block/string_decode.c",
+            "block/payload_decode.c", "column/unpack_kernel.c", "column/unpack_avx2.c", "site.c", "sites.c",
+            "block/shape.c",
         )
     ],
 }
@@ -39,7 +40,7 @@ REASONS = (
      "no memory, or a path that is too long"),
     ("shm/", "", "a ring or table that others change between two looks (fuzzers ring and segment,"
      " hostile_producer)"),
-    ("collector/file/", "", "contradictions behind sound checksums, which only forgers make (fuzzers"
+    ("logfile/", "", "contradictions behind sound checksums, which only forgers make (fuzzers"
      " file and block)"),
     ("collector/outbox", "", "a header damaged in one more way, and machines short of memory (vm)"),
     ("collector/", "", "rings, sites and outboxes that are cut, scribbled over or too small while they"

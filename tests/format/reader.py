@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Read shmlog files as docs/format.md describes them.
 
-This is written from the document alone and shares no code with collector/file: where the two
+This is written from the document alone and shares no code with logfile: where the two
 disagree, one of them or the document has a bug. It is made to be compared with the document, not to
 be fast: it names the section of the document whose rules it applies, and raises Damaged for whatever
 the document calls damage or an error.

@@ -4,7 +4,7 @@
  */
 #include "tests/fuzz/file_mutate.h"
 
-#include "collector/file/format.h"
+#include "logfile/format.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <zstd.h>

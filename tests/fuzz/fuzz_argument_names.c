@@ -6,7 +6,7 @@
  * alone, behind a head that is sound. Then what comes out is a site that is sound, whose names
  * differ.
  */
-#include "collector/file/site.h"
+#include "logfile/site.h"
 #include "shm/argument_names.h"
 #include "tests/fuzz/fuzz.h"
 

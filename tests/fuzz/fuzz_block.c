@@ -7,7 +7,7 @@
  * the block's memory without overlapping, are no longer than their slots, and begin with time and
  * producer.
  */
-#include "collector/file/block_decode.h"
+#include "logfile/block/decode.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>

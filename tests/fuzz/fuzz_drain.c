@@ -11,7 +11,7 @@
  */
 #include "collector/census.h"
 #include "collector/drain.h"
-#include "collector/file/reader.h"
+#include "logfile/read/reader.h"
 #include "tests/fuzz/hostile.h"
 
 #include <errno.h>

@@ -5,11 +5,11 @@
  *
  * The input is the file. Stepping has to get to the end of it; pieces lie inside the file.
  */
-#include "collector/file/reader.h"
+#include "logfile/read/reader.h"
 #include "tests/fuzz/file_mutate.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/count.h"
-#include "tools/join.h"
+#include "reader/join.h"
 #include "tools/print.h"
 #include "tools/verify.h"
 

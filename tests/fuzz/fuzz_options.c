@@ -5,9 +5,9 @@
  * Input: arguments, each ended by a NUL.
  */
 #include "tests/fuzz/fuzz.h"
-#include "tools/level.h"
+#include "reader/level.h"
 #include "tools/options.h"
-#include "tools/when.h"
+#include "reader/when.h"
 
 #include <errno.h>
 

@@ -6,7 +6,7 @@
  * size; or as types and a format, of which a site is made that is sound, so that the format and the
  * values are what is tried. What is left is the payload.
  */
-#include "collector/file/site.h"
+#include "logfile/site.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/print.h"
 

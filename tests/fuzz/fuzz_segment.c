@@ -8,9 +8,9 @@
  * meanwhile.
  */
 #include "tests/fuzz/hostile.h"
-#include "tools/cursor.h"
+#include "reader/cursor.h"
 #include "tools/info.h"
-#include "tools/line.h"
+#include "reader/line.h"
 #include "tools/options.h"
 
 static void on_damage(void *arg, const char *where, uint64_t offset, int error, const char *reason)

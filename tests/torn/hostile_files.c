@@ -7,8 +7,8 @@
  * Memory is bounded by a limit of the address space, which sanitizers do not live with: with them
  * only the rest is tried.
  */
-#include "collector/file/encoder.h"
-#include "collector/file/format.h"
+#include "logfile/block/encoder.h"
+#include "logfile/format.h"
 #include "tests/kit/kit.h"
 
 #include <errno.h>

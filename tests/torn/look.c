@@ -2,11 +2,11 @@
  *
  * Looking at what became of a file: see whole.h.
  */
-#include "collector/file/format.h"
-#include "collector/file/reader.h"
+#include "logfile/format.h"
+#include "logfile/read/reader.h"
 #include "tests/kit/kit.h"
 #include "tests/torn/whole.h"
-#include "tools/cursor.h"
+#include "reader/cursor.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * torn [--exhaustive] cuts|flips|blocks|pages; without --exhaustive (or SHMLOG_TEST_TORN=all in the
  * environment) a sample by the seed, and every place where something begins or ends.
  */
-#include "collector/file/format.h"
+#include "logfile/format.h"
 #include "tests/kit/kit.h"
 #include "tests/torn/whole.h"
 

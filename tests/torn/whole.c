@@ -4,7 +4,7 @@
  */
 #include "tests/torn/whole.h"
 
-#include "collector/file/format.h"
+#include "logfile/format.h"
 #include "tests/kit/kit.h"
 
 #include <stdio.h>

@@ -10,7 +10,7 @@
 #define TESTS_UNIT_AGENTS_KIT_H
 
 #include "collector/drain.h"
-#include "collector/file/reader.h"
+#include "logfile/read/reader.h"
 #include "collector/retention.h"
 #include "collector/writeback.h"
 #include "shm/tables.h"

@@ -5,7 +5,7 @@
 #ifndef TESTS_UNIT_COLUMN_KIT_H
 #define TESTS_UNIT_COLUMN_KIT_H
 
-#include "collector/file/column.h"
+#include "logfile/column/column.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>

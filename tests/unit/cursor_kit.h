@@ -6,8 +6,8 @@
 #define TESTS_UNIT_CURSOR_KIT_H
 
 #include "tests/unit/log_kit.h"
-#include "tools/cursor.h"
-#include "tools/join.h"
+#include "reader/cursor.h"
+#include "reader/join.h"
 
 #include <errno.h>
 #include <inttypes.h>

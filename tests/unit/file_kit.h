@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_FILE_KIT_H
 #define TESTS_UNIT_FILE_KIT_H
 
-#include "collector/file/format.h"
+#include "logfile/format.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

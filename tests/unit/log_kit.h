@@ -5,8 +5,8 @@
 #ifndef TESTS_UNIT_LOG_KIT_H
 #define TESTS_UNIT_LOG_KIT_H
 
-#include "collector/file/format.h"
-#include "collector/file/reader.h"
+#include "logfile/format.h"
+#include "logfile/read/reader.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A segment with a producer attached, and its records taken apart again: written through the public
- * header, read by shm/ring_reader.h and collector/file/site.h, as the collector does.
+ * header, read by shm/ring_reader.h and logfile/site.h, as the collector does.
  *
  * The test's process is pinned to one core, so that its records come in order from one ring.
  */
@@ -12,8 +12,8 @@
 
 #include "tests/kit/shared_rings.h"
 
-#include "collector/file/record.h"
-#include "collector/file/site.h"
+#include "logfile/block/record.h"
+#include "logfile/site.h"
 #include "shm/ring_reader.h"
 #include "shm/tables.h"
 

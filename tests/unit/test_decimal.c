@@ -2,7 +2,7 @@
  *
  * Decimals are what printf makes of the same doubles, to the byte.
  */
-#include "tools/decimal.h"
+#include "reader/decimal.h"
 
 #include "tests/unit/file_kit.h"
 

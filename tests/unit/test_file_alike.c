@@ -3,9 +3,9 @@
  * Blocks of records alike, which have a way of their own, against the same blocks with a group more
  * that has no record, which go the general way. Sound or damaged, both must say the same.
  */
-#include "collector/file/block_decode.h"
-#include "collector/file/column_reader.h"
-#include "collector/file/shape.h"
+#include "logfile/block/decode.h"
+#include "logfile/column/reader.h"
+#include "logfile/block/shape.h"
 #include "tests/unit/column_kit.h"
 
 #define COLUMNS_MAX (4 + FILE_SITE_ARGS_MAX)

@@ -2,7 +2,7 @@
  *
  * Blocks: whatever records go in come out, value by value; and how small they get.
  */
-#include "collector/file/block_decode.h"
+#include "logfile/block/decode.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>

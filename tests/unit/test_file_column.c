@@ -3,7 +3,7 @@
  * Columns: every encoding gives back what went in, bit for bit, and no bytes make the decoder read
  * or write outside.
  */
-#include "collector/file/column_reader.h"
+#include "logfile/column/reader.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * The encoder's inner loops: the set for this machine does what the portable one does, and blocks
  * of records alike, which both take a way of their own, come back as they went in.
  */
-#include "collector/file/block_decode.h"
-#include "collector/file/encoder.h"
+#include "logfile/block/decode.h"
+#include "logfile/block/encoder.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
  * Groups whose strings are few: dictionaries, and the values told from them and from each other,
  * come back as they went in, and hostile ones do no harm.
  */
-#include "collector/file/block_decode.h"
-#include "collector/file/column.h"
+#include "logfile/block/decode.h"
+#include "logfile/column/column.h"
 #include "tests/unit/file_kit.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "tests/unit/file_whole.h"
 #include "tests/unit/trouble.h"
-#include "tools/cursor.h"
+#include "reader/cursor.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
  * The decoder's ways to the same values: its inner loops for this processor against the portable
  * ones; columns in pieces against columns at once. Sound or damaged, both must say the same.
  */
-#include "collector/file/column_reader.h"
+#include "logfile/column/reader.h"
 #include "tests/unit/column_kit.h"
 
 /* ---- Inner loops ---- */

@@ -4,8 +4,8 @@
  */
 #include "tests/unit/log_kit.h"
 #include "tools/count.h"
-#include "tools/filter.h"
-#include "tools/level.h"
+#include "reader/filter.h"
+#include "reader/level.h"
 
 #include <errno.h>
 

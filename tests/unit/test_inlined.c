@@ -6,7 +6,7 @@
 #include "tests/unit/log_kit.h"
 
 #include "shm/inline_site.h"
-#include "tools/inlined.h"
+#include "reader/inlined.h"
 
 static const struct log_kit_site site = {
     .kind = SHMLOG_SITE_PRINTF,

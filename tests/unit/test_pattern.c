@@ -2,7 +2,7 @@
  *
  * Regular expressions: egrep's, over any bytes, in linear time.
  */
-#include "tools/pattern.h"
+#include "reader/pattern.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

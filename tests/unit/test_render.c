@@ -3,8 +3,8 @@
  * Rendering: as printf does it where the types fit, bounded and without harm where they do not.
  */
 #include "tests/unit/log_kit.h"
-#include "tools/render.h"
-#include "tools/when.h"
+#include "reader/render.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,7 +3,7 @@
  * Retention: the oldest sealed files of the segment go, by count, size and age; nothing else is
  * touched.
  */
-#include "collector/file/writer.h"
+#include "logfile/writer.h"
 #include "collector/retention.h"
 #include "tests/unit/segment_kit.h"
 

@@ -9,7 +9,7 @@
 #include "shm/stats.h"
 #include "tests/unit/agents_kit.h"
 #include "tests/unit/ring_writer.h"
-#include "tools/cursor.h"
+#include "reader/cursor.h"
 
 #include <inttypes.h>
 

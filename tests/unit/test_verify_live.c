@@ -3,7 +3,7 @@
  * --verify beside a segment that is still there: what is in the rings and in the outbox counts, and
  * what is nowhere is a problem.
  */
-#include "collector/file/outbox_layout.h"
+#include "logfile/outbox_layout.h"
 #include "shm/segment.h"
 #include "tests/unit/verify_kit.h"
 

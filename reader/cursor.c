@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The cursor: finds what the paths stand for, opens a source for each segment and merges them by
+ * wall-clock time.
+ */
+#include "reader/cursor.h"
+#include "reader/blocks.h"
+#include "reader/inlined.h"
+#include "reader/source.h"
+#include "reader/target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct cursor {
+    struct cursor_options options;
+    struct fileset set;
+    struct blocks blocks;
+    struct source **source;
+    size_t sources;
+    struct source *given; /* whose record was passed on last */
+    struct inlined inlined;
+};
+
+struct refusal {
+    const struct cursor_options *options;
+    size_t count;
+    char *message;
+    size_t message_size;
+};
+
+/* A file that cannot be read costs that file alone; it ends the run only if nothing is left. */
+static void refuse(void *arg, const char *path, int error)
+{
+    struct refusal *refusal = arg;
+
+    if (!refusal->count++)
+        snprintf(refusal->message, refusal->message_size, "%s: %s", path, fileset_strerror(error));
+    if (refusal->options->on_damage)
+        refusal->options->on_damage(refusal->options->arg, path, 0, error, NULL);
+}
+
+static int add_source(struct cursor *cursor, struct source *source)
+{
+    struct source **grown =
+        reallocarray(cursor->source, cursor->sources + 1, sizeof(struct source *));
+
+    if (!grown) {
+        source->close(source);
+        return -ENOMEM;
+    }
+    cursor->source = grown;
+    cursor->source[cursor->sources++] = source;
+    return 0;
+}
+
+static int open_segment(struct cursor *cursor, const char *name, char *ret_message,
+                        size_t message_size)
+{
+    const struct source_params params = {.options = &cursor->options};
+    struct shm_segment *segment;
+    struct source *source;
+    int r = target_open_segment(name, false, &segment, ret_message, message_size);
+
+    if (r < 0)
+        return r;
+    r = source_live_open(segment, &params, &source);
+    if (r < 0) {
+        shm_segment_close(segment);
+        snprintf(ret_message, message_size, "%s: %s", name, fileset_strerror(r));
+        return r;
+    }
+    return add_source(cursor, source);
+}
+
+static int open_followed(struct cursor *cursor, const char *name, char *ret_message,
+                         size_t message_size)
+{
+    const struct source_params params = {.options = &cursor->options};
+    struct source *source;
+    int r = source_follow_open(name, &params, &source, ret_message, message_size);
+
+    return r < 0 ? r : add_source(cursor, source);
+}
+
+static int open_files(struct cursor *cursor, const char *const *paths, size_t count,
+                      char *ret_message, size_t message_size)
+{
+    struct refusal refusal = {&cursor->options, 0, ret_message, message_size};
+    int r = fileset_open(paths, count, refuse, &refusal, &cursor->set);
+
+    if (r < 0) {
+        snprintf(ret_message, message_size, "%s", strerror(-r));
+        return r;
+    }
+    if (!cursor->set.files) {
+        if (!refusal.count)
+            snprintf(ret_message, message_size, "%s: no log files in it (*.shmlog)", paths[0]);
+        return -ENOENT;
+    }
+    for (size_t first = 0, end; first < cursor->set.files; first = end) {
+        const struct source_params params = {.options = &cursor->options,
+                                             .blocks = &cursor->blocks,
+                                             .segment = (uint32_t)cursor->sources};
+        struct source *source;
+
+        end = fileset_segment_end(&cursor->set, first);
+        r = source_files_open(&cursor->set, first, end, &params, &source);
+        if (r == 0)
+            r = add_source(cursor, source);
+        if (r < 0) {
+            snprintf(ret_message, message_size, "%s: %s", cursor->set.file[first].path,
+                     fileset_strerror(r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int open_paths(struct cursor *cursor, const char *const *paths, size_t count,
+                      char *ret_message, size_t message_size)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum target_kind kind = TARGET_FILE;
+        char path[PATH_MAX];
+        int r = target_find(paths[i], &kind, path, ret_message, message_size);
+
+        if (cursor->options.follow && count == 1 &&
+            (r == -ENOENT || (r == 0 && kind == TARGET_SEGMENT)))
+            return open_followed(cursor, paths[i], ret_message, message_size);
+        if (r < 0)
+            return r;
+        if (kind == TARGET_SEGMENT && count == 1)
+            return open_segment(cursor, paths[i], ret_message, message_size);
+        if (kind == TARGET_SEGMENT) {
+            snprintf(ret_message, message_size, "%s: a live segment is read alone", paths[i]);
+            return -EINVAL;
+        }
+        if (cursor->options.follow) {
+            snprintf(ret_message, message_size, "%s: only a live segment can be followed",
+                     paths[i]);
+            return -EINVAL;
+        }
+    }
+    return open_files(cursor, paths, count, ret_message, message_size);
+}
+
+int cursor_open(const char *const *paths, size_t count, const struct cursor_options *options,
+                struct cursor **ret_cursor, char *ret_message, size_t message_size)
+{
+    struct cursor *cursor = calloc(1, sizeof(*cursor));
+    int r;
+
+    if (!cursor) {
+        snprintf(ret_message, message_size, "%s", strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    cursor->options = *options;
+    r = open_paths(cursor, paths, count, ret_message, message_size);
+    if (r < 0) {
+        cursor_close(cursor);
+        return r;
+    }
+    *ret_cursor = cursor;
+    return 0;
+}
+
+void cursor_close(struct cursor *cursor)
+{
+    if (!cursor)
+        return;
+    for (size_t i = 0; i < cursor->sources; i++)
+        cursor->source[i]->close(cursor->source[i]);
+    free(cursor->source);
+    blocks_done(&cursor->blocks);
+    fileset_done(&cursor->set);
+    free(cursor);
+}
+
+static inline int fill(struct source *source)
+{
+    int r;
+
+    if (source->waiting || source->ended)
+        return 0;
+    r = source->next(source, &source->record);
+    source->waiting = r > 0;
+    source->ended = r == 0;
+    return r < 0 ? r : 0;
+}
+
+/* Of several segments, the source with the earliest record. */
+static int choose(struct cursor *cursor, struct source **ret_source)
+{
+    struct source *earliest = NULL;
+
+    for (size_t i = 0; i < cursor->sources; i++) {
+        struct source *source = cursor->source[i];
+        int r = fill(source);
+
+        if (r < 0)
+            return r;
+        if (source->waiting && (!earliest || source->record->time_ns < earliest->record->time_ns))
+            earliest = source;
+    }
+    *ret_source = earliest;
+    return earliest != NULL;
+}
+
+int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
+{
+    struct source *source = cursor->source[0];
+    int r;
+
+    if (cursor->given)
+        cursor->given->waiting = false;
+    cursor->given = NULL;
+    if (cursor->sources == 1) {
+        r = fill(source);
+        r = r == 0 ? source->waiting : r;
+    } else {
+        r = choose(cursor, &source);
+    }
+    if (r <= 0)
+        return r;
+    cursor->given = source;
+    *ret_record = *source->record;
+    if (ret_record->site && ret_record->site->flags & SHMLOG_SITE_FLAG_INLINE)
+        inlined_take_out(&cursor->inlined, ret_record);
+    return 1;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Levels by name.
+ */
+#ifndef READER_LEVEL_H
+#define READER_LEVEL_H
+
+#include <stdint.h>
+
+/* "trace" .. "critical", "off"; "unknown" for other numbers. */
+const char *level_name(uint32_t level);
+/* The first letters will do ("warn", "crit"); or its number. -EINVAL. */
+int level_parse(const char *string, uint32_t *ret_level);
+
+#endif

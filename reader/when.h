@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Moments: reading them from a command line.
+ */
+#ifndef READER_WHEN_H
+#define READER_WHEN_H
+
+#include <stdint.h>
+
+/* A moment in ns since 1970, UTC: `2026-11-21`, `2026-11-21T02:09[:10[.123456789]]` (a blank for
+ * the T is fine too) with nothing, `Z` or `+hh:mm` after it; `@SECONDS[.FRACTION]`; or
+ * `-10s`, `-5m`, `-2h`, `-1d`, so long before `now_ns`. -EINVAL, -ERANGE. */
+int when_parse(const char *string, int64_t now_ns, int64_t *ret_ns);
+
+#endif
