@@ -118,6 +118,8 @@ void filter_done(struct filter *filter)
 {
     pattern_close(filter->message);
     filter->message = NULL;
+    query_close(filter->where);
+    filter->where = NULL;
     globs_done(&filter->category);
     globs_done(&filter->site);
 }
@@ -184,5 +186,7 @@ bool filter_passes(struct filter *filter, struct line *line)
         return false;
     if (!category_passes(&filter->category, record) || !site_passes(&filter->site, record))
         return false;
-    return !filter->message || message_matches(filter->message, line_message(line));
+    if (filter->message && !message_matches(filter->message, line_message(line)))
+        return false;
+    return !filter->where || query_passes(filter->where, line);
 }

@@ -7,6 +7,7 @@
 
 #include "reader/line.h"
 #include "reader/pattern.h"
+#include "reader/query.h"
 
 /* A set of numbers, as `7` or `0-3,8`. */
 #define FILTER_RANGES_MAX 256
@@ -33,6 +34,7 @@ struct filter {
     struct filter_globs site;     /* ids, or globs for format, function, file or FILE:LINE */
     struct filter_numbers pid, tid, cpu;
     struct pattern *message; /* NULL: any */
+    struct query *where;     /* NULL: any; the filter closes it */
 };
 
 /* A regular expression for the message, in place of the one before. As pattern_open(). */

@@ -45,6 +45,7 @@ struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
     uint64_t missed, unread; /* by this reader; of them, overwritten before the collector came */
+    uint64_t passed;         /* records */
     struct printer *printer; /* NULL: nothing is printed yet */
     int failed;              /* the first error of writing what was waiting */
 };
@@ -138,6 +139,18 @@ static void report_left_out(struct run *run, uint64_t records)
     run->damages++;
 }
 
+/* A name in --where that no record has is most likely a wrong one. Where records passed all the
+ * same, the rest of the condition decides alone. */
+static void report_stranger(struct run *run, const struct query *where)
+{
+    char message[256];
+
+    if (!where || run->passed || !query_has_stranger(where, message, sizeof(message)))
+        return;
+    complain(message);
+    run->damages++;
+}
+
 /* A reader that has gone away is no failure of ours. */
 static int output_status(int r)
 {
@@ -162,21 +175,21 @@ static int next_record(void *arg, struct cursor_record *ret_record)
     return cursor_next(arg, ret_record);
 }
 
-static int print_records(struct options *options, struct join *join, struct printer *printer,
+static int print_records(struct options *options, struct join *join, struct run *run,
                          struct count *count)
 {
+    struct printer *const printer = run->printer;
     struct line line = {0};
-    uint64_t passed = 0;
     int r = count ? 0 : print_begin(printer), flushed;
 
-    while (r == 0 && !stop && (!options->limited || passed < options->limit)) {
+    while (r == 0 && !stop && (!options->limited || run->passed < options->limit)) {
         r = join_next(join, &line);
         if (r <= 0)
             break;
         r = 0;
         if (!filter_passes(&options->filter, &line))
             continue;
-        passed++;
+        run->passed++;
         r = count ? count_line(count, &line) : print_line(printer, &line);
     }
     if (r == 0 && count)
@@ -208,11 +221,12 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
     if (r == 0 && options->count_by.count)
         r = count_open(&options->count_by.field[0], &count);
     if (r == 0)
-        r = print_records(options, join, &printer, count);
+        r = print_records(options, join, run, count);
     if (r == 0)
         r = run->failed;
     if (count && count_left_out(count))
         report_left_out(run, count_left_out(count));
+    report_stranger(run, options->filter.where);
     count_close(count);
     join_close(join);
     run->printer = NULL;

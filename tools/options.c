@@ -39,6 +39,8 @@
       "records from the rings of these cores")                                                \
     X(GREP, 'g', "grep", "REGEX", VALUE, FOR_RECORDS, NULL,                                   \
       "records whose message matches this extended regex")                                    \
+    X(WHERE, 'w', "where", "EXPR", VALUE, FOR_RECORDS, NULL,                                  \
+      "records for which this is so, as level >= warn && px > 10")                            \
     X(COUNT_BY, 'b', "count-by", "FIELD", VALUE, FOR_RECORDS, NULL,                           \
       "no records, but how many there are by this field")                                     \
     X(FOLLOW, 0, "follow", NULL, FLAG, FOR_RECORDS, NULL,                                     \
@@ -177,6 +179,10 @@ static int set_record_option(struct options *options, int id, const char *argume
         return filter_numbers_add(&options->filter.cpu, argument);
     case OPTION_ID_GREP:
         return filter_grep(&options->filter, argument, ret_message, message_size);
+    case OPTION_ID_WHERE:
+        query_close(options->filter.where);
+        options->filter.where = NULL;
+        return query_compile(argument, now_ns, &options->filter.where, ret_message, message_size);
     case OPTION_ID_FOLLOW:
         options->cursor.follow = true;
         return 0;
@@ -401,6 +407,8 @@ int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_opt
     r = parse(argc, argv, now_ns, ret_options, ret_message, message_size);
     if (ret_options->mode == MODE_INFO && !ret_options->show)
         ret_options->show = SHOW_ALL;
+    if (r == 0 && ret_options->filter.where)
+        query_narrow(ret_options->filter.where, &ret_options->cursor);
     return r;
 }
 
