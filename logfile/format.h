@@ -33,6 +33,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are copied as
 #define FILE_KIND_LEDGER 7u
 #define FILE_KIND_INDEX 8u
 #define FILE_KIND_TRAILER 9u
+#define FILE_KIND_RANGES 10u
 
 /* Hard limits: checked before anything is allocated or believed. */
 #define FILE_FRAME_MIN 40u              /* head and checksum */
@@ -132,6 +133,16 @@ struct frame_block {
     uint64_t checksum;
 };
 _Static_assert(sizeof(struct frame_block) == 112, "block");
+
+/* Behind a block, what its records' values are; then `size` bytes, zero bytes up to a multiple of
+ * 8, checksum. */
+struct frame_ranges {
+    struct frame_head head;
+    uint64_t first_seq; /* of the block */
+    uint32_t ring;
+    uint32_t size;
+};
+_Static_assert(sizeof(struct frame_ranges) == 48, "ranges");
 
 struct frame_gap {
     struct frame_head head;

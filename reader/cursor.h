@@ -18,6 +18,7 @@
 #include "shm/segment.h"
 
 struct cursor;
+struct query;
 
 struct cursor_record {
     int64_t time_ns; /* CLOCK_REALTIME */
@@ -39,6 +40,8 @@ struct cursor_options {
     int64_t since_ns,
         until_ns; /* INT64_MIN, INT64_MAX: no bound; blocks outside are skipped undecoded */
     uint32_t min_level;
+    struct query *where; /* blocks of files in which nothing can pass are skipped undecoded; others'
+                            records come all. NULL: none are; stays the caller's */
     /* Segment: wait for more, and for the next segment of that name when it is gone or not there
      * yet. cursor_next() then returns -EAGAIN after each pause without a record, and 0 only when
      * on_idle() ends it. */

@@ -149,8 +149,7 @@ static bool is_of(const struct query_site *site, const struct cursor_record *rec
            !strcmp(site->format, from ? from->format : "");
 }
 
-/* The record's site, looked at once for many records. NULL: no memory. */
-static const struct query_site *site_of(struct query *query, const struct cursor_record *record)
+const struct query_site *query_site_of(struct query *query, const struct cursor_record *record)
 {
     struct query_site **const slot = &query->site[record->site_id % QUERY_SITES];
     const struct file_site *const from = record->site;
@@ -181,7 +180,7 @@ static const struct query_site *site_of(struct query *query, const struct cursor
 
 bool query_passes(struct query *query, struct line *line)
 {
-    const struct query_site *const site = site_of(query, &line->record);
+    const struct query_site *const site = query_site_of(query, &line->record);
     struct query_value value;
 
     if (!site)

@@ -26,6 +26,12 @@ void query_close(struct query *query);
 /* Not for two threads at a time. */
 bool query_passes(struct query *query, struct line *line);
 
+struct file_ranges;
+/* May a record pass that has this site (or none), host and segment, and in a block of which
+ * `ranges` says what values its records have? NULL: it is not known. */
+bool query_may_pass(struct query *query, const struct cursor_record *like,
+                    const struct file_ranges *ranges);
+
 /* Records outside of these cannot pass: what a cursor skips undecoded. Only ever narrows what is
  * there. */
 void query_narrow(const struct query *query, struct cursor_options *options);

@@ -145,6 +145,10 @@ int query_check(struct query *query, int64_t now_ns, char *ret_message, size_t m
 struct query_value query_value_of(const struct query_node *node, const struct query_site *site,
                                   const struct cursor_record *record, struct line *line);
 
+/* The record's site, looked at once for many records. NULL: no memory. */
+const struct query_site *query_site_of(struct query *query, const struct cursor_record *record);
+/* -1, 0, 1; false: they cannot be told apart by order (NaN, a text and a number). */
+bool query_order(const struct query_value *a, const struct query_value *b, int *ret_order);
 /* Of constants alone. */
 struct query_value query_computed(const struct query_node *node);
 

@@ -225,8 +225,7 @@ static int order_with_real(__int128 a, double b)
     return whole ? whole : b > trunc(b) ? -1 : b < trunc(b);
 }
 
-/* -1, 0, 1; false: they cannot be told apart by order (NaN, a text and a number). */
-static bool compare(const struct query_value *a, const struct query_value *b, int *ret_order)
+bool query_order(const struct query_value *a, const struct query_value *b, int *ret_order)
 {
     if (a->kind == QUERY_BYTES && b->kind == QUERY_BYTES) {
         const size_t size = a->size < b->size ? a->size : b->size;
@@ -259,7 +258,7 @@ static struct query_value compared(enum query_op op, const struct query_value *a
         return none;
     if (a->kind == QUERY_UNKNOWN || b->kind == QUERY_UNKNOWN)
         return unknown;
-    if (!compare(a, b, &order))
+    if (!query_order(a, b, &order))
         return none;
     switch (op) {
     case QUERY_EQ:

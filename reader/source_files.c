@@ -8,8 +8,10 @@
  */
 #include "shm/clock.h"
 #include "reader/blocks.h"
+#include "reader/holes.h"
 #include "reader/source.h"
 #include "reader/tally.h"
+#include "reader/wanted.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@ struct log_file {
     bool index_lies;            /* it was seen when the blocks were noted */
     unsigned pins;              /* streams that stand in one of its blocks */
     struct shm_clock_line line; /* that the last moment lay on */
+    uint64_t sites;             /* bits of those whose records may be wanted */
     uint64_t used;              /* when it was last asked for */
 };
 
@@ -32,12 +35,6 @@ struct note {
     uint32_t file;
     uint32_t order; /* of noting: keeps the sort stable */
     struct file_piece piece;
-};
-
-/* Records of a ring were lost before number `seq`. */
-struct hole {
-    uint32_t ring;
-    uint64_t seq;
 };
 
 struct files;
@@ -65,8 +62,7 @@ struct files {
     uint64_t clock; /* counts uses */
     struct file_stream **stream;
     size_t streams;
-    struct hole *hole; /* by ring and number, once the streams start */
-    size_t holes, hole_room;
+    struct holes holes;
     bool all; /* records of all times and levels are wanted: numbers that are not there are lost */
     struct merge merge;
     struct blocks *blocks; /* the cursor's */
@@ -178,6 +174,17 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
     return stream;
 }
 
+static struct wanted wanted_of(const struct files *files, const struct log_file *file)
+{
+    return (struct wanted){
+        .where = files->params.options->where,
+        .reader = file->reader,
+        .like = {.segment = files->params.segment,
+                 .host = file->file->identity.host,
+                 .segment_name = file->file->identity.segment},
+    };
+}
+
 /* Can a block have wanted records? */
 static bool wants_block(const struct files *files, struct log_file *file,
                         const struct file_piece *piece)
@@ -185,6 +192,7 @@ static bool wants_block(const struct files *files, struct log_file *file,
     const struct cursor_options *options = files->params.options;
 
     return piece->kind == FILE_PIECE_BLOCK && piece->block.levels >> options->min_level &&
+           piece->block.sites & file->sites &&
            to_ns(file, piece->block.time_max) >= options->since_ns &&
            to_ns(file, piece->block.time_min) <= options->until_ns;
 }
@@ -215,19 +223,19 @@ static int note_block(struct files *files, struct log_file *file, const struct f
     return 0;
 }
 
-static int note_hole(struct files *files, const struct file_gap *gap)
+/* Take the last block back if it was noted, and these ranges of it show that none of it can pass.
+ */
+static void judge_block(struct files *files, struct log_file *file, const struct file_piece *block,
+                        const struct file_piece *ranges)
 {
-    if (files->holes == files->hole_room) {
-        size_t room = files->hole_room ? 2 * files->hole_room : 16;
-        struct hole *grown = reallocarray(files->hole, room, sizeof(*grown));
+    const struct wanted wanted = wanted_of(files, file);
+    struct file_stream *stream;
 
-        if (!grown)
-            return -ENOMEM;
-        files->hole = grown;
-        files->hole_room = room;
-    }
-    files->hole[files->holes++] = (struct hole){gap->ring, gap->seq};
-    return 0;
+    if (!files->params.options->where || !wants_block(files, file, block))
+        return;
+    stream = stream_of(files, block->block.ring);
+    if (stream && stream->notes && !wanted_by_ranges(&wanted, block, ranges))
+        stream->notes--;
 }
 
 static void note_gap(struct files *files, struct log_file *file, struct tally *tally,
@@ -274,7 +282,9 @@ static int list_pieces(struct files *files, struct log_file *file,
                        const struct file_piece **ret_pieces, size_t *ret_count)
 {
     int r = file_reader_list(file->reader, ret_pieces, ret_count);
+    const struct wanted wanted = wanted_of(files, file);
 
+    file->sites = wanted_sites(&wanted);
     for (size_t i = 0; r == 0 && i < *ret_count; i++)
         if (wants_block(files, file, &(*ret_pieces)[i]))
             r = file_reader_check_block(file->reader, &(*ret_pieces)[i]);
@@ -304,7 +314,9 @@ static int note_pieces(struct files *files, struct log_file *file, struct tally 
         if (pieces[i].kind == FILE_PIECE_BLOCK)
             r = note_block(files, file, &pieces[i]);
         else if (pieces[i].kind == FILE_PIECE_GAP)
-            r = note_hole(files, &pieces[i].gap);
+            r = holes_note(&files->holes, pieces[i].gap.ring, pieces[i].gap.seq);
+        else if (pieces[i].kind == FILE_PIECE_RANGES && i)
+            judge_block(files, file, &pieces[i - 1], &pieces[i]);
         else if (pieces[i].kind == FILE_PIECE_DAMAGED)
             note_damage(files, file, &pieces[i]);
         if (pieces[i].kind == FILE_PIECE_GAP)
@@ -505,7 +517,7 @@ static void files_close(struct source *source)
         free(files->stream[i]);
     }
     free(files->stream);
-    free(files->hole);
+    holes_done(&files->holes);
     for (size_t i = 0; i < files->count; i++)
         file_reader_close(files->file[i].reader);
     free(files->file);
@@ -513,40 +525,18 @@ static void files_close(struct source *source)
     free(files);
 }
 
-static int compare_holes(const void *a, const void *b)
-{
-    const struct hole *one = a, *two = b;
-
-    if (one->ring != two->ring)
-        return one->ring < two->ring ? -1 : 1;
-    return one->seq < two->seq ? -1 : one->seq > two->seq;
-}
-
-/* The holes of the stream's ring, which are next to each other. */
-static void find_holes(const struct files *files, struct file_stream *stream)
-{
-    size_t begin = 0, end;
-
-    while (begin < files->holes && files->hole[begin].ring < stream->stream.ring)
-        begin++;
-    for (end = begin; end < files->holes && files->hole[end].ring == stream->stream.ring;)
-        end++;
-    stream->hole = files->hole + begin;
-    stream->holes_end = files->hole + end;
-}
-
 static int start_streams(struct files *files)
 {
     int r = merge_init(&files->merge, files->streams);
 
-    if (files->holes)
-        qsort(files->hole, files->holes, sizeof(*files->hole), compare_holes);
+    holes_sort(&files->holes);
     for (size_t i = 0; i < files->streams && r == 0; i++) {
         struct file_stream *stream = files->stream[i];
 
+        if (!stream->notes) /* all taken back */
+            continue;
         qsort(stream->note, stream->notes, sizeof(*stream->note), compare_notes);
-        if (files->holes)
-            find_holes(files, stream);
+        stream->hole = holes_of_ring(&files->holes, stream->stream.ring, &stream->holes_end);
         stream->stream.advance = file_stream_advance;
         stream->stream.ticks = stream->note[0].piece.block.time_min;
         merge_add(&files->merge, &stream->stream);
@@ -567,7 +557,7 @@ int source_files_open(const struct fileset *set, size_t first, size_t end,
     files->params = *params;
     files->blocks = params->blocks;
     files->all = params->options->since_ns == INT64_MIN && params->options->until_ns == INT64_MAX &&
-                 !params->options->min_level;
+                 !params->options->min_level && !params->options->where;
     files->file = calloc(end - first, sizeof(*files->file));
     if (!files->file)
         r = -ENOMEM;

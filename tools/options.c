@@ -409,6 +409,7 @@ int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_opt
         ret_options->show = SHOW_ALL;
     if (r == 0 && ret_options->filter.where)
         query_narrow(ret_options->filter.where, &ret_options->cursor);
+    ret_options->cursor.where = ret_options->filter.where;
     return r;
 }
 

@@ -153,6 +153,7 @@ static int read_pieces(struct verify *verify, const struct state *state)
             say_piece(verify, excused(verify, state, piece.error), piece.offset, piece.error,
                       piece.reason);
             break;
+        case FILE_PIECE_RANGES:
         case FILE_PIECE_OTHER:
             break;
         }

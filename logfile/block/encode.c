@@ -175,6 +175,11 @@ static int put_block(struct encode *e, const struct file_block_params *params,
     file_frame_head(&frame.head, FILE_KIND_BLOCK, sizeof(frame), params->file_uuid);
     memcpy(out->data + begin, &frame, sizeof(frame));
     file_frame_seal(out->data + begin, sizeof(frame));
+    r = file_encode_put_ranges(e, params, out->size - begin, out);
+    if (r < 0) {
+        out->size = begin;
+        return r;
+    }
     *summary = (struct file_block_summary){frame.time_min, frame.time_max, out->size - begin};
     return 0;
 }
@@ -194,7 +199,8 @@ int file_put_block(struct file_encoder *encoder, const struct file_block_params 
     if (!params->records || params->records > params->slot_count ||
         params->slot_count > FILE_BLOCK_SLOTS_MAX)
         return -EINVAL;
-    encoder->content.size = 0;
+    encoder->content.size = encoder->ranges.size = encoder->range_count = 0;
+    encoder->ranges_failed = false;
     file_columns_begin(&encoder->columns);
     encoder->columns.slack = encoder->zstd_level <= 2 ? COLUMN_SLACK_FAST : COLUMN_SLACK_THRIFTY;
     r = file_encode_reserve(encoder, params->records);

@@ -50,6 +50,7 @@ void file_encoder_close(struct file_encoder *encoder)
     ZSTD_freeCCtx(encoder->zstd);
     file_columns_done(&encoder->columns);
     file_buffer_done(&encoder->content);
+    file_buffer_done(&encoder->ranges);
     free(encoder->start);
     free(encoder->group);
     free(encoder->order);

@@ -48,6 +48,11 @@ struct file_encoder {
     uint64_t *value;     /* the column under work */
     uint64_t *word[KERNEL_SLOT_WORDS]; /* of one slot of each record of a group, see `spread` */
 
+    struct file_buffer ranges; /* of the block under work, as its frame has them, */
+    size_t range_count;        /* so many */
+    bool ranges_failed;        /* there was no memory for one */
+    uint64_t ranges_due;       /* bytes of blocks that no ranges were written for yet */
+
     struct encode_group *groups;
     size_t group_count, group_room;
     /* 1 + index of the group of a site's records, 0 none yet; [0] understood, [1] opaque */
@@ -102,10 +107,25 @@ int file_encode_bytes(struct encode *e, struct encode_group *group, const struct
 void file_encode_strings_start(struct encode *e, const struct encode_group *group, uint32_t end);
 void file_encode_strings_step(struct encode *e, const struct encode_group *group,
                               uint32_t field_offset);
-/* Append the strings, of string argument number `argument`, where the encoder is, by a dictionary:
- * 1; 0 if there are too many. -ENOMEM. */
+/* Append the strings, of string argument number `argument` (argument `field` of the site), where
+ * the encoder is, by a dictionary: 1; 0 if there are too many. -ENOMEM. */
 int file_encode_string_dict(struct encode *e, struct encode_group *group, unsigned argument,
-                            uint32_t field_offset);
+                            unsigned field, uint32_t field_offset);
+
+/* ranges_encode.c */
+
+/* Note a column of a group's records (of integers: the one that was put last);
+ * file_encode_put_ranges() says whether there was memory. */
+void file_encode_note_integers(struct encode *e, const struct encode_group *group,
+                               unsigned argument, bool is_signed);
+void file_encode_note_reals(struct encode *e, const struct encode_group *group, unsigned argument,
+                            const uint64_t *v, unsigned width);
+/* `strings`: the bits of all of them. */
+void file_encode_note_strings(struct encode *e, const struct encode_group *group, unsigned argument,
+                              uint64_t strings);
+/* Append the frame of what was noted, unless ranges take too much of what is written. -ENOMEM. */
+int file_encode_put_ranges(struct encode *e, const struct file_block_params *params,
+                           size_t block_size, struct file_buffer *out);
 
 /* encoder.c */
 

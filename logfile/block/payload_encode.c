@@ -98,7 +98,7 @@ static int put_strings(struct encode *e, struct encode_group *group, const struc
 
         if (!shape_is_string(&shape->field[f]))
             continue;
-        r = file_encode_string_dict(e, group, argument, offset);
+        r = file_encode_string_dict(e, group, argument, f, offset);
         if (r == 0)
             r = put_integers(e, gather(e, group, offset, 4, false), group->count);
         else if (r > 0)
@@ -177,20 +177,29 @@ static int put_text(struct encode *e, const struct encode_group *group,
     return 0;
 }
 
-static int put_field(struct encode *e, const struct encode_group *group,
+/* Argument number `argument` of the group's site. */
+static int put_field(struct encode *e, const struct encode_group *group, unsigned argument,
                      const struct file_shape_field *field)
 {
     const uint64_t *value;
+    int r;
 
     if (shape_is_string(field) || shape_is_long_text(field))
         return 0;
     if (field->type == SHMLOG_TYPE_TEXT)
         return put_text(e, group, field);
     value = gather(e, group, field->offset, field->size, is_signed(field->type));
-    if (shape_is_float(field))
-        return file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
-                                      &e->encoder->content);
-    return put_integers(e, value, group->count);
+    if (shape_is_float(field)) {
+        r = file_columns_put_float(&e->encoder->columns, value, group->count, field->size,
+                                   &e->encoder->content);
+        if (r == 0)
+            file_encode_note_reals(e, group, argument, value, field->size);
+        return r;
+    }
+    r = put_integers(e, value, group->count);
+    if (r == 0)
+        file_encode_note_integers(e, group, argument, is_signed(field->type));
+    return r;
 }
 
 int file_encode_fields(struct encode *e, struct encode_group *group, const struct file_shape *shape)
@@ -202,7 +211,7 @@ int file_encode_fields(struct encode *e, struct encode_group *group, const struc
 
     file_columns_begin_group(&encoder->columns, keys, group->key_count, group->key_argument);
     for (unsigned f = 0; r == 0 && f < shape->fields; f++)
-        r = put_field(e, group, &shape->field[f]);
+        r = put_field(e, group, f, &shape->field[f]);
     file_columns_end_group(&encoder->columns);
     return r;
 }

@@ -6,6 +6,7 @@
  */
 #include "logfile/block/encoder.h"
 #include "logfile/block/record.h"
+#include "logfile/ranges.h"
 
 #define STRING_MAX 64u    /* longer ones are hardly a choice of few */
 #define STRING_SAMPLE 64u /* records, of which STRING_NEW may be new */
@@ -129,8 +130,17 @@ void file_encode_strings_step(struct encode *e, const struct encode_group *group
             string_size(load32(payload_at(e->slots + group->order[i], field_offset)));
 }
 
+static uint64_t bits_of(const struct string_dict *dict)
+{
+    uint64_t bits = 0;
+
+    for (uint32_t i = 0; i < dict->entries; i++)
+        bits |= file_string_bit(dict->entry[i].bytes, string_size(dict->entry[i].word));
+    return bits;
+}
+
 int file_encode_string_dict(struct encode *e, struct encode_group *group, unsigned argument,
-                            uint32_t field_offset)
+                            unsigned field, uint32_t field_offset)
 {
     struct file_encoder *encoder = e->encoder;
     struct string_dict dict;
@@ -144,6 +154,7 @@ int file_encode_string_dict(struct encode *e, struct encode_group *group, unsign
     r = put_dict(e, &dict, index, group->count);
     if (r < 0)
         return r;
+    file_encode_note_strings(e, group, field, bits_of(&dict));
     group->dicts |= 1u << argument;
     if (group->key_count <= 1) {
         group->key_count = dict.entries;

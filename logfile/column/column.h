@@ -79,6 +79,10 @@ struct file_columns {
     uint32_t dict_count;
     uint32_t xlog2[257]; /* n * log2(n) in 1/256, */
     uint16_t rise[256];  /* and from n to n + 1 */
+    /* Of the integers, and of the floating-point values, that were put last; not known if the first
+     * of two is the larger one. */
+    int64_t min, max;
+    double least, most;
     size_t cut[COLUMN_CUTS_MAX];
     size_t cuts;
 };

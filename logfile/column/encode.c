@@ -126,6 +126,19 @@ static bool has_one_step(const struct file_columns *columns, const uint64_t *v, 
            columns->kernels->is_sequence(v, count, *ret_step, UINT64_MAX);
 }
 
+/* The range of a sequence, unless it goes around the end of all numbers. */
+static void note_steps(struct file_columns *columns, int64_t first, int64_t step, size_t steps)
+{
+    int64_t way, last;
+
+    columns->min = 1;
+    columns->max = 0;
+    if (__builtin_mul_overflow(step, steps, &way) || __builtin_add_overflow(first, way, &last))
+        return;
+    columns->min = step < 0 ? last : first;
+    columns->max = step < 0 ? first : last;
+}
+
 int file_columns_put_predicted(struct file_columns *columns, const uint64_t *v, size_t count,
                                unsigned relate, struct file_buffer *out)
 {
@@ -137,6 +150,7 @@ int file_columns_put_predicted(struct file_columns *columns, const uint64_t *v, 
     if (has_one_step(columns, v, count, &step)) {
         const int r = column_reserve(out, 0);
 
+        note_steps(columns, (int64_t)v[0], (int64_t)step, count - 1);
         if (r == 0 && step)
             file_columns_put_delta(columns, v, count, step, 0, out);
         else if (r == 0)
@@ -144,6 +158,8 @@ int file_columns_put_predicted(struct file_columns *columns, const uint64_t *v, 
         return r;
     }
     range = columns->kernels->range(v, count);
+    columns->min = range.min;
+    columns->max = range.max;
     return encode(columns, v, count, &range, relate, out);
 }
 

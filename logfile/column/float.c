@@ -117,6 +117,10 @@ int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsig
               : split_floats(columns, codec, exponent, v, count);
     out->data[out->size++] = (uint8_t)(codec << 4 | exponent);
     r = file_columns_put_predicted(columns, columns->work, count, relate, out);
+    if (!off && columns->min <= columns->max) {
+        columns->least = value_of(file_column_decimal(columns->min, codec, exponent, width), width);
+        columns->most = value_of(file_column_decimal(columns->max, codec, exponent, width), width);
+    }
     if (r == 0)
         r = off ? file_columns_put_predicted(columns, columns->work2, count, 0, out)
                 : file_columns_put_const(0, out);
@@ -143,6 +147,8 @@ int file_columns_put_float(struct file_columns *columns, const uint64_t *v, size
 {
     struct choice choice;
 
+    columns->least = 1;
+    columns->most = 0;
     if (count < 4 || all_equal(v, count) || !choose(v, count, width, &choice))
         return file_columns_put(columns, v, count, out);
     return file_columns_put_decimal(columns, choice.codec, choice.exponent, v, count, width, out);

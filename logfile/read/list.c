@@ -82,7 +82,7 @@ static int piece_of(struct file_reader *reader, const struct index_entry *entry,
             return -EBADMSG;
         return file_block_info_valid(&piece->block) ? 0 : -EBADMSG;
     }
-    piece->kind = FILE_PIECE_OTHER;
+    piece->kind = entry->kind == FILE_KIND_RANGES ? FILE_PIECE_RANGES : FILE_PIECE_OTHER;
     if (entry->kind == FILE_KIND_GAP) {
         piece->kind = FILE_PIECE_GAP;
         file_gap_of(&entry->gap, reader->identity.file_uuid, &piece->gap);

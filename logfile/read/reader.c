@@ -3,6 +3,7 @@
  * Reading log files: opening, and decoding blocks.
  */
 #include "logfile/read/reader_state.h"
+#include "logfile/ranges.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -346,6 +347,16 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
         r = file_block_decode(reader->decoder, &info, reader->content.data, info.raw_size,
                               ret_block);
     return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
+}
+
+int file_reader_ranges(struct file_reader *reader, const struct file_piece *piece,
+                       struct file_ranges *ret_ranges)
+{
+    struct found found;
+    const int r =
+        file_scan_frame(&reader->source, piece->offset, reader->identity.file_uuid, &found);
+
+    return r < 0 ? r : file_ranges_get(found.frame, found.size, ret_ranges);
 }
 
 bool file_reader_index_lies(const struct file_reader *reader)

@@ -51,6 +51,7 @@ enum file_piece_kind {
     FILE_PIECE_BLOCK,
     FILE_PIECE_GAP,
     FILE_PIECE_DAMAGED, /* error, offset, size say what and where; go on with the next */
+    FILE_PIECE_RANGES,  /* of the block before it; see file_reader_ranges() */
     FILE_PIECE_OTHER,   /* dictionary and the like, taken in by the reader */
 };
 
@@ -87,6 +88,12 @@ void file_reader_rewind(struct file_reader *reader);
  * reader and is good until the next call. The dictionary is read too. */
 int file_reader_list(struct file_reader *reader, const struct file_piece **ret_pieces,
                      size_t *ret_count);
+
+struct file_ranges;
+/* What a RANGES piece says; to be freed by file_ranges_done(). -EBADMSG, -ENOMEM, errors of the
+ * system: the block has to be decoded. */
+int file_reader_ranges(struct file_reader *reader, const struct file_piece *piece,
+                       struct file_ranges *ret_ranges);
 
 /* Compare a block of the list with its frame, which a list from the index does not do: whoever
  * wants the block does, before it uses anything of the list. 0: they are the same, or the frame is

@@ -131,6 +131,9 @@ static int take_piece(struct file_reader *reader, struct file_walk *walk, struct
         return take_index(reader, walk, found, offset, piece);
     case FILE_KIND_LEDGER:
         return take_end(reader, found);
+    case FILE_KIND_RANGES:
+        piece->kind = FILE_PIECE_RANGES;
+        return 0;
     default:
         return file_dictionary_add(&reader->dictionary, found->frame, found->size);
     }

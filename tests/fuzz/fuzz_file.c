@@ -5,6 +5,7 @@
  *
  * The input is the file. Stepping has to get to the end of it; pieces lie inside the file.
  */
+#include "logfile/ranges.h"
 #include "logfile/read/reader.h"
 #include "tests/fuzz/file_mutate.h"
 #include "tests/fuzz/fuzz.h"
@@ -42,6 +43,12 @@ static void take_piece(struct file_reader *reader, const struct file_piece *piec
     FUZZ_CHECK(piece->offset <= size && piece->size <= size - piece->offset);
     if (piece->kind == FILE_PIECE_DAMAGED)
         FUZZ_CHECK(piece->size && piece->reason && is_file_error(piece->error));
+    if (piece->kind == FILE_PIECE_RANGES) {
+        struct file_ranges ranges;
+
+        if (file_reader_ranges(reader, piece, &ranges) == 0)
+            file_ranges_done(&ranges);
+    }
     if (piece->kind == FILE_PIECE_BLOCK) {
         int r = file_reader_decode(reader, piece, block);
 

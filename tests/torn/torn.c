@@ -156,12 +156,12 @@ static void add_piece(struct arrangement *to, size_t i)
 }
 
 /* The n-th block. */
-static size_t block_number(unsigned n)
+static size_t block_number(const struct whole *whole, unsigned n)
 {
     size_t i = 0;
 
     for (;; i++)
-        if (file.piece[i].kind == FILE_KIND_BLOCK && n-- == 0)
+        if (whole->piece[i].kind == FILE_KIND_BLOCK && n-- == 0)
             return i;
 }
 
@@ -169,7 +169,7 @@ static size_t block_number(unsigned n)
 static void try_missing(struct arrangement *a)
 {
     for (unsigned n = 0; n < WHOLE_BLOCKS; n++) {
-        const struct whole_piece *gone = &file.piece[block_number(n)];
+        const struct whole_piece *gone = &file.piece[block_number(&file, n)];
         struct look look;
 
         a->size = 0;
@@ -190,11 +190,10 @@ static void try_missing(struct arrangement *a)
 static void try_stale(struct arrangement *a, const struct whole *older)
 {
     for (unsigned n = 0; n < WHOLE_BLOCKS; n++) {
-        size_t i = block_number(n);
-        const struct whole_piece *old = &older->piece[i];
+        size_t i = block_number(&file, n);
+        const struct whole_piece *old = &older->piece[block_number(older, n)];
         struct look look;
 
-        KIT_CHECK(old->kind == FILE_KIND_BLOCK);
         a->size = 0;
         add(a, file.bytes, file.piece[i].at);
         add(a, older->bytes + old->at, old->end - old->at);
