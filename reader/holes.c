@@ -42,6 +42,8 @@ const struct hole *holes_of_ring(const struct holes *holes, uint32_t ring,
 {
     size_t begin = 0, end;
 
+    if (!holes->count)
+        return *ret_end = NULL;
     while (begin < holes->count && holes->hole[begin].ring < ring)
         begin++;
     for (end = begin; end < holes->count && holes->hole[end].ring == ring;)
