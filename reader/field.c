@@ -5,6 +5,7 @@
 #include "reader/field.h"
 #include "reader/level.h"
 #include "reader/render.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +32,16 @@ static int find(const char *name, size_t size, struct field *ret_field)
 {
     static const char prefix[] = "fields.";
     const size_t prefix_size = sizeof(prefix) - 1;
+    int64_t step_ns;
     char *own;
 
+    if (size > 5 && !memcmp(name, "time:", 5)) {
+        if (when_parse_duration(name + 5, size - 5, &step_ns) < 0)
+            return -EINVAL;
+        *ret_field =
+            (struct field){.id = FIELD_TIME, .name = names[FIELD_TIME], .step_ns = step_ns};
+        return 0;
+    }
     for (size_t i = 0; i < FIELD_NAMES; i++)
         if (strlen(names[i]) == size && !memcmp(name, names[i], size)) {
             *ret_field = (struct field){.id = (enum field_id)i, .name = names[i]};
@@ -54,7 +63,7 @@ static void say_unknown(const char *name, size_t size, char *ret_message, size_t
     text_printf(&text, "'%.*s' is not a field; there are:", (int)(size < 64 ? size : 64), name);
     for (size_t i = 0; i < FIELD_NAMES; i++)
         text_printf(&text, " %s", names[i]);
-    text_puts(&text, " fields.NAME");
+    text_puts(&text, " fields.NAME time:1m");
     snprintf(ret_message, message_size, "%.*s", (int)text.size, text.data ? text.data : "");
     text_done(&text);
 }
@@ -178,6 +187,13 @@ static enum field_kind fields_field(struct line *line, struct text *out, bool *i
     return FIELD_JSON;
 }
 
+int64_t field_time(const struct field *field, const struct line *line)
+{
+    const int64_t ns = line->record.time_ns, over = field->step_ns ? ns % field->step_ns : 0;
+
+    return over < 0 ? ns - over - field->step_ns : ns - over;
+}
+
 enum field_kind field_get(const struct field *field, struct line *line, struct text *out,
                           const struct file_value **ret_value, bool *invalid)
 {
@@ -189,7 +205,7 @@ enum field_kind field_get(const struct field *field, struct line *line, struct t
         text_i64(out, record->time_ns);
         return FIELD_NUMBER;
     case FIELD_TIME:
-        text_put_time(out, record->time_ns, NULL);
+        text_put_time(out, field_time(field, line), NULL);
         return FIELD_STRING;
     case FIELD_LEVEL:
     case FIELD_SITE:

@@ -41,6 +41,7 @@ struct field {
     enum field_id id;
     const char *name;     /* as given: the key */
     const char *argument; /* ARGUMENT: its name, in `name`, which the list owns */
+    int64_t step_ns;      /* TIME, as `time:1m`: rounded down to it; 0: as it is */
 };
 
 #define FIELD_LIST_MAX 64
@@ -65,6 +66,8 @@ enum field_kind {
     FIELD_JSON,   /* appended to `out` as JSON */
     FIELD_VALUE,  /* an argument: see *ret_value */
 };
+/* The time of a line as the field has it. */
+int64_t field_time(const struct field *field, const struct line *line);
 enum field_kind field_get(const struct field *field, struct line *line, struct text *out,
                           const struct file_value **ret_value, bool *invalid);
 

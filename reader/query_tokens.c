@@ -3,6 +3,7 @@
  * A condition's text to tokens.
  */
 #include "reader/query_tokens.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,26 +38,6 @@ static bool is_word(char c)
     return is_letter(c) || is_digit(c);
 }
 
-/* ns of a unit, 0: it is none. */
-static int64_t unit_ns(const char *at, size_t size)
-{
-    static const struct {
-        const char *name;
-        int64_t ns;
-    } units[] = {{"ns", 1},
-                 {"us", 1000},
-                 {"ms", 1000000},
-                 {"s", 1000000000},
-                 {"m", INT64_C(60000000000)},
-                 {"h", INT64_C(3600000000000)},
-                 {"d", INT64_C(86400000000000)}};
-
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strlen(units[i].name) == size && !memcmp(units[i].name, at, size))
-            return units[i].ns;
-    return 0;
-}
-
 static void take_unit(struct query_tokens *t, struct query_token *token)
 {
     const char *const unit = t->at;
@@ -64,7 +45,7 @@ static void take_unit(struct query_tokens *t, struct query_token *token)
 
     while (is_word(*t->at))
         t->at++;
-    ns = unit_ns(unit, (size_t)(t->at - unit));
+    ns = when_unit_ns(unit, (size_t)(t->at - unit));
     if (!ns) {
         QUERY_REFUSE_AT(t, unit, "'%.*s' is no unit of time: ns us ms s m h d", (int)(t->at - unit),
                         unit);

@@ -71,23 +71,33 @@ static bool take_unsigned(const char **at, int64_t *ret_value)
     return true;
 }
 
+int64_t when_unit_ns(const char *name, size_t size)
+{
+    static const struct {
+        const char *name;
+        int64_t ns;
+    } units[] = {{"ns", 1},
+                 {"us", 1000},
+                 {"ms", 1000000},
+                 {"s", NS_PER_S},
+                 {"m", 60 * NS_PER_S},
+                 {"h", 3600 * NS_PER_S},
+                 {"d", 86400 * NS_PER_S}};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strlen(units[i].name) == size && !memcmp(units[i].name, name, size))
+            return units[i].ns;
+    return 0;
+}
+
 static int parse_relative(const char *at, int64_t now_ns, int64_t *ret_ns)
 {
     int64_t count, unit, ns;
 
     if (!take_unsigned(&at, &count))
         return -EINVAL;
-    if (!strcmp(at, "ms"))
-        unit = 1000000;
-    else if (!strcmp(at, "s"))
-        unit = NS_PER_S;
-    else if (!strcmp(at, "m") || !strcmp(at, "min"))
-        unit = 60 * NS_PER_S;
-    else if (!strcmp(at, "h"))
-        unit = 3600 * NS_PER_S;
-    else if (!strcmp(at, "d"))
-        unit = 86400 * NS_PER_S;
-    else
+    unit = strcmp(at, "min") ? when_unit_ns(at, strlen(at)) : 60 * NS_PER_S;
+    if (!unit)
         return -EINVAL;
     if (__builtin_mul_overflow(count, unit, &ns) || __builtin_sub_overflow(now_ns, ns, &ns))
         return -ERANGE;
@@ -161,6 +171,19 @@ static bool take_zone(const char **at, int64_t *ret_east)
         return false;
     *ret_east = sign * (hours * 3600 + minutes * 60);
     return true;
+}
+
+int when_parse_duration(const char *string, size_t size, int64_t *ret_ns)
+{
+    size_t digits = 0;
+    int64_t number = 0, unit;
+
+    for (; digits < size && string[digits] >= '0' && string[digits] <= '9'; digits++)
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, string[digits] - '0', &number))
+            return -EINVAL;
+    unit = when_unit_ns(string + digits, size - digits);
+    return !number || !unit || __builtin_mul_overflow(number, unit, ret_ns) ? -EINVAL : 0;
 }
 
 int when_parse(const char *string, int64_t now_ns, int64_t *ret_ns)

@@ -219,7 +219,7 @@ static int dump_from(struct options *options, struct cursor *cursor, struct run 
     run->printer = &printer;
     r = join_open(next_record, cursor, &hold, &join);
     if (r == 0 && options->count_by.count)
-        r = count_open(&options->count_by.field[0], &count);
+        r = count_open(&options->count_by, &count);
     if (r == 0)
         r = print_records(options, join, run, count);
     if (r == 0)

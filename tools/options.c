@@ -41,8 +41,8 @@
       "records whose message matches this extended regex")                                    \
     X(WHERE, 'w', "where", "EXPR", VALUE, FOR_RECORDS, NULL,                                  \
       "records for which this is so, as level >= warn && px > 10")                            \
-    X(COUNT_BY, 'b', "count-by", "FIELD", VALUE, FOR_RECORDS, NULL,                           \
-      "no records, but how many there are by this field")                                     \
+    X(COUNT_BY, 'b', "count-by", "LIST", VALUE, FOR_RECORDS, NULL,                            \
+      "no records, but how many there are by these fields, as time:1m,level")                 \
     X(FOLLOW, 0, "follow", NULL, FLAG, FOR_RECORDS, NULL,                                     \
       "go on with new records of a segment, and of the next one of its name")                 \
     X(LIMIT, 'n', "limit", "N", VALUE, FOR_RECORDS, "must be a number of records",            \
@@ -347,8 +347,6 @@ static int check(const struct options *options, const struct given *given, char 
         wrong = "--info prints text or json";
     else if (options->mode == MODE_HEALTH && options->format == PRINT_CSV)
         wrong = "--health prints text or json";
-    else if (options->count_by.count > 1)
-        wrong = "--count-by takes one field";
     else if (options->count_by.count && options->fields.count)
         wrong = "--count-by and --fields exclude each other";
     else if (options->cursor.since_ns > options->cursor.until_ns)

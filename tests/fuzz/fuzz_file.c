@@ -129,7 +129,7 @@ static void dump(unsigned choice)
         return;
     if (choice % 4 == 3) {
         FUZZ_CHECK(field_list_add(&by, "site", message, sizeof(message)) == 0);
-        FUZZ_CHECK(count_open(&by.field[0], &count) == 0);
+        FUZZ_CHECK(count_open(&by, &count) == 0);
     }
     print_lines(cursor, (enum print_format)(choice % 3), count);
     count_close(count);

@@ -38,7 +38,7 @@ Test(dump_options, command_lines)
                                       "--info a b",
                                       "--info --format csv a",
                                       "--fields",
-                                      "--count-by level,site x",
+                                      "--count-by level,level x",
                                       "--count-by level --fields site x",
                                       "--set-level x",
                                       "-n 3x x",
@@ -106,7 +106,7 @@ static const char *good_value(const struct option_row *row)
 
     if (!row->argument)
         return NULL;
-    if (!strcmp(row->name, "fields"))
+    if (!strcmp(row->name, "fields") || !strcmp(row->name, "count-by"))
         return "tid";
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         if (!strcmp(values[i].argument, row->argument))

@@ -319,7 +319,7 @@ Test(filter, counting)
     FILE *f = fmemopen(to, sizeof(to), "w");
 
     cr_assert_eq(field_list_add(&by, "fields.id", message, sizeof(message)), 0);
-    cr_assert_eq(count_open(&by.field[0], &count), 0);
+    cr_assert_eq(count_open(&by, &count), 0);
     for (int32_t i = 0; i < 3000; i++) {
         int32_t id = i % 3 == 2 ? 7 : i % 3;
 
@@ -337,4 +337,45 @@ Test(filter, counting)
     cr_expect_str_eq(to, "1000\t0\n1000\t1\n1000\t7\n1\t-\n1\t4711\n");
     count_close(count);
     field_list_done(&by);
+}
+
+/* What lines of these times, and with the site or without, come to. */
+static void check_counts(const char *list, enum print_format format, const char *want)
+{
+    static const int64_t times[] = {60, 119, -1, 0, -60, 59, 119, 119};
+    struct field_list by = {0};
+    struct count *count;
+    char message[256], to[1024] = {0};
+    FILE *f = fmemopen(to, sizeof(to), "w");
+
+    cr_assert_eq(field_list_add(&by, list, message, sizeof(message)), 0);
+    cr_assert_eq(count_open(&by, &count), 0);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        make_line();
+        line.record.time_ns = times[i] * 1000000000;
+        if (i == 7)
+            line.record.site = NULL;
+        cr_assert_eq(count_line(count, &line), 0);
+    }
+    cr_assert_eq(count_print(count, format, f), 0);
+    fclose(f);
+    cr_expect_str_eq(to, want, "%s: %s", list, to);
+    count_close(count);
+    field_list_done(&by);
+}
+
+Test(filter, counting_by_several)
+{
+#define M(minute) "1970-01-01T00:0" #minute ":00.000000000Z"
+#define BEFORE "1969-12-31T23:59:00.000000000Z"
+    check_counts("level,time:1m", PRINT_TEXT,
+                 "2\twarn\t" BEFORE "\n2\twarn\t" M(0) "\n3\twarn\t" M(1) "\n1\t-\t" M(1) "\n");
+    check_counts("time:1m", PRINT_JSON,
+                 "{\"value\":\"" BEFORE "\",\"count\":2}\n{\"value\":\"" M(
+                     0) "\",\"count\":2}\n{\"value\":\"" M(1) "\",\"count\":4}\n");
+    check_counts("pid,level", PRINT_JSON,
+                 "{\"pid\":100,\"level\":\"warn\",\"count\":7}\n"
+                 "{\"pid\":100,\"level\":null,\"count\":1}\n");
+    check_counts("fields.id,level,cpu", PRINT_CSV,
+                 "fields.id,level,cpu,count\r\n4711,warn,3,7\r\n,,3,1\r\n");
 }
