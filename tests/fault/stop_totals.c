@@ -163,15 +163,19 @@ static bool has_waiting(void *arg)
     return (shmlog_load_relaxed_(&log_->control.stats[SHM_STAT_outbox_bytes]) > 0) == *(bool *)arg;
 }
 
-static void test_disk(void)
+static bool says_it_hung(void *arg)
 {
-    bool yes = true, no = false;
-    pid_t housekeeping;
+    (void)arg;
+    return kit_err_contains(&collector, "the disk has not answered");
+}
+
+/* Two seconds without an answer. The drain does not count them where it had no processor for half a
+ * second itself, or where housekeeping stands in /proc, which is no disk. */
+static void hang(pid_t housekeeping)
+{
+    bool yes = true;
     uint64_t began;
 
-    begin("disk", true, true);
-    KIT_CHECK(kit_wait(has_waiting, &no, 60));
-    housekeeping = kit_child(&collector);
     stop_process(housekeeping);
     began = kit_now_ns();
     log_many(1);
@@ -179,11 +183,23 @@ static void test_disk(void)
     while (kit_now_ns() - began < UINT64_C(2000000000))
         sched_yield();
     KIT_EQ(kill(housekeeping, SIGCONT), 0);
-    kit_wait_text(&collector, "the disk has not answered", 60);
+}
+
+static void test_disk(void)
+{
+    bool no = false;
+    unsigned times = 0;
+
+    begin("disk", true, true);
+    do {
+        KIT_CHECK(kit_wait(has_waiting, &no, 60));
+        KIT_COMPARE(times++, <, 20);
+        hang(kit_child(&collector));
+    } while (!kit_wait(says_it_hung, NULL, 5));
     shmlog_close(log_);
     kit_collector_stop(&collector);
     check_told("the disk answers again; it hung 1 time", 1, true);
-    check_totals(1 + count_records(""), 0);
+    check_totals(times + count_records(""), 0);
 }
 
 int main(void)
