@@ -243,10 +243,15 @@ static void put_escaped_hidden(struct text *text, const uint8_t *data, size_t le
                                        : (data[0] & 0x0fu) << 12 | (data[1] & 0x3fu) << 6 | tail);
 }
 
-static void put_escaped_byte(struct text *text, uint8_t byte)
+static void put_hex_byte(struct text *text, uint8_t byte)
 {
     const char escape[4] = {'\\', 'x', hex_digits[byte >> 4], hex_digits[byte & 15]};
 
+    text_put(text, escape, sizeof(escape));
+}
+
+static void put_escaped_byte(struct text *text, uint8_t byte)
+{
     switch (byte) {
     case '\n':
         text_put(text, "\\n", 2);
@@ -258,91 +263,162 @@ static void put_escaped_byte(struct text *text, uint8_t byte)
         text_put(text, "\\r", 2);
         break;
     default:
-        text_put(text, escape, sizeof(escape));
+        put_hex_byte(text, byte);
     }
 }
 
-/* How many bytes from `data` on are printable ASCII for sure; looked at eight at a time. */
-static size_t plain_ascii(const uint8_t *data, size_t size)
+#define ONES (UINT64_MAX / 255) /* a 1 in each byte */
+
+/* The eight bytes at `data`, or less, with zeros after them. */
+static inline uint64_t load_bytes(const uint8_t *data, size_t size)
 {
-    const uint64_t ones = UINT64_MAX / 255, high = ones * 0x80;
+    uint64_t word = 0;
+    uint32_t four;
+    uint16_t two;
+
+    if (size >= 8) {
+        memcpy(&word, data, 8);
+        return word;
+    }
+    if (size & 1)
+        word = data[size - 1];
+    if (size & 2) {
+        memcpy(&two, data + (size & 4), 2);
+        word = word << 16 | two;
+    }
+    if (size & 4) {
+        memcpy(&four, data, 4);
+        word = word << 32 | four;
+    }
+    return word;
+}
+
+/* A high bit at the first byte that is not printable ASCII or that is `one` or `two`, both below
+ * 0x80; bits after that one mean nothing. */
+static inline uint64_t special_bytes(uint64_t word, char one, char two)
+{
+    const uint64_t is_one = word ^ ONES * (uint8_t)one, is_two = word ^ ONES * (uint8_t)two;
+
+    /* >= 0x80, == 0x7f, < 0x20, and zero in one of the two: a borrow comes from a hit alone */
+    return (word | (word + ONES) | (word - ONES * 0x20) | (is_one - ONES) | (is_two - ONES)) &
+           ONES * 0x80;
+}
+
+static inline size_t first_byte(uint64_t bits)
+{
+    return (size_t)__builtin_ctzll(bits) / 8;
+}
+
+/* How many bytes from `data` on are printable ASCII and neither `one` nor `two`. */
+static inline size_t plain_ascii(const uint8_t *data, size_t size, char one, char two)
+{
+    for (size_t i = 0; i < size; i += 8) {
+        const uint64_t hits = special_bytes(load_bytes(data + i, size - i), one, two);
+
+        if (hits) {
+            i += first_byte(hits);
+            return i < size ? i : size;
+        }
+    }
+    return size;
+}
+
+/* Printable ASCII, with `mark` before each `one` and `two`. Returns how many bytes were put, until
+ * one that is none of these. They are moved as they are looked at, for there may be many marks. */
+static inline size_t put_marked(struct text *text, const uint8_t *data, size_t size, char one,
+                                char two, char mark)
+{
     size_t i = 0;
 
-    for (; size - i >= 8; i += 8) {
-        uint64_t word;
+    while (i < size) {
+        char *const out = text_reserve(text, 16);
+        const uint64_t word = load_bytes(data + i, size - i);
+        const uint64_t hits = special_bytes(word, one, two);
+        size_t plain;
 
-        memcpy(&word, data + i, 8);
-        /* a high bit where a byte is >= 0x80, == 0x7f, or < 0x20 */
-        if ((word | (word + ones) | (word - ones * 0x20)) & high)
+        if (!out)
+            return size;
+        memcpy(out, &word, 8);
+        plain = hits ? first_byte(hits) : 8;
+        if (plain > size - i)
+            plain = size - i;
+        i += plain;
+        text->size += plain;
+        if (!hits || i == size)
+            continue;
+        if (data[i] != (uint8_t)one && data[i] != (uint8_t)two)
             break;
+        out[plain] = mark;
+        out[plain + 1] = (char)data[i++];
+        text->size += 2;
     }
-    while (i < size && data[i] >= 0x20 && data[i] < 0x7f)
-        i++;
     return i;
 }
 
-/* What is not printable is escaped, but for the controls of `kept`. */
-static void put_shown(struct text *text, const void *data, size_t size, const char *kept)
+/* The character at `data`, escaped if it is not printable, but for the controls of `kept`; its
+ * length. */
+static size_t put_shown_one(struct text *text, const uint8_t *data, size_t size, const char *kept)
 {
-    const uint8_t *const at = data;
-    size_t good = 0, i = plain_ascii(at, size);
+    const size_t length = text_utf8(data, size);
 
-    while (i < size) {
-        const size_t length = text_utf8(at + i, size - i);
-
-        if (is_printable(at + i, length) || (at[i] && strchr(kept, at[i]))) {
-            i += length;
-            continue;
-        }
-        text_put(text, at + good, i - good);
-        if (length > 1)
-            put_escaped_hidden(text, at + i, length);
-        else
-            put_escaped_byte(text, at[i]);
-        i += length ? length : 1;
-        good = i;
-    }
-    if (good < size)
-        text_put(text, at + good, size - good);
+    if (is_printable(data, length) || (*data && strchr(kept, *data)))
+        text_put(text, data, length);
+    else if (length > 1)
+        put_escaped_hidden(text, data, length);
+    else
+        put_escaped_byte(text, *data);
+    return length ? length : 1;
 }
 
 void text_put_plain(struct text *text, const void *data, size_t size)
 {
-    put_shown(text, data, size, "");
+    const uint8_t *at = data;
+
+    while (size) {
+        size_t length = plain_ascii(at, size, 0, 0);
+
+        text_put(text, at, length);
+        if (length < size)
+            length += put_shown_one(text, at + length, size - length, "");
+        at += length;
+        size -= length;
+    }
+}
+
+/* The character at `data`, which is no quote or backslash, as it may stand in JSON; its length. */
+static size_t put_json_one(struct text *text, const uint8_t *data, size_t size, bool *invalid)
+{
+    const size_t length = text_utf8(data, size);
+
+    if (is_printable(data, length)) {
+        text_put(text, data, length);
+    } else if (length > 1) {
+        put_escaped_hidden(text, data, length);
+    } else if (!length) {
+        text_putc(text, '\\');
+        put_hex_byte(text, *data);
+        if (invalid)
+            *invalid = true;
+    } else if (*data == '\n' || *data == '\t' || *data == '\r') {
+        put_escaped_byte(text, *data);
+    } else {
+        put_escaped_code(text, *data);
+    }
+    return length ? length : 1;
 }
 
 void text_put_json_part(struct text *text, const void *data, size_t size, bool *invalid)
 {
     const uint8_t *at = data;
-    size_t good = 0, i = 0;
 
-    while (i < size) {
-        size_t length = text_utf8(at + i, size - i);
+    while (size) {
+        size_t length = put_marked(text, at, size, '"', '\\', '\\');
 
-        if (is_printable(at + i, length) && at[i] != '"' && at[i] != '\\') {
-            i += length;
-            continue;
-        }
-        text_put(text, at + good, i - good);
-        if (length > 1) {
-            put_escaped_hidden(text, at + i, length);
-            i += length - 1;
-        } else if (!length) {
-            text_printf(text, "\\\\x%02x", at[i]);
-            if (invalid)
-                *invalid = true;
-        } else if (at[i] == '"' || at[i] == '\\') {
-            text_putc(text, '\\');
-            text_putc(text, (char)at[i]);
-        } else if (at[i] == '\n' || at[i] == '\t' || at[i] == '\r') {
-            put_escaped_byte(text, at[i]);
-        } else {
-            put_escaped_code(text, at[i]);
-        }
-        good = ++i;
+        if (length < size)
+            length += put_json_one(text, at + length, size - length, invalid);
+        at += length;
+        size -= length;
     }
-    if (good < size)
-        text_put(text, at + good, size - good);
 }
 
 void text_put_json(struct text *text, const void *data, size_t size, bool *invalid)
@@ -364,15 +440,16 @@ bool text_csv_wants_quotes(const void *data, size_t size)
 
 void text_put_csv_part(struct text *text, const void *data, size_t size)
 {
-    static const char kept[] = "\n\r\t";
-    const char *at = data, *end;
+    const uint8_t *at = data;
 
-    for (; size && (end = memchr(at, '"', size)); at = end + 1) {
-        put_shown(text, at, (size_t)(end + 1 - at), kept);
-        text_putc(text, '"'); /* a quote is doubled */
-        size -= (size_t)(end + 1 - at);
+    while (size) {
+        size_t length = put_marked(text, at, size, '"', '"', '"'); /* a quote is doubled */
+
+        if (length < size)
+            length += put_shown_one(text, at + length, size - length, "\n\r\t");
+        at += length;
+        size -= length;
     }
-    put_shown(text, at, size, kept);
 }
 
 void text_put_csv(struct text *text, const void *data, size_t size)
@@ -381,8 +458,8 @@ void text_put_csv(struct text *text, const void *data, size_t size)
 
     if (!size)
         return;
-    if (plain_ascii(data, size) == size && !memchr(data, ',', size) && !memchr(data, '"', size)) {
-        text_put(text, data, size); /* most of them */
+    if (plain_ascii(data, size, ',', '"') == size) { /* most of them */
+        text_put(text, data, size);
         return;
     }
     quote = text_csv_wants_quotes(data, size);
