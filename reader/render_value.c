@@ -3,6 +3,7 @@
  * Single values as text and as JSON.
  */
 #include "reader/render.h"
+#include "reader/decimal.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -30,6 +31,8 @@ static void put_double(struct text *out, double value, bool single)
         text_puts(out, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
         return;
     }
+    if (decimal_put_shortest(out, value, single))
+        return;
     for (int precision = single ? 6 : 15; precision <= 17; precision++) {
         size = snprintf(digits, sizeof(digits), "%.*g", precision, value);
         if (single ? strtof(digits, NULL) == (float)value : strtod(digits, NULL) == value)

@@ -86,16 +86,6 @@ const uint64_t text_power[20] = {
     10000000000000000000u,
 };
 
-/* Decimal digits; one of 0. */
-static unsigned digits_of(uint64_t value)
-{
-    const uint64_t odd = value | 1; /* has as many, and a highest bit */
-    /* 1233 / 4096 is a little more than log10(2) */
-    const unsigned guess = (64 - (unsigned)__builtin_clzll(odd)) * 1233 >> 12;
-
-    return guess + (odd >= text_power[guess]);
-}
-
 /* The last `count` digits of the value. */
 static inline void write_digits(char *at, unsigned count, uint64_t value)
 {
@@ -107,7 +97,7 @@ static inline void write_digits(char *at, unsigned count, uint64_t value)
 
 void text_u64(struct text *text, uint64_t value)
 {
-    const unsigned count = digits_of(value);
+    const unsigned count = text_digits(value);
     char *at = text_reserve(text, count);
 
     if (!at)

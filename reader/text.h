@@ -88,6 +88,15 @@ static inline void text_putc(struct text *text, char c)
 
 void text_fill(struct text *text, char c, size_t count);
 extern const uint64_t text_power[20]; /* of ten, all that 64 bits hold */
+/* Decimal digits of a number; one of 0. */
+static inline unsigned text_digits(uint64_t value)
+{
+    const uint64_t odd = value | 1; /* has as many, and a highest bit */
+    /* 1233 / 4096 is a little more than log10(2) */
+    const unsigned guess = (64 - (unsigned)__builtin_clzll(odd)) * 1233 >> 12;
+
+    return guess + (odd >= text_power[guess]);
+}
 void text_u64(struct text *text, uint64_t value);
 void text_i64(struct text *text, int64_t value);
 /* So many decimal digits, with zeros before. */
