@@ -111,6 +111,34 @@ void field_list_done(struct field_list *list)
     *list = (struct field_list){0};
 }
 
+bool field_is_of(const struct field *field, enum memo_of *ret_of)
+{
+    switch (field->id) {
+    case FIELD_LEVEL:
+    case FIELD_SITE:
+    case FIELD_CATEGORY:
+    case FIELD_FILE:
+    case FIELD_LINE:
+    case FIELD_FUNCTION:
+        *ret_of = MEMO_SITE;
+        return true;
+    case FIELD_PID:
+    case FIELD_TID:
+    case FIELD_PROCESS:
+    case FIELD_THREAD:
+        *ret_of = MEMO_PRODUCER;
+        return true;
+    case FIELD_CPU:
+    case FIELD_RING:
+    case FIELD_HOST:
+    case FIELD_SEGMENT:
+        *ret_of = MEMO_PLACE;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum field_kind number(struct text *out, uint64_t value)
 {
     text_u64(out, value);
@@ -180,10 +208,14 @@ static enum field_kind argument_field(const char *name, struct line *line,
 
 static enum field_kind fields_field(struct line *line, struct text *out, bool *invalid)
 {
-    if (line_values(line))
-        render_fields_json(line->record.site, line->value, out, invalid);
-    else
+    const struct memo *keys;
+
+    if (!line_values(line))
         text_puts(out, "{}");
+    else if ((keys = line_keys(line)))
+        render_fields_by_keys(keys, line->record.site->args, line->value, out, invalid);
+    else
+        render_fields_json(line->record.site, line->value, out, invalid);
     return FIELD_JSON;
 }
 

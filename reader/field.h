@@ -58,6 +58,9 @@ int field_list_add(struct field_list *list, const char *string, char *ret_messag
                    size_t message_size);
 void field_list_done(struct field_list *list);
 
+/* Is its value the same for all records of a site, a producer, or a place? */
+bool field_is_of(const struct field *field, enum memo_of *ret_of);
+
 /* What kind of value a line has in the field. */
 enum field_kind {
     FIELD_NONE,   /* it has none: null in JSON, empty elsewhere */

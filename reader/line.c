@@ -26,6 +26,7 @@ void line_done(struct line *line)
     text_done(&line->message);
     for (unsigned i = 0; i < RENDER_PLANS; i++)
         render_plan_free(line->plans.plan[i]);
+    memos_done(&line->keys);
 }
 
 unsigned line_values(struct line *line)
@@ -45,6 +46,16 @@ unsigned line_values(struct line *line)
     for (unsigned i = 0; i < site->args; i++)
         line->cut |= line->value[i].cut;
     return line->value_count;
+}
+
+const struct memo *line_keys(struct line *line)
+{
+    bool is_new;
+    struct memo *keys = memo_find(&line->keys, MEMO_SITE, &line->record, &is_new);
+
+    if (keys && is_new)
+        render_keys_json(line->record.site, keys);
+    return keys;
 }
 
 struct text *line_message(struct line *line)

@@ -7,6 +7,7 @@
 #define READER_LINE_H
 
 #include "reader/cursor.h"
+#include "reader/memo.h"
 #include "reader/render.h"
 
 struct line {
@@ -21,6 +22,7 @@ struct line {
     struct file_value value[FILE_SITE_ARGS_MAX];
     struct text message;
     struct render_plans plans;
+    struct memos keys; /* of sites: render_keys_json() */
 };
 
 /* Its record was filled in: make it a line of that alone. */
@@ -31,6 +33,8 @@ void line_done(struct line *line);
 /* The record's values: record.site->args of them, 0 if the site is unknown, the payload bad, or the
  * line joined. */
 unsigned line_values(struct line *line);
+/* The keys of the values, as render_keys_json() puts them; NULL: there is no memory for them. */
+const struct memo *line_keys(struct line *line);
 /* The message's bytes, as the program would have printed them. */
 struct text *line_message(struct line *line);
 

@@ -44,6 +44,14 @@ void render_value_json(const struct file_value *value, struct text *out, bool *i
 void render_fields_json(const struct file_site *site, const struct file_value *values,
                         struct text *out, bool *invalid);
 
+/* The same in two steps, for many records of a site: its keys, each a piece of the (empty) memo
+ * with what stands before it and its colon, and an object of these and the `count` values of a
+ * record. */
+struct memo;
+void render_keys_json(const struct file_site *site, struct memo *ret_keys);
+void render_fields_by_keys(const struct memo *keys, unsigned count, const struct file_value *values,
+                           struct text *out, bool *invalid);
+
 /* Index of the argument that has this key, -1: none. */
 int render_find_key(const struct file_site *site, const char *key);
 

@@ -4,6 +4,7 @@
  */
 #include "reader/render.h"
 #include "reader/decimal.h"
+#include "reader/memo.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -205,19 +206,54 @@ static void set_key(struct keys *keys, const struct file_site *site, unsigned in
     keys->used += size + 1;
 }
 
+/* Key `index` with what stands around it; those before it are set. */
+static void put_key(struct keys *keys, const struct file_site *site, unsigned index,
+                    struct text *out, bool *invalid)
+{
+    text_putc(out, index ? ',' : '{');
+    set_key(keys, site, index);
+    text_put_json(out, keys->key[index], strlen(keys->key[index]), invalid);
+    text_putc(out, ':');
+}
+
 void render_fields_json(const struct file_site *site, const struct file_value *values,
                         struct text *out, bool *invalid)
 {
     struct keys keys;
 
     keys.used = 0;
-    text_putc(out, '{');
+    if (!site->args)
+        text_putc(out, '{');
     for (unsigned i = 0; i < site->args; i++) {
-        if (i)
-            text_putc(out, ',');
-        set_key(&keys, site, i);
-        text_put_json(out, keys.key[i], strlen(keys.key[i]), invalid);
-        text_putc(out, ':');
+        put_key(&keys, site, i, out, invalid);
+        render_value_json(&values[i], out, invalid);
+    }
+    text_putc(out, '}');
+}
+
+_Static_assert(FILE_SITE_ARGS_MAX <= MEMO_PIECES, "a piece for each key");
+
+void render_keys_json(const struct file_site *site, struct memo *ret_keys)
+{
+    struct keys keys;
+
+    keys.used = 0;
+    for (unsigned i = 0; i < site->args; i++) {
+        bool invalid = false;
+
+        memo_begin(ret_keys, i);
+        put_key(&keys, site, i, &ret_keys->text, &invalid);
+        memo_end(ret_keys, i, invalid);
+    }
+}
+
+void render_fields_by_keys(const struct memo *keys, unsigned count, const struct file_value *values,
+                           struct text *out, bool *invalid)
+{
+    if (!count)
+        text_putc(out, '{');
+    for (unsigned i = 0; i < count; i++) {
+        memo_put(keys, i, out, invalid);
         render_value_json(&values[i], out, invalid);
     }
     text_putc(out, '}');

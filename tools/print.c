@@ -49,14 +49,15 @@ static void put_part(struct printer *printer, const char *data, size_t size, boo
         text_put_plain(&printer->row, data, size);
 }
 
-static void put_short(struct printer *printer, const struct text *string, bool *invalid)
+static void put_short(struct printer *printer, const struct text *string, struct text *out,
+                      bool *invalid)
 {
     if (printer->format == PRINT_JSON)
-        text_put_json(&printer->row, string->data, string->size, invalid);
+        text_put_json(out, string->data, string->size, invalid);
     else if (printer->format == PRINT_CSV)
-        text_put_csv(&printer->row, string->data, string->size);
+        text_put_csv(out, string->data, string->size);
     else
-        text_put_plain(&printer->row, string->data, string->size);
+        text_put_plain(out, string->data, string->size);
 }
 
 /* Where a part of a longer string ends: not within a character. */
@@ -93,12 +94,14 @@ static void put_long(struct printer *printer, const struct text *string, bool *i
         text_putc(&printer->row, '"');
 }
 
-static void put_string(struct printer *printer, const struct text *string, bool *invalid)
+/* What is long goes to the row, whatever `out` is. */
+static void put_string(struct printer *printer, const struct text *string, struct text *out,
+                       bool *invalid)
 {
     if (string->size > PART_SIZE)
         put_long(printer, string, invalid);
     else
-        put_short(printer, string, invalid);
+        put_short(printer, string, out, invalid);
 }
 
 /* A field's value for text and CSV, good until the next call; NULL: there is none. */
@@ -224,9 +227,132 @@ static void put_for_people(struct printer *printer, struct line *line)
     text_put_time(row, line->record.time_ns, &printer->second);
     text_putc(row, ' ');
     put_head(printer, &line->record);
-    put_string(printer, line_message(line), NULL);
+    put_string(printer, line_message(line), row, NULL);
     if (line->cut || line->unfinished)
         text_puts(row, "\xe2\x80\xa6"); /* U+2026, an ellipsis */
+}
+
+static void put_json_value(struct printer *printer, const struct field *field, struct line *line,
+                           struct text *out, bool *invalid)
+{
+    struct text *const cell = &printer->cell;
+    const size_t begin = out->size;
+    const struct file_value *value;
+
+    switch (field_get(field, line, out, &value, invalid)) {
+    case FIELD_NONE:
+        text_puts(out, "null");
+        break;
+    case FIELD_STRING: /* few: most are in a memo */
+        text_clear(cell);
+        text_put(cell, out->data + begin, out->size - begin);
+        out->size = begin;
+        text_put_json(out, cell->data, cell->size, invalid);
+        break;
+    case FIELD_NUMBER:
+    case FIELD_JSON:
+        break;
+    case FIELD_VALUE:
+        render_value_json(value, out, invalid);
+        break;
+    }
+}
+
+/* A field of a row. Messages go to the row, for they may be long. */
+static void put_field(struct printer *printer, size_t index, struct line *line, struct text *out,
+                      bool *invalid)
+{
+    const struct print_plan *const plan = &printer->plan;
+    const struct field *const field = &printer->fields.field[index];
+    const size_t before = index ? plan->before_end[index - 1] : 0;
+    const struct text *value;
+
+    text_put(out, plan->before.data + before, plan->before_end[index] - before);
+    if (printer->format == PRINT_JSON && field->id != FIELD_MESSAGE) {
+        put_json_value(printer, field, line, out, invalid);
+        return;
+    }
+    value = flat(printer, field, line);
+    if (value)
+        put_string(printer, value, out, invalid);
+}
+
+static void put_before(struct printer *printer, size_t index)
+{
+    struct text *const before = &printer->plan.before;
+    const char *const name = printer->fields.field[index].name;
+
+    if (printer->format == PRINT_JSON) {
+        text_putc(before, index ? ',' : '{');
+        text_put_json(before, name, strlen(name), NULL);
+        text_putc(before, ':');
+    } else if (index) {
+        text_putc(before, printer->format == PRINT_CSV ? ',' : '\t');
+    }
+    printer->plan.before_end[index] = (uint32_t)before->size;
+}
+
+static void make_plan(struct printer *printer)
+{
+    struct print_plan *const plan = &printer->plan;
+
+    for (uint8_t i = 0; i < printer->fields.count; i++) {
+        struct print_run *last = plan->runs ? &plan->run[plan->runs - 1] : NULL;
+        enum memo_of of = MEMO_SITE;
+        const bool alike = field_is_of(&printer->fields.field[i], &of);
+
+        put_before(printer, i);
+        if (last && last->alike && alike && last->of == of)
+            last->end++;
+        else
+            plan->run[plan->runs++] =
+                (struct print_run){.begin = i, .end = i + 1, .of = (uint8_t)of, .alike = alike};
+    }
+    if (plan->before.failed)
+        printer->row.failed = true;
+}
+
+static void put_run(struct printer *printer, const struct print_run *run, struct line *line,
+                    struct text *out, bool *invalid)
+{
+    for (size_t i = run->begin; i < run->end; i++)
+        put_field(printer, i, line, out, invalid);
+}
+
+/* All runs that are alike for what the memo is of. */
+static void fill(struct printer *printer, enum memo_of of, struct line *line, struct memo *memo)
+{
+    for (size_t i = 0; i < printer->plan.runs; i++) {
+        const struct print_run *const run = &printer->plan.run[i];
+        bool invalid = false;
+
+        if (!run->alike || run->of != of)
+            continue;
+        memo_begin(memo, i);
+        put_run(printer, run, line, &memo->text, &invalid);
+        memo_end(memo, i, invalid);
+    }
+}
+
+static void put_fields(struct printer *printer, struct line *line, bool *invalid)
+{
+    struct print_plan *const plan = &printer->plan;
+
+    for (size_t i = 0; i < plan->runs; i++) {
+        const struct print_run *const run = &plan->run[i];
+        const enum memo_of of = (enum memo_of)run->of;
+        struct memo *memo = NULL;
+        bool is_new = false;
+
+        if (run->alike)
+            memo = memo_find(&plan->alike[of], of, &line->record, &is_new);
+        if (is_new && memo)
+            fill(printer, of, line, memo);
+        if (memo)
+            memo_put(memo, i, &printer->row, invalid);
+        else
+            put_run(printer, run, line, &printer->row, invalid);
+    }
 }
 
 static void put_text_fields(struct printer *printer, struct line *line)
@@ -239,55 +365,15 @@ static void put_text_fields(struct printer *printer, struct line *line)
         text_put(&printer->row, value->data, value->size);
         return;
     }
-    for (size_t i = 0; i < fields->count; i++) {
-        if (i)
-            text_putc(&printer->row, '\t');
-        value = flat(printer, &fields->field[i], line);
-        if (value)
-            put_string(printer, value, NULL);
-    }
-}
-
-static void put_key(struct text *row, bool first, const char *name)
-{
-    if (!first)
-        text_putc(row, ',');
-    text_put_json(row, name, strlen(name), NULL);
-    text_putc(row, ':');
+    put_fields(printer, line, NULL);
 }
 
 static void put_json(struct printer *printer, struct line *line)
 {
-    struct text *row = &printer->row, *cell = &printer->cell;
+    struct text *row = &printer->row;
     bool invalid = false;
 
-    text_putc(row, '{');
-    for (size_t i = 0; i < printer->fields.count; i++) {
-        const struct field *field = &printer->fields.field[i];
-        const struct file_value *value;
-
-        put_key(row, i == 0, field->name);
-        if (field->id == FIELD_MESSAGE) {
-            put_string(printer, line_message(line), &invalid);
-            continue;
-        }
-        text_clear(cell);
-        switch (field_get(field, line, cell, &value, &invalid)) {
-        case FIELD_NONE:
-            text_puts(row, "null");
-            break;
-        case FIELD_STRING:
-            text_put_json(row, cell->data, cell->size, &invalid);
-            break;
-        case FIELD_NUMBER:
-        case FIELD_JSON:
-            text_put(row, cell->data, cell->size);
-            break;
-        case FIELD_VALUE:
-            render_value_json(value, row, &invalid);
-            break;
-        }
-    }
+    put_fields(printer, line, &invalid);
     if (!printer->chosen && line->cut)
         text_puts(row, ",\"cut\":true");
     if (!printer->chosen && line->parts > 1)
@@ -301,20 +387,14 @@ static void put_json(struct printer *printer, struct line *line)
 
 static void put_csv(struct printer *printer, struct line *line)
 {
-    const struct text *value;
-
-    for (size_t i = 0; i < printer->fields.count; i++) {
-        if (i)
-            text_putc(&printer->row, ',');
-        value = flat(printer, &printer->fields.field[i], line);
-        if (value)
-            put_string(printer, value, NULL);
-    }
+    put_fields(printer, line, NULL);
     text_putc(&printer->row, '\r');
 }
 
 int print_begin(struct printer *printer)
 {
+    if (!printer->plan.runs)
+        make_plan(printer);
     if (printer->format != PRINT_CSV || printer->headed)
         return 0;
     printer->headed = true;
@@ -355,4 +435,7 @@ void printer_done(struct printer *printer)
     text_done(&printer->row);
     text_done(&printer->cell);
     text_done(&printer->head);
+    text_done(&printer->plan.before);
+    for (unsigned of = 0; of <= MEMO_PLACE; of++)
+        memos_done(&printer->plan.alike[of]);
 }

@@ -6,10 +6,28 @@
 #define TOOLS_PRINT_H
 
 #include "reader/field.h"
+#include "reader/memo.h"
 
 #include <stdio.h>
 
 enum print_format { PRINT_TEXT, PRINT_JSON, PRINT_CSV };
+
+/* Fields in a row whose values are the same for all records of one thing: put once, and kept. Or
+ * one field that is not. */
+struct print_run {
+    uint8_t begin, end;
+    uint8_t of; /* enum memo_of */
+    bool alike;
+};
+
+/* Rows of chosen fields, of JSON and of CSV. */
+struct print_plan {
+    struct print_run run[FIELD_LIST_MAX];
+    size_t runs;                         /* 0: not made yet */
+    struct text before;                  /* each field: its key, or what separates it */
+    uint32_t before_end[FIELD_LIST_MAX]; /* where that of a field ends */
+    struct memos alike[MEMO_PLACE + 1];  /* by what they are of; a piece for each run */
+};
 
 struct printer {
     enum print_format format;
@@ -28,6 +46,7 @@ struct printer {
     unsigned head_level;
     char head_category[64];
     struct shmlog_producer head_producer;
+    struct print_plan plan;
 };
 
 /* Text: what is left is the line for people; chosen fields are separated by tabs and escaped, but

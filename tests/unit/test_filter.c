@@ -225,6 +225,120 @@ Test(filter, formats)
                      "9,\"{\"\"id\"\":4711}\",,trading,node7\r\n");
 }
 
+/* ---- What lines have alike is made once, and serves those lines only ---- */
+
+enum { SITES = 4, PRODUCERS = 4, PLACES = 6 };
+
+/* Of two sites with one id, which differ in a little each, one has names that are not UTF-8. */
+static void make_sites(struct file_site sites[SITES])
+{
+    static const struct log_kit_site made[SITES] = {
+        {.format = "a %d", .name = {"id"}, .category = "order"},
+        {.format = "a %d", .name = {"ib"}, .category = "order"},
+        {.format = "a %d", .name = {"id"}, .category = "\xff", .level = SHMLOG_ERROR},
+        {.format = "a %d", .name = {"\"\xfe"}, .category = "order"},
+    };
+
+    for (unsigned i = 0; i < SITES; i++) {
+        struct log_kit_site of = made[i];
+        uint8_t bytes[SHMLOG_SITE_MAX];
+
+        of.kind = SHMLOG_SITE_PRINTF;
+        of.args = 1;
+        of.type[0] = SHMLOG_TYPE_I32;
+        cr_assert_eq(file_site_parse(bytes, log_kit_site_bytes(&of, bytes), &sites[i]), 0);
+    }
+}
+
+/* Set the record to one of all combinations; the last of each kind is unknown, or very long. */
+static void combine(unsigned number, const struct file_site sites[SITES])
+{
+    static const struct shmlog_producer producers[PRODUCERS - 1] = {
+        {.id = 1, .pid = 100, .tid = 101, .process = "gateway"},
+        {.id = 1, .pid = 100, .tid = 101, .process = "gateway", .thread = "t"},
+        {.id = 1, .pid = 101, .tid = 101, .process = "\xff,"},
+    };
+    static const struct { /* the next one differs in one thing */
+        const char *host, *segment;
+        uint32_t cpu;
+    } places[PLACES] = {
+        {"node7", "trading", 3},
+        {"node8", "trading", 3},
+        {"node8", "x", 3},
+        {"node8", "x", ~UINT32_C(0)},
+        {NULL, "", 3},
+        {"0123456789012345678901234567890123456789012345678901234567890123456789", "x", 3},
+    };
+    const unsigned site_number = number % SITES, producer_number = number / SITES % PRODUCERS,
+                   place = number / SITES / PRODUCERS % PLACES;
+    struct cursor_record *const record = &line.record;
+
+    make_line();
+    record->site = site_number || number % 5 ? &sites[site_number] : NULL;
+    record->producer = producer_number < PRODUCERS - 1 ? &producers[producer_number] : NULL;
+    record->host = places[place].host;
+    record->segment_name = places[place].segment;
+    record->cpu = places[place].cpu;
+    record->seq = number;
+}
+
+static void expect_alike(enum print_format format, const char *fields)
+{
+    enum { ROUNDS = 4 * SITES * PRODUCERS * PLACES };
+    static char all[ROUNDS * 1024];
+    struct printer printer = {.format = format, .chosen = fields, .headed = true};
+    struct file_site sites[SITES];
+    struct text want = {0};
+    char message[256], to[1024];
+    unsigned invalid = 0;
+
+    make_sites(sites);
+    memset(all, 0, sizeof(all));
+    printer.out = fmemopen(all, sizeof(all), "w");
+    if (fields)
+        cr_assert_eq(field_list_add(&printer.fields, fields, message, sizeof(message)), 0);
+    else
+        field_list_all(&printer.fields);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const unsigned number = i / 2 * 7 + i % 2; /* now and then the same again */
+        const char *row;
+
+        combine(number, sites);
+        invalid += (line.record.site && line.record.site >= &sites[2]) ||
+                   (line.record.producer && line.record.producer->pid == line.record.producer->tid);
+        cr_assert_eq(print_line(&printer, &line), 0);
+        line_done(&line); /* nothing is made yet */
+        line = (struct line){0};
+        combine(number, sites);
+        row = print(format, fields, to, sizeof(to));
+        text_puts(&want, format == PRINT_CSV ? strchr(row, '\n') + 1 : row);
+        if (i % 3) { /* what was made for one printer's lines serves the others' */
+            line_done(&line);
+            line = (struct line){0};
+        }
+    }
+    cr_assert_eq(print_flush(&printer), 0);
+    fclose(printer.out);
+    printer_done(&printer);
+    cr_assert_str_eq(all, text_string(&want));
+    for (const char *at = all;
+         format == PRINT_JSON && !fields && (at = strstr(at, "\"invalid_utf8\"")); at++)
+        invalid--;
+    if (format == PRINT_JSON && !fields)
+        cr_assert_eq(invalid, 0);
+    text_done(&want);
+}
+
+Test(filter, rows_alike)
+{
+    expect_alike(PRINT_JSON, NULL);
+    expect_alike(PRINT_CSV, NULL);
+    expect_alike(PRINT_TEXT, "host,level,seq,fields,category,file,pid,process,cpu,message,site");
+    expect_alike(PRINT_JSON, "ring,seq,time,site,pid,tid,segment,fields.id,fields,host,level");
+    expect_alike(PRINT_CSV, "seq,site,time,segment,fields.id,process");
+    expect_alike(PRINT_JSON, "level");
+}
+
 /* The message alone is what the program printed, whatever bytes that are. */
 Test(filter, bare_message)
 {
