@@ -38,16 +38,21 @@ unsigned file_type_size(unsigned type);
  * in ret_site is undefined then. */
 int file_site_parse(const uint8_t *bytes, size_t size, struct file_site *ret_site);
 
-/* Sites by id. Grows; sparse ids are fine. */
+/* Sites by id, in pages, for producers choose ids by hash: few sites are far apart. */
+#define FILE_SITES_PAGE 256u
+#define FILE_SITES_PAGES ((SHMLOG_SITE_ID_MASK + 1) / FILE_SITES_PAGE)
+struct file_sites_page {
+    struct file_site *site[FILE_SITES_PAGE]; /* NULL unknown */
+};
 struct file_sites {
-    struct file_site **site; /* by id, NULL unknown */
-    uint32_t count;
-    /* those from SHMLOG_SITE_INLINE on, far from all others */
-    struct file_site *last[SHMLOG_SITE_ID_MASK + 1 - SHMLOG_SITE_INLINE];
+    struct file_sites_page *
+        *page; /* FILE_SITES_PAGES of them; NULL: no site of the page is known */
 };
 
 /* NULL: unknown. The pointer is good until file_sites_done(). */
 const struct file_site *file_sites_get(const struct file_sites *sites, uint32_t id);
+/* The next known id after this one; 0: there is none. */
+uint32_t file_sites_next(const struct file_sites *sites, uint32_t id);
 /* Add a site. 0 also if it is there already; -EEXIST if the id has another one, which is kept;
  * -EBADMSG if the bytes are not a site's. */
 int file_sites_put(struct file_sites *sites, uint32_t id, const uint8_t *bytes, size_t size);

@@ -9,42 +9,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_last(uint32_t id)
-{
-    return id >= SHMLOG_SITE_INLINE && id <= SHMLOG_SITE_ID_MASK;
-}
-
 const struct file_site *file_sites_get(const struct file_sites *sites, uint32_t id)
 {
-    if (id < sites->count)
-        return sites->site[id];
-    return is_last(id) ? sites->last[id - SHMLOG_SITE_INLINE] : NULL;
+    const struct file_sites_page *page;
+
+    if (!sites->page || id > SHMLOG_SITE_ID_MASK)
+        return NULL;
+    page = sites->page[id / FILE_SITES_PAGE];
+    return page ? page->site[id % FILE_SITES_PAGE] : NULL;
 }
 
-static int grow(struct file_sites *sites, uint32_t id)
+uint32_t file_sites_next(const struct file_sites *sites, uint32_t id)
 {
-    uint32_t count = sites->count ? sites->count : 64;
-    struct file_site **site;
-
-    if (id < sites->count || is_last(id))
-        return 0;
-    while (count <= id)
-        count *= 2;
-    if (count > SHMLOG_SITE_INLINE)
-        count = SHMLOG_SITE_INLINE; /* those from there on are not here */
-    site = realloc(sites->site, count * sizeof(*site));
-    if (!site)
-        return -ENOMEM;
-    memset(site + sites->count, 0, (count - sites->count) * sizeof(*site));
-    sites->site = site;
-    sites->count = count;
+    for (id++; sites->page && id <= SHMLOG_SITE_ID_MASK; id++) {
+        if (!sites->page[id / FILE_SITES_PAGE])
+            id |= FILE_SITES_PAGE - 1; /* the last one of its page */
+        else if (sites->page[id / FILE_SITES_PAGE]->site[id % FILE_SITES_PAGE])
+            return id;
+    }
     return 0;
+}
+
+/* Where the site of an id goes. NULL: no memory. */
+static struct file_site **place_of(struct file_sites *sites, uint32_t id)
+{
+    struct file_sites_page **page;
+
+    if (!sites->page)
+        sites->page = calloc(FILE_SITES_PAGES, sizeof(struct file_sites_page *));
+    if (!sites->page)
+        return NULL;
+    page = &sites->page[id / FILE_SITES_PAGE];
+    if (!*page)
+        *page = calloc(1, sizeof(**page));
+    return *page ? &(*page)->site[id % FILE_SITES_PAGE] : NULL;
 }
 
 int file_sites_put(struct file_sites *sites, uint32_t id, const uint8_t *bytes, size_t size)
 {
     const struct file_site *known = file_sites_get(sites, id);
-    struct file_site *site;
+    struct file_site *site, **place;
     int r;
 
     if (id > SHMLOG_SITE_ID_MASK || size > SHMLOG_SITE_MAX)
@@ -56,27 +60,30 @@ int file_sites_put(struct file_sites *sites, uint32_t id, const uint8_t *bytes, 
     if (!site)
         return -ENOMEM;
     r = file_site_parse(bytes, size, site);
-    if (r == 0)
-        r = grow(sites, id);
-    if (r < 0) {
+    place = r == 0 ? place_of(sites, id) : NULL;
+    if (!place) {
         free(site);
-        return r;
+        return r < 0 ? r : -ENOMEM;
     }
-    if (is_last(id))
-        sites->last[id - SHMLOG_SITE_INLINE] = site;
-    else
-        sites->site[id] = site;
+    *place = site;
     return 0;
+}
+
+static void free_page(struct file_sites_page *page)
+{
+    for (uint32_t i = 0; i < FILE_SITES_PAGE; i++)
+        if (page->site[i]) /* few are */
+            free(page->site[i]);
+    free(page);
 }
 
 void file_sites_done(struct file_sites *sites)
 {
     if (!sites)
         return;
-    for (uint32_t i = 0; i < sites->count; i++)
-        free(sites->site[i]);
-    for (size_t i = 0; i < sizeof(sites->last) / sizeof(sites->last[0]); i++)
-        free(sites->last[i]);
-    free(sites->site);
+    for (uint32_t i = 0; sites->page && i < FILE_SITES_PAGES; i++)
+        if (sites->page[i])
+            free_page(sites->page[i]);
+    free(sites->page);
     *sites = (struct file_sites){0};
 }

@@ -24,11 +24,8 @@ uint64_t wanted_sites(const struct wanted *wanted)
 
     if (!wanted->where || may_pass(wanted, 0, NULL))
         return UINT64_MAX; /* a site that is in no dictionary may have any bit */
-    for (uint32_t id = 1; id < sites->count; id++)
-        if (sites->site[id] && may_pass(wanted, id, NULL))
-            bits |= UINT64_C(1) << id % 64;
-    for (uint32_t id = SHMLOG_SITE_INLINE; id <= SHMLOG_SITE_ID_MASK; id++)
-        if (file_sites_get(sites, id))
+    for (uint32_t id = 0; (id = file_sites_next(sites, id)) != 0;)
+        if (may_pass(wanted, id, NULL))
             bits |= UINT64_C(1) << id % 64;
     return bits;
 }

@@ -89,12 +89,11 @@ static void print_tables(FILE *to, const struct file_reader *reader)
     const struct shmlog_producer *producer;
     size_t count;
 
-    for (uint32_t id = 0; id < sites->count; id++) {
-        const struct file_site *site = sites->site[id];
+    for (uint32_t id = 0; (id = file_sites_next(sites, id)) != 0;) {
+        const struct file_site *site = file_sites_get(sites, id);
 
-        if (site)
-            fprintf(to, "site %u level %u %s:%u %s [%s] \"%s\"\n", id, site->level, site->file,
-                    site->line, site->function, site->category, site->format);
+        fprintf(to, "site %u level %u %s:%u %s [%s] \"%s\"\n", id, site->level, site->file,
+                site->line, site->function, site->category, site->format);
     }
     clock = file_reader_clock(reader, &count);
     for (size_t i = 0; i < count; i++)

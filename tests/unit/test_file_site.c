@@ -133,5 +133,42 @@ Test(site, table_keeps_the_first)
     cr_assert_eq(file_sites_put(&sites, SHMLOG_SITE_ID_MASK + 1, b, b_size), -EBADMSG);
     cr_assert_eq(file_sites_get(&sites, 5), first);
     cr_assert_eq(first->args, 4);
+    cr_assert_eq(file_sites_get(&sites, SHMLOG_SITE_ID_MASK)->args, 2);
+    cr_assert_null(file_sites_get(&sites, SHMLOG_SITE_ID_MASK + 1));
+    file_sites_done(&sites);
+}
+
+/* Every id has a place of its own, wherever the ones before it were. */
+Test(site, table_has_all_ids)
+{
+    enum { STEP = 10007 }; /* a prime: ids come far from each other, and leave pages out */
+    static uint8_t of[SHMLOG_SITE_ID_MASK + 1];
+    static const uint8_t types[] = {SHMLOG_TYPE_U8, SHMLOG_TYPE_U8, SHMLOG_TYPE_U8};
+    struct file_sites sites = {0};
+    uint32_t id = 0, next;
+
+    cr_assert_eq(file_sites_next(&sites, 0), 0);
+    for (uint32_t i = 1; i <= 3000; i++) {
+        uint8_t bytes[SHMLOG_SITE_MAX];
+
+        id = (id + STEP) & SHMLOG_SITE_ID_MASK;
+        cr_assert_null(file_sites_get(&sites, id));
+        of[id] = (uint8_t)(1 + i % 3);
+        cr_assert_eq(file_sites_put(&sites, id, bytes,
+                                    make_printf_site(bytes, SHMLOG_INFO, of[id], types)),
+                     0);
+    }
+    next = file_sites_next(&sites, 0);
+    for (id = 1; id <= SHMLOG_SITE_ID_MASK; id++) {
+        const struct file_site *const site = file_sites_get(&sites, id);
+
+        cr_assert_eq(site ? site->args : 0, of[id], "id %u", id);
+        if (!site)
+            continue;
+        cr_assert_eq(next, id);
+        next = file_sites_next(&sites, id);
+    }
+    cr_assert_eq(next, 0);
+    cr_assert_eq(file_sites_next(&sites, UINT32_MAX - 1), 0);
     file_sites_done(&sites);
 }
