@@ -32,6 +32,10 @@ int file_reader_unpack(struct file_reader *reader, uint64_t offset, size_t store
     r = file_buffer_reserve(&reader->content, raw);
     if (r < 0)
         return r;
+    if (!reader->zstd)
+        reader->zstd = ZSTD_createDCtx();
+    if (!reader->zstd)
+        return -ENOMEM;
     size =
         ZSTD_decompressDCtx(reader->zstd, reader->content.data, raw, reader->stored.data, stored);
     if (ZSTD_isError(size) || size != raw)

@@ -143,8 +143,14 @@ int file_reader_list(struct file_reader *reader, const struct file_piece **ret_p
                      size_t *ret_count)
 {
     struct listing listing = {0};
-    int r = list_by_index(reader, &listing);
+    int r;
 
+    if (reader->list && reader->by_index && !reader->index_lies) { /* of a sealed file: all of it */
+        *ret_pieces = reader->list;
+        *ret_count = reader->listed;
+        return 0;
+    }
+    r = list_by_index(reader, &listing);
     reader->by_index = r == 0;
     if (r == -EBADMSG || r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED) {
         const struct file_piece lies = {
@@ -167,6 +173,6 @@ int file_reader_list(struct file_reader *reader, const struct file_piece **ret_p
     }
     free(reader->list);
     *ret_pieces = reader->list = listing.piece;
-    *ret_count = listing.count;
+    *ret_count = reader->listed = listing.count;
     return 0;
 }

@@ -215,10 +215,8 @@ int file_reader_open(const char *path, struct file_reader **ret_reader)
     r = file_source_open(path, &reader->source);
     if (r == 0)
         r = file_block_decoder_open(&reader->decoder);
-    if (r == 0) {
-        reader->zstd = ZSTD_createDCtx();
-        r = reader->zstd ? open_pieces(reader) : -ENOMEM;
-    }
+    if (r == 0)
+        r = open_pieces(reader);
     if (r < 0) {
         file_reader_close(reader);
         return r;

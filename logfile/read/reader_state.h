@@ -48,9 +48,10 @@ struct file_reader {
     struct file_walk walk; /* of file_reader_next() */
     struct file_dictionary dictionary;
     struct file_piece *list;
+    size_t listed;   /* pieces in it */
     bool by_index;   /* the list was made from the index */
     bool index_lies; /* it is sound, but not that of the pieces: the list is made without it */
-    ZSTD_DCtx *zstd;
+    ZSTD_DCtx *zstd; /* once something is unpacked: many files are opened only to be looked at */
     struct file_block_decoder *decoder;
     struct file_buffer stored, content;
 };

@@ -24,7 +24,7 @@ Test(reader, tables, .init = make_file, .fini = drop_file)
     const struct shmlog_clock_pair *clock;
     const struct file_ledger_entry *entries;
     const struct file_identity *got;
-    const struct file_piece *list;
+    const struct file_piece *list, *again;
     struct file_reader *reader;
     size_t count;
 
@@ -41,6 +41,11 @@ Test(reader, tables, .init = make_file, .fini = drop_file)
     cr_assert_not(file_reader_sealed_bad(reader));
     cr_assert_eq(file_reader_list(reader, &list, &count), 0);
     cr_assert_eq(count, pieces - 1);
+    cr_assert_eq(file_reader_list(reader, &again, &count), 0); /* a sealed file does not grow */
+    cr_assert(again == list && count == pieces - 1);
+    file_reader_ignore_index(reader);
+    cr_assert_eq(file_reader_list(reader, &list, &count), 0);
+    cr_assert_eq(list[count - 1].kind, FILE_PIECE_DAMAGED);
     clock = file_reader_clock(reader, &count);
     cr_assert(count == 3 && clock[0].ticks == 1000 && clock[2].realtime_ns == 15000);
     cr_assert_str_eq(file_reader_producer(reader, 65537)->process, "gateway");
