@@ -87,6 +87,8 @@ static int piece_of(struct file_reader *reader, const struct index_entry *entry,
         piece->kind = FILE_PIECE_GAP;
         file_gap_of(&entry->gap, reader->identity.file_uuid, &piece->gap);
     }
+    if (entry->kind == FILE_KIND_RANGES && entry->size <= FILE_SOURCE_WINDOW)
+        (void)file_source_look(&reader->source, entry->offset, entry->size); /* a block is next */
     r = file_scan_frame(&reader->source, entry->offset, reader->identity.file_uuid, &found);
     if (r == 0)
         return take_frame(reader, entry, &found);

@@ -78,26 +78,38 @@ static ssize_t read_some(struct file_source *source, uint64_t offset, void *to, 
     return (ssize_t)have;
 }
 
+/* The window gets `wanted` bytes from there on, unless it has `size` of them. */
+static int look(struct file_source *source, uint64_t offset, size_t size, size_t wanted)
+{
+    ssize_t n;
+
+    if (offset > source->size || size > source->size - offset)
+        return -FILE_ERR_CUT;
+    if (offset >= source->at && offset - source->at <= source->have &&
+        size <= source->have - (offset - source->at))
+        return 0;
+    n = read_some(source, offset, source->window, wanted);
+    source->have = 0;
+    if (n < 0)
+        return (int)n;
+    source->at = offset;
+    source->have = (size_t)n;
+    return source->have < size ? -FILE_ERR_CUT : 0;
+}
+
+int file_source_look(struct file_source *source, uint64_t offset, size_t size)
+{
+    return look(source, offset, size, size);
+}
+
 int file_source_get(struct file_source *source, uint64_t offset, size_t size,
                     const uint8_t **ret_bytes)
 {
-    if (offset > source->size || size > source->size - offset)
-        return -FILE_ERR_CUT;
-    if (offset < source->at || offset - source->at > source->have ||
-        size > source->have - (offset - source->at)) {
-        size_t wanted = size < SOURCE_AHEAD ? SOURCE_AHEAD : size;
-        ssize_t n = read_some(source, offset, source->window, wanted);
+    const int r = look(source, offset, size, size < SOURCE_AHEAD ? SOURCE_AHEAD : size);
 
-        source->have = 0;
-        if (n < 0)
-            return (int)n;
-        source->at = offset;
-        source->have = (size_t)n;
-        if (source->have < size)
-            return -FILE_ERR_CUT;
-    }
-    *ret_bytes = source->window + (offset - source->at);
-    return 0;
+    if (r == 0)
+        *ret_bytes = source->window + (offset - source->at);
+    return r;
 }
 
 int file_source_read(struct file_source *source, uint64_t offset, void *to, size_t size)
