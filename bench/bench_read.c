@@ -7,8 +7,8 @@
  * Makes files of RECORDS orders in DIRECTORY (removed again): once all in one ring, once dealt out
  * to 64 rings in turn, so that merging them takes a record of each ring after the other, and once
  * the same 64 rings each in a directory of its own. Prints CPU time, the system's share included:
- * decoding alone, the cursor over the one and over the many, and the whole run of SHMLOG_DUMP with
- * text to /dev/null.
+ * decoding alone, the cursor over the one and over the many, and whole runs of SHMLOG_DUMP with
+ * text, JSON and CSV to /dev/null.
  */
 #include "bench/blocks.h"
 #include "logfile/read/reader.h"
@@ -266,7 +266,7 @@ static double walk(const char *directory, uint64_t records)
     return cpu_seconds(RUSAGE_SELF) - start;
 }
 
-static double dump(const char *program, const char *directory)
+static double dump(const char *program, const char *directory, const char *format)
 {
     const double start = cpu_seconds(RUSAGE_CHILDREN);
     pid_t child;
@@ -277,7 +277,7 @@ static double dump(const char *program, const char *directory)
     if (child == 0) {
         if (!freopen("/dev/null", "w", stdout))
             _exit(126);
-        execl(program, program, directory, (char *)NULL);
+        execl(program, program, directory, "--format", format, (char *)NULL);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
@@ -294,6 +294,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 int main(int argc, char **argv)
 {
     char work[PATH_MAX - 64], one[PATH_MAX], together[PATH_MAX], apart[PATH_MAX];
+    static const char *const formats[] = {"text", "json", "csv"};
     double one_by_one = 0, merged;
     uint64_t records;
 
@@ -324,7 +325,9 @@ int main(int argc, char **argv)
     }
     merged = walk(together, records);
     printf(", \"merge_ratio\": %.3f", merged / one_by_one);
-    printf(", \"text_mlines_s\": %.3f", (double)records / 1e6 / dump(argv[2], one));
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+        printf(", \"%s_mlines_s\": %.3f", formats[i],
+               (double)records / 1e6 / dump(argv[2], one, formats[i]));
     printf("}\n");
     nftw(work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return 0;

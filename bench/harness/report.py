@@ -165,10 +165,10 @@ def read_lines(summary):
         return []
     r = summary["read"]
     return ["## Reading, by one core", ""] + table(
-        ["to records, M/s", "by the tools' cursor, M/s", "to text, M lines/s",
+        ["to records, M/s", "by the tools' cursor, M/s", "to text, M lines/s", "to JSON", "to CSV",
          "merging 64 rings by one after the other"],
         [[show(r["decode_mrec_s"], 1), show(r["cursor_mrec_s"], 1), show(r["text_mlines_s"], 2),
-          show(r["merge_ratio"], 2)]])
+          show(r["json_mlines_s"], 2), show(r["csv_mlines_s"], 2), show(r["merge_ratio"], 2)]])
 
 
 def scale_lines(summary):
