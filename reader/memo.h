@@ -4,7 +4,7 @@
  * records.
  *
  * A text serves only what it was made of, which is compared by all its bytes, for ids are those of
- * one segment, and what they stand for may change. So there are a few hundred of each kind at most,
+ * one segment, and what they stand for may change. So there are a thousand of each kind at most,
  * whatever files hold.
  */
 #ifndef READER_MEMO_H
@@ -29,7 +29,7 @@ struct memo {
     struct memo_piece piece[MEMO_PIECES];
 };
 
-#define MEMO_SLOTS 256u
+#define MEMO_SLOTS 1024u
 struct memos {
     struct memo *slot[MEMO_SLOTS]; /* zeroed at first */
 };

@@ -17,7 +17,7 @@
 
 /* Formats taken apart once for many records, by site id; zeroed at first. A plan serves only the
  * format it was made of, whatever site has its place. */
-#define RENDER_PLANS 256u
+#define RENDER_PLANS 1024u
 struct render_plan;
 struct render_plans {
     struct render_plan *plan[RENDER_PLANS];
