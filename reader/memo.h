@@ -55,7 +55,7 @@ static inline void memo_put(const struct memo *memo, size_t piece, struct text *
 {
     if (memo->text.failed)
         out->failed = true;
-    else
+    else if (memo->piece[piece].size) /* else there may be no text yet */
         text_put(out, memo->text.data + memo->piece[piece].at, memo->piece[piece].size);
     if (memo->piece[piece].invalid && invalid)
         *invalid = true;

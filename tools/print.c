@@ -267,7 +267,8 @@ static void put_field(struct printer *printer, size_t index, struct line *line, 
     const size_t before = index ? plan->before_end[index - 1] : 0;
     const struct text *value;
 
-    text_put(out, plan->before.data + before, plan->before_end[index] - before);
+    if (plan->before_end[index] > before) /* else there may be no text yet */
+        text_put(out, plan->before.data + before, plan->before_end[index] - before);
     if (printer->format == PRINT_JSON && field->id != FIELD_MESSAGE) {
         put_json_value(printer, field, line, out, invalid);
         return;

@@ -337,6 +337,7 @@ Test(filter, rows_alike)
     expect_alike(PRINT_JSON, "ring,seq,time,site,pid,tid,segment,fields.id,fields,host,level");
     expect_alike(PRINT_CSV, "seq,site,time,segment,fields.id,process");
     expect_alike(PRINT_JSON, "level");
+    expect_alike(PRINT_TEXT, "thread,seq"); /* begins with nothing, mostly */
 }
 
 /* The message alone is what the program printed, whatever bytes that are. */
