@@ -6,7 +6,6 @@
 #include "logfile/bytes.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 static int get_sites(struct bytes_in *in, struct file_ranges *ranges)

@@ -566,7 +566,7 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved
 #endif /* SHMLOG_LAYOUT_H */
 /* SPDX-License-Identifier: MIT
  *
- * The layout of a segment, continued: what stands in the tables of its control file.
+ * The layout of a segment, continued: the entries of the tables in its control file.
  */
 #ifndef SHMLOG_TABLES_H
 #define SHMLOG_TABLES_H

@@ -201,15 +201,6 @@ static void narrow_time(enum query_op op, int64_t ns, struct cursor_options *opt
         options->until_ns = ns;
 }
 
-static enum query_op turned(enum query_op op)
-{
-    return op == QUERY_LT   ? QUERY_GT
-           : op == QUERY_LE ? QUERY_GE
-           : op == QUERY_GT ? QUERY_LT
-           : op == QUERY_GE ? QUERY_LE
-                            : op;
-}
-
 static void narrow(const struct query_node *node, struct cursor_options *options)
 {
     const struct query_node *meta = node->left, *constant = node->right;
@@ -225,7 +216,7 @@ static void narrow(const struct query_node *node, struct cursor_options *options
     if (meta->op == QUERY_CONSTANT) {
         meta = node->right;
         constant = node->left;
-        op = turned(op);
+        op = query_turned(op);
     }
     if (meta->op != QUERY_META || constant->op != QUERY_CONSTANT ||
         constant->value.kind != QUERY_INTEGER)

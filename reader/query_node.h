@@ -136,6 +136,16 @@ struct query {
     char *strings;                        /* of the constants */
 };
 
+/* The comparison that says of b and a what this one says of a and b. */
+static inline enum query_op query_turned(enum query_op op)
+{
+    return op == QUERY_LT   ? QUERY_GT
+           : op == QUERY_LE ? QUERY_GE
+           : op == QUERY_GT ? QUERY_LT
+           : op == QUERY_GE ? QUERY_LE
+                            : op;
+}
+
 /* The tree of a condition, untyped. As query_compile(). */
 int query_parse(struct query *query, const char *text, int64_t now_ns, char *ret_message,
                 size_t message_size);

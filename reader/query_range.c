@@ -76,22 +76,13 @@ static bool may_compare(enum query_op op, const struct file_range *range,
     }
 }
 
-static enum query_op turned(enum query_op op)
-{
-    return op == QUERY_LT   ? QUERY_GT
-           : op == QUERY_LE ? QUERY_GE
-           : op == QUERY_GT ? QUERY_LT
-           : op == QUERY_GE ? QUERY_LE
-                            : op;
-}
-
 static bool may_pair(const struct bounds *bounds, enum query_op op, const struct query_node *one,
                      const struct query_node *other)
 {
     const struct file_range *range;
 
     if (one->op == QUERY_CONSTANT && other->op == QUERY_ARGUMENT)
-        return may_pair(bounds, turned(op), other, one);
+        return may_pair(bounds, query_turned(op), other, one);
     if (one->op != QUERY_ARGUMENT || other->op != QUERY_CONSTANT)
         return true;
     if (bounds->site->index[one->name] < 0)

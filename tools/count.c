@@ -32,8 +32,7 @@ struct recent {
 
 struct count {
     const struct field_list *fields;
-    size_t
-        step; /* the field of time that is rounded, by which they are sorted first; or `fields` */
+    size_t step; /* index of the first rounded time, which rows are sorted by; or how many fields */
     struct entry *entry;
     size_t room, used; /* room is a power of two */
     uint64_t bytes;    /* of values */
@@ -43,25 +42,12 @@ struct count {
     struct recent recent[RECENT];
 };
 
-static bool is_of_site_or_producer(const struct field *field)
+/* Do all lines of one site, producer and rounded time have the same value? */
+static bool is_alike(const struct field *field)
 {
-    switch (field->id) {
-    case FIELD_LEVEL:
-    case FIELD_SITE:
-    case FIELD_CATEGORY:
-    case FIELD_FILE:
-    case FIELD_LINE:
-    case FIELD_FUNCTION:
-    case FIELD_HOST:
-    case FIELD_SEGMENT:
-    case FIELD_PID:
-    case FIELD_TID:
-    case FIELD_PROCESS:
-    case FIELD_THREAD:
-        return true;
-    default:
-        return field->step_ns != 0;
-    }
+    enum memo_of of;
+
+    return field->step_ns != 0 || (field_is_of(field, &of) && of != MEMO_PLACE);
 }
 
 int count_open(const struct field_list *fields, struct count **ret_count)
@@ -73,7 +59,7 @@ int count_open(const struct field_list *fields, struct count **ret_count)
     count->fields = fields;
     count->alike = true;
     for (size_t i = 0; i < fields->count; i++)
-        count->alike = count->alike && is_of_site_or_producer(&fields->field[i]);
+        count->alike = count->alike && is_alike(&fields->field[i]);
     while (count->step < fields->count && !fields->field[count->step].step_ns)
         count->step++;
     count->room = 64;

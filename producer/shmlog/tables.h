@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The layout of a segment, continued: what stands in the tables of its control file.
+ * The layout of a segment, continued: the entries of the tables in its control file.
  */
 #ifndef SHMLOG_TABLES_H
 #define SHMLOG_TABLES_H
