@@ -6,6 +6,7 @@
 #include "reader/cursor.h"
 #include "reader/blocks.h"
 #include "reader/inlined.h"
+#include "reader/looks.h"
 #include "reader/source.h"
 #include "reader/target.h"
 
@@ -13,9 +14,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define POLL_NS 50000000 /* between two looks at files; a look may take a quarter of the time */
 
 struct cursor {
     struct cursor_options options;
+    const char *const *paths; /* that files are looked for in again */
+    size_t path_count;
+    bool again; /* with looks: */
+    struct looks looks;
+    uint64_t look_ns;    /* that opening the files took last */
+    struct position own; /* where the caller has none */
     struct fileset set;
     struct blocks blocks;
     struct source **source;
@@ -25,7 +35,7 @@ struct cursor {
 };
 
 struct refusal {
-    const struct cursor_options *options;
+    struct cursor *cursor;
     size_t count;
     char *message;
     size_t message_size;
@@ -36,10 +46,22 @@ static void refuse(void *arg, const char *path, int error)
 {
     struct refusal *refusal = arg;
 
+    if (refusal->cursor->again && error == -FILE_ERR_CUT && fileset_is_part(path)) {
+        refusal->cursor->looks.open_end = true; /* its header is still to come */
+        return;
+    }
     if (!refusal->count++)
         snprintf(refusal->message, refusal->message_size, "%s: %s", path, fileset_strerror(error));
-    if (refusal->options->on_damage)
-        refusal->options->on_damage(refusal->options->arg, path, 0, error, NULL);
+    if (refusal->cursor->options.on_damage)
+        refusal->cursor->options.on_damage(refusal->cursor->options.arg, path, 0, error, NULL);
+}
+
+/* It was read to its end by an earlier look. */
+static bool skip(void *arg, const char *path)
+{
+    const struct refusal *refusal = arg;
+
+    return looks_skips(&refusal->cursor->looks, path);
 }
 
 static int add_source(struct cursor *cursor, struct source *source)
@@ -88,26 +110,36 @@ static int open_followed(struct cursor *cursor, const char *name, char *ret_mess
 static int open_files(struct cursor *cursor, const char *const *paths, size_t count,
                       char *ret_message, size_t message_size)
 {
-    struct refusal refusal = {&cursor->options, 0, ret_message, message_size};
-    int r = fileset_open(paths, count, refuse, &refusal, &cursor->set);
+    struct refusal refusal = {cursor, 0, ret_message, message_size};
+    int r = cursor->again ? looks_begin(&cursor->looks, paths, count) : 0;
 
+    if (r == 0)
+        r = fileset_open_others(paths, count, refuse, cursor->again ? skip : NULL, &refusal,
+                                &cursor->set);
+    for (size_t i = 0; cursor->again && i < cursor->set.files && r == 0; i++)
+        r = looks_watch(&cursor->looks, cursor->set.file[i].path);
     if (r < 0) {
         snprintf(ret_message, message_size, "%s", strerror(-r));
         return r;
     }
-    if (!cursor->set.files) {
+    if (!cursor->set.files && !cursor->options.follow) {
         if (!refusal.count)
             snprintf(ret_message, message_size, "%s: no log files in it (*.shmlog)", paths[0]);
         return -ENOENT;
     }
     for (size_t first = 0, end; first < cursor->set.files; first = end) {
-        const struct source_params params = {.options = &cursor->options,
-                                             .blocks = &cursor->blocks,
-                                             .segment = (uint32_t)cursor->sources};
+        struct source_params params = {.options = &cursor->options,
+                                       .blocks = &cursor->blocks,
+                                       .looks = cursor->again ? &cursor->looks : NULL,
+                                       .segment = (uint32_t)cursor->sources};
         struct source *source;
 
         end = fileset_segment_end(&cursor->set, first);
-        r = source_files_open(&cursor->set, first, end, &params, &source);
+        if (cursor->again)
+            r = looks_segment(&cursor->looks, cursor->set.file[first].identity.segment_uuid,
+                              &params.segment);
+        if (r == 0)
+            r = source_files_open(&cursor->set, first, end, &params, &source);
         if (r == 0)
             r = add_source(cursor, source);
         if (r < 0) {
@@ -127,23 +159,27 @@ static int open_paths(struct cursor *cursor, const char *const *paths, size_t co
         char path[PATH_MAX];
         int r = target_find(paths[i], &kind, path, ret_message, message_size);
 
-        if (cursor->options.follow && count == 1 &&
+        if (cursor->options.follow && count == 1 && !cursor->options.position &&
             (r == -ENOENT || (r == 0 && kind == TARGET_SEGMENT)))
             return open_followed(cursor, paths[i], ret_message, message_size);
         if (r < 0)
             return r;
+        if (kind == TARGET_SEGMENT && cursor->options.position) {
+            snprintf(ret_message, message_size,
+                     "%s: a position is one in files; read its collector's directory", paths[i]);
+            return -EINVAL;
+        }
         if (kind == TARGET_SEGMENT && count == 1)
             return open_segment(cursor, paths[i], ret_message, message_size);
         if (kind == TARGET_SEGMENT) {
             snprintf(ret_message, message_size, "%s: a live segment is read alone", paths[i]);
             return -EINVAL;
         }
-        if (cursor->options.follow) {
-            snprintf(ret_message, message_size, "%s: only a live segment can be followed",
-                     paths[i]);
-            return -EINVAL;
-        }
     }
+    cursor->again = cursor->options.follow || cursor->options.position;
+    cursor->looks.position = cursor->options.position ? cursor->options.position : &cursor->own;
+    cursor->paths = paths;
+    cursor->path_count = count;
     return open_files(cursor, paths, count, ret_message, message_size);
 }
 
@@ -167,15 +203,25 @@ int cursor_open(const char *const *paths, size_t count, const struct cursor_opti
     return 0;
 }
 
+static void close_sources(struct cursor *cursor)
+{
+    for (size_t i = 0; i < cursor->sources; i++)
+        cursor->source[i]->close(cursor->source[i]);
+    free(cursor->source);
+    cursor->source = NULL;
+    cursor->sources = 0;
+    blocks_done(&cursor->blocks);
+    cursor->blocks = (struct blocks){0};
+    fileset_done(&cursor->set);
+}
+
 void cursor_close(struct cursor *cursor)
 {
     if (!cursor)
         return;
-    for (size_t i = 0; i < cursor->sources; i++)
-        cursor->source[i]->close(cursor->source[i]);
-    free(cursor->source);
-    blocks_done(&cursor->blocks);
-    fileset_done(&cursor->set);
+    close_sources(cursor);
+    looks_done(&cursor->looks);
+    position_done(&cursor->own);
     free(cursor);
 }
 
@@ -209,9 +255,9 @@ static int choose(struct cursor *cursor, struct source **ret_source)
     return earliest != NULL;
 }
 
-int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
+static int next_of_sources(struct cursor *cursor, struct cursor_record *ret_record)
 {
-    struct source *source = cursor->source[0];
+    struct source *source = cursor->sources ? cursor->source[0] : NULL;
     int r;
 
     if (cursor->given)
@@ -227,6 +273,50 @@ int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
         return r;
     cursor->given = source;
     *ret_record = *source->record;
+    return 1;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The files were read to their ends: look again, after a pause. */
+static int look_again(struct cursor *cursor)
+{
+    const struct cursor_options *const options = &cursor->options;
+    const uint64_t ns = 4 * cursor->look_ns > POLL_NS ? 4 * cursor->look_ns : POLL_NS;
+    const struct timespec pause = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    char message[PATH_MAX + 256];
+    int r;
+
+    if (options->on_idle && options->on_idle(options->arg))
+        return 0;
+    nanosleep(&pause, NULL);
+    if (!looks_changed(&cursor->looks))
+        return -EAGAIN;
+    cursor->look_ns = now_ns();
+    close_sources(cursor);
+    r = open_files(cursor, cursor->paths, cursor->path_count, message, sizeof(message));
+    cursor->look_ns = now_ns() - cursor->look_ns;
+    return r < 0 ? r : -EAGAIN;
+}
+
+int cursor_next(struct cursor *cursor, struct cursor_record *ret_record)
+{
+    int r;
+
+    do {
+        r = next_of_sources(cursor, ret_record);
+        if (r == 0 && cursor->again && (cursor->options.follow || cursor->looks.waits))
+            return look_again(cursor);
+        if (r <= 0)
+            return r;
+    } while (ret_record->place &&
+             !position_take(ret_record->place, ret_record->seq, ret_record->ticks));
     if (ret_record->site && ret_record->site->flags & SHMLOG_SITE_FLAG_INLINE)
         inlined_take_out(&cursor->inlined, ret_record);
     return 1;

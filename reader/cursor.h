@@ -18,6 +18,7 @@
 #include "shm/segment.h"
 
 struct cursor;
+struct position;
 struct query;
 
 struct cursor_record {
@@ -34,6 +35,7 @@ struct cursor_record {
     const char *host, *segment_name;        /* as `site`, good until the cursor's next call */
     const uint8_t *payload;
     uint32_t payload_size;
+    struct position_ring *place; /* of its ring, with a position; else NULL */
 };
 
 struct cursor_options {
@@ -42,10 +44,16 @@ struct cursor_options {
     uint32_t min_level;
     struct query *where; /* blocks of files in which nothing can pass are skipped undecoded; others'
                             records come all. NULL: none are; stays the caller's */
+    /* Files: blocks that have none of the newest so many records are skipped undecoded; others'
+     * records come all. 0: none is. */
+    uint64_t tail;
     /* Segment: wait for more, and for the next segment of that name when it is gone or not there
-     * yet. cursor_next() then returns -EAGAIN after each pause without a record, and 0 only when
-     * on_idle() ends it. */
+     * yet. Files: wait for more in them, and for more files in directories. cursor_next() then
+     * returns -EAGAIN after each pause without a record, and 0 only when on_idle() ends it. */
     bool follow;
+    /* Files: records that it counts as passed on are left out, and those that are given are counted
+     * in it. NULL: none; stays the caller's. */
+    struct position *position;
     /* `follow`: a line for people, when a segment is gone, waited for, or there. May be NULL. */
     void (*on_change)(void *arg, const char *line);
     /* `reason` says more than the error does, or is NULL. */

@@ -28,10 +28,11 @@ void field_list_all(struct field_list *ret_list)
 }
 
 /* 0; -EINVAL: there is no such field. */
-static int find(const char *name, size_t size, struct field *ret_field)
+static int find(const char *name, size_t size, bool arguments, struct field *ret_field)
 {
     static const char prefix[] = "fields.";
-    const size_t prefix_size = sizeof(prefix) - 1;
+    const bool prefixed = size >= sizeof(prefix) && !memcmp(name, prefix, sizeof(prefix) - 1);
+    const size_t prefix_size = prefixed ? sizeof(prefix) - 1 : 0;
     int64_t step_ns;
     char *own;
 
@@ -47,7 +48,7 @@ static int find(const char *name, size_t size, struct field *ret_field)
             *ret_field = (struct field){.id = (enum field_id)i, .name = names[i]};
             return 0;
         }
-    if (size <= prefix_size || memcmp(name, prefix, prefix_size) != 0)
+    if (!size || (!prefixed && !arguments))
         return -EINVAL;
     own = strndup(name, size);
     if (!own)
@@ -77,8 +78,8 @@ static bool is_there(const struct field_list *list, const char *name)
     return false;
 }
 
-int field_list_add(struct field_list *list, const char *string, char *ret_message,
-                   size_t message_size)
+static int add(struct field_list *list, const char *string, bool arguments, char *ret_message,
+               size_t message_size)
 {
     do {
         const size_t size = strcspn(string, ",");
@@ -88,7 +89,7 @@ int field_list_add(struct field_list *list, const char *string, char *ret_messag
             snprintf(ret_message, message_size, "more than %d fields", FIELD_LIST_MAX);
             return -EINVAL;
         }
-        r = find(string, size, &list->field[list->count]);
+        r = find(string, size, arguments, &list->field[list->count]);
         if (r == -EINVAL)
             say_unknown(string, size, ret_message, message_size);
         if (r < 0)
@@ -101,6 +102,18 @@ int field_list_add(struct field_list *list, const char *string, char *ret_messag
         string += size;
     } while (*string++);
     return 0;
+}
+
+int field_list_add(struct field_list *list, const char *string, char *ret_message,
+                   size_t message_size)
+{
+    return add(list, string, false, ret_message, message_size);
+}
+
+int field_list_add_arguments(struct field_list *list, const char *string, char *ret_message,
+                             size_t message_size)
+{
+    return add(list, string, true, ret_message, message_size);
 }
 
 void field_list_done(struct field_list *list)
@@ -224,6 +237,51 @@ int64_t field_time(const struct field *field, const struct line *line)
     const int64_t ns = line->record.time_ns, over = field->step_ns ? ns % field->step_ns : 0;
 
     return over < 0 ? ns - over - field->step_ns : ns - over;
+}
+
+static bool value_number(const struct file_value *value, double *ret_number)
+{
+    switch (value->type) {
+    case SHMLOG_TYPE_I8:
+    case SHMLOG_TYPE_I16:
+    case SHMLOG_TYPE_I32:
+    case SHMLOG_TYPE_I64:
+        *ret_number = (double)value->i;
+        return true;
+    case SHMLOG_TYPE_U8:
+    case SHMLOG_TYPE_U16:
+    case SHMLOG_TYPE_U32:
+    case SHMLOG_TYPE_U64:
+    case SHMLOG_TYPE_BOOL:
+        *ret_number = (double)value->u;
+        return true;
+    case SHMLOG_TYPE_F32:
+    case SHMLOG_TYPE_F64:
+        *ret_number = value->f;
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool field_number(const struct field *field, struct line *line, double *ret_number)
+{
+    const struct cursor_record *record = &line->record;
+    const struct file_value *value;
+
+    switch (field->id) {
+    case FIELD_ARGUMENT:
+        return argument_field(field->argument, line, &value) == FIELD_VALUE &&
+               value_number(value, ret_number);
+    case FIELD_TIME_NS:
+        *ret_number = (double)record->time_ns;
+        return true;
+    case FIELD_SEQ:
+        *ret_number = (double)record->seq;
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum field_kind field_get(const struct field *field, struct line *line, struct text *out,

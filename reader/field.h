@@ -58,6 +58,9 @@ int field_list_add(struct field_list *list, const char *string, char *ret_messag
                    size_t message_size);
 void field_list_done(struct field_list *list);
 
+/* The same, and a name that is none of those above is that of an argument. */
+int field_list_add_arguments(struct field_list *list, const char *string, char *ret_message,
+                             size_t message_size);
 /* Is its value the same for all records of a site, a producer, or a place? */
 bool field_is_of(const struct field *field, enum memo_of *ret_of);
 
@@ -71,6 +74,8 @@ enum field_kind {
 };
 /* The time of a line as the field has it. */
 int64_t field_time(const struct field *field, const struct line *line);
+/* Its value as a number; false: it is none, or there is none. */
+bool field_number(const struct field *field, struct line *line, double *ret_number);
 enum field_kind field_get(const struct field *field, struct line *line, struct text *out,
                           const struct file_value **ret_value, bool *invalid);
 

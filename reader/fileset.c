@@ -23,6 +23,11 @@ static bool ends_in(const char *name, const char *suffix)
     return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
 }
 
+bool fileset_is_part(const char *path)
+{
+    return ends_in(path, SUFFIX PART);
+}
+
 /* The name that a NAME.shmlog.part gets on being finished. */
 static bool finished_name(const char *path, char ret_finished[PATH_MAX])
 {
@@ -59,6 +64,7 @@ struct gathering {
     struct fileset *set;
     size_t room;
     fileset_refuse *refuse;
+    bool (*skip)(void *arg, const char *path);
     void *arg;
 };
 
@@ -92,7 +98,7 @@ static int add_file(struct gathering *gathering, const char *path, bool listed)
     if (!file->path)
         goto no_memory;
     file->identity = *file_reader_identity(reader);
-    file->part = ends_in(path, SUFFIX PART);
+    file->part = fileset_is_part(path);
     file->whole = file_reader_whole(reader);
     file->size = file_reader_size(reader);
     set->files++;
@@ -151,6 +157,8 @@ static int add_directory(struct gathering *gathering, const char *path)
             r = names_add(&names, path, entry->d_name);
     closedir(directory);
     for (size_t i = 0; r == 0 && i < names.count; i++) {
+        if (gathering->skip && gathering->skip(gathering->arg, names.name[i]))
+            continue;
         if (strlen(names.name[i]) < PATH_MAX)
             r = add_file(gathering, names.name[i], true);
         else
@@ -210,8 +218,15 @@ static void drop_copies(struct fileset *set)
 int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse, void *arg,
                  struct fileset *ret_set)
 {
+    return fileset_open_others(paths, count, refuse, NULL, arg, ret_set);
+}
+
+int fileset_open_others(const char *const *paths, size_t count, fileset_refuse *refuse,
+                        bool (*skip)(void *arg, const char *path), void *arg,
+                        struct fileset *ret_set)
+{
     struct fileset set = {0};
-    struct gathering gathering = {.set = &set, .refuse = refuse, .arg = arg};
+    struct gathering gathering = {.set = &set, .refuse = refuse, .skip = skip, .arg = arg};
     int r = 0;
 
     for (size_t i = 0; i < count && r == 0; i++) {
@@ -302,19 +317,20 @@ size_t fileset_segment_end(const struct fileset *set, size_t first)
     return first;
 }
 
-bool fileset_growing(const struct fileset_file *file)
+enum fileset_writer fileset_writer(const struct fileset_file *file)
 {
+    enum fileset_writer writer = FILESET_WRITER_NONE;
     struct shm_segment *segment;
     struct shm_health health;
-    bool growing;
 
     if (!file->part || shm_segment_open(file->identity.segment_path, false, &segment) < 0)
-        return false;
+        return writer;
     shm_health_of(segment, &health);
-    growing = !memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16) &&
-              shm_health_has_collector(health.state);
+    if (!memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16))
+        writer =
+            shm_health_has_collector(health.state) ? FILESET_WRITER_ALIVE : FILESET_WRITER_DEAD;
     shm_segment_close(segment);
-    return growing;
+    return writer;
 }
 
 const char *fileset_strerror(int error)

@@ -28,6 +28,10 @@ struct fileset {
 typedef void fileset_refuse(void *arg, const char *path, int error);
 int fileset_open(const char *const *paths, size_t count, fileset_refuse *refuse, void *arg,
                  struct fileset *ret_set);
+/* The same without files of directories that skip(arg, path) is true for. */
+int fileset_open_others(const char *const *paths, size_t count, fileset_refuse *refuse,
+                        bool (*skip)(void *arg, const char *path), void *arg,
+                        struct fileset *ret_set);
 /* Take those files of a later look at the same paths that the set misses, and that are older than
  * its newest of the same segment. -ENOMEM. */
 int fileset_fill(struct fileset *set, struct fileset *later);
@@ -39,15 +43,21 @@ void fileset_done(struct fileset *set);
 /* Index after the last file of the segment that file `first` is of. */
 size_t fileset_segment_end(const struct fileset *set, size_t first);
 
+/* Is it the name of a file that is not finished? */
+bool fileset_is_part(const char *path);
 /* Open a file of the set; one that was renamed on being finished is found by its new name. */
 int fileset_reader_open(const struct fileset_file *file, struct file_reader **ret_reader);
 
 /* Is it there now, under either name? */
 bool fileset_is_there(const struct fileset_file *file);
 
-/* True if the file may end in the middle of a piece without harm: it is a .part, and the collector
- * of its segment lives. */
-bool fileset_growing(const struct fileset_file *file);
+/* Who writes to the file: its segment's collector, if it is a .part. */
+enum fileset_writer {
+    FILESET_WRITER_NONE,  /* it is finished, or its segment is gone */
+    FILESET_WRITER_DEAD,  /* the next collector of the segment will go on with it */
+    FILESET_WRITER_ALIVE, /* it may end in the middle of a piece without harm */
+};
+enum fileset_writer fileset_writer(const struct fileset_file *file);
 
 /* A text for an errno, an SHM_ERR_* or a FILE_ERR_*. */
 const char *fileset_strerror(int error);

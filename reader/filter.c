@@ -124,7 +124,7 @@ void filter_done(struct filter *filter)
     globs_done(&filter->site);
 }
 
-static bool site_matches(const char *pattern, const struct cursor_record *record)
+bool filter_site_matches(const char *pattern, const struct cursor_record *record)
 {
     const struct file_site *site = record->site;
     char text[SHMLOG_SITE_MAX + 16];
@@ -153,7 +153,7 @@ static bool site_matches(const char *pattern, const struct cursor_record *record
 static bool site_passes(const struct filter_globs *globs, const struct cursor_record *record)
 {
     for (size_t i = 0; i < globs->count; i++)
-        if (site_matches(globs->glob[i], record))
+        if (filter_site_matches(globs->glob[i], record))
             return true;
     return !globs->count;
 }
@@ -189,4 +189,10 @@ bool filter_passes(struct filter *filter, struct line *line)
     if (filter->message && !message_matches(filter->message, line_message(line)))
         return false;
     return !filter->where || query_passes(filter->where, line);
+}
+
+bool filter_is_open(const struct filter *filter)
+{
+    return !filter->category.count && !filter->site.count && !filter->pid.count &&
+           !filter->tid.count && !filter->cpu.count && !filter->message && !filter->where;
 }

@@ -39,6 +39,12 @@ struct filter {
 
 /* A regular expression for the message, in place of the one before. As pattern_open(). */
 int filter_grep(struct filter *filter, const char *regex, char *ret_message, size_t message_size);
+/* Is the record's site one of the pattern: an id, or a glob for format, function, file or
+ * FILE:LINE?
+ */
+bool filter_site_matches(const char *pattern, const struct cursor_record *record);
+/* Does every record pass? */
+bool filter_is_open(const struct filter *filter);
 void filter_done(struct filter *filter);
 bool filter_passes(struct filter *filter, struct line *line);
 

@@ -33,6 +33,7 @@ struct pending {
     char host[64], segment_name[64];
     struct text text;
     unsigned parts;
+    struct position_held *part; /* all of them, with a position; else NULL */
     bool cut;
 };
 
@@ -73,6 +74,7 @@ static void pending_free(struct pending *pending)
     if (!pending)
         return;
     text_done(&pending->text);
+    free(pending->part);
     free(pending);
 }
 
@@ -176,11 +178,28 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static int note_part(struct join *join, struct pending *pending, const struct cursor_record *record)
+{
+    struct position_held *grown;
+
+    if (!record->place)
+        return 0;
+    grown = reallocarray(pending->part, pending->parts + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    pending->part = grown;
+    pending->part[pending->parts] = (struct position_held){record->place, record->seq};
+    join->held += sizeof(*grown);
+    return 0;
+}
+
 static int append(struct join *join, struct pending *pending, const struct cursor_record *record)
 {
     const size_t room = pending->text.room;
     const struct text *message;
 
+    if (note_part(join, pending, record) < 0)
+        return -ENOMEM;
     line_set(&join->part, record);
     message = line_message(&join->part);
     text_put(&pending->text, message->data, message->size);
@@ -203,6 +222,8 @@ static void give(struct join *join, struct pending **at, bool unfinished, struct
     *at = pending->next;
     join->pending--;
     join->held -= sizeof(*pending) + pending->text.room;
+    if (pending->part)
+        join->held -= pending->parts * sizeof(*pending->part);
     join->given = pending;
     line_set(line, &pending->record);
     swap = line->message;
@@ -335,6 +356,28 @@ static int take(struct join *join, struct line *line)
     }
     line_begin(line);
     return 1;
+}
+
+int join_held(const struct join *join, struct position_held **ret_held, size_t *ret_count)
+{
+    struct position_held *held;
+    size_t count = join->has_next, at = 0;
+
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct pending *pending = join->bucket[i]; pending; pending = pending->next)
+            count += pending->parts;
+    held = calloc(count + 1, sizeof(*held));
+    if (!held)
+        return -ENOMEM;
+    if (join->has_next && join->next_record.place)
+        held[at++] = (struct position_held){join->next_record.place, join->next_record.seq};
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct pending *pending = join->bucket[i]; pending; pending = pending->next)
+            for (unsigned j = 0; pending->part && j < pending->parts; j++)
+                held[at++] = pending->part[j];
+    *ret_held = held;
+    *ret_count = at;
+    return 0;
 }
 
 static int next_record(struct join *join, struct cursor_record *ret_record)

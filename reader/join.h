@@ -17,6 +17,7 @@
 #define READER_JOIN_H
 
 #include "reader/line.h"
+#include "reader/position.h"
 
 #define JOIN_SIZE_MAX (UINT64_C(64) << 20)
 #define JOIN_HELD_MAX (UINT64_C(128) << 20) /* memory of all lines that wait for their end */
@@ -34,6 +35,9 @@ struct join_options {
 int join_open(int (*next)(void *arg, struct cursor_record *ret_record), void *arg,
               const struct join_options *options, struct join **ret_join);
 void join_close(struct join *join);
+/* The records that were read, and are in no line that was given: with a position, they are to be
+ * read again when reading is gone on with. *ret_held is to be freed. 0, -ENOMEM. */
+int join_held(const struct join *join, struct position_held **ret_held, size_t *ret_count);
 /* 1: a line, valid until the next call (zero it before the first); 0: end; negative errno. */
 int join_next(struct join *join, struct line *line);
 

@@ -59,11 +59,13 @@ struct source {
 };
 
 struct blocks;
+struct looks;
 
 struct source_params {
     const struct cursor_options *options;
     uint32_t segment;      /* number within the cursor */
     struct blocks *blocks; /* files: of the cursor */
+    struct looks *looks;   /* files that are read again and again; NULL: once */
     bool from_start; /* `follow`: also what the collector has taken; all before it counts as missed
                       */
 };

@@ -6,45 +6,31 @@
  * are noted, by ring and sequence number. A stream walks its ring's notes and decodes one block at
  * a time. Files are opened when needed; only so many stay open.
  */
-#include "shm/clock.h"
 #include "reader/blocks.h"
 #include "reader/holes.h"
+#include "reader/horizon.h"
+#include "reader/log_files.h"
+#include "reader/looks.h"
+#include "reader/notes.h"
 #include "reader/source.h"
 #include "reader/tally.h"
 #include "reader/wanted.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN_FILES 16 /* beside those that streams are in the middle of */
-#define AHEAD 4u      /* records whose memory is fetched before they are needed */
-
-struct log_file {
-    const struct fileset_file *file;
-    struct file_reader *reader; /* NULL: closed */
-    bool index_lies;            /* it was seen when the blocks were noted */
-    unsigned pins;              /* streams that stand in one of its blocks */
-    struct shm_clock_line line; /* that the last moment lay on */
-    uint64_t sites;             /* bits of those whose records may be wanted */
-    uint64_t used;              /* when it was last asked for */
-};
-
-/* A block that may hold wanted records. */
-struct note {
-    uint32_t file;
-    uint32_t order; /* of noting: keeps the sort stable */
-    struct file_piece piece;
-};
+#define AHEAD 4u /* records whose memory is fetched before they are needed */
 
 struct files;
 
 struct file_stream {
     struct stream stream; /* first */
     struct files *files;
-    struct note *note;
-    size_t notes, room;
-    size_t next; /* note to decode next */
+    struct notes notes; /* blocks to be read */
+    size_t next;        /* note to decode next */
     struct file_block block;
     size_t at; /* record of the block to look at next */
     struct log_file *pinned;
@@ -52,20 +38,23 @@ struct file_stream {
     uint64_t next_seq; /* records before it were passed on */
     const struct hole *hole, *holes_end; /* those still to come */
     bool lost;                           /* a block before the next record could not be read */
+    struct reach reach;                  /* with looks: what the files have of the ring, */
+    uint64_t limit;                      /* and its first number that is not there yet */
 };
 
 struct files {
     struct source source; /* first */
     struct source_params params;
-    struct log_file *file;
-    size_t count, open;
-    uint64_t clock; /* counts uses */
+    struct log_files log;
     struct file_stream **stream;
     size_t streams;
     struct holes holes;
     bool all; /* records of all times and levels are wanted: numbers that are not there are lost */
     struct merge merge;
-    struct blocks *blocks; /* the cursor's */
+    struct blocks *blocks;  /* the cursor's */
+    struct looks *looks;    /* NULL: the files are read once */
+    struct horizon horizon; /* with looks: up to which moment the files are read */
+    bool ended;             /* all was passed on */
 };
 
 static void damaged(const struct files *files, const struct log_file *file, uint64_t offset,
@@ -75,74 +64,6 @@ static void damaged(const struct files *files, const struct log_file *file, uint
 
     if (options->on_damage)
         options->on_damage(options->arg, file->file->path, offset, error, reason);
-}
-
-static void close_file(struct files *files, struct log_file *file)
-{
-    file_reader_close(file->reader);
-    file->reader = NULL;
-    file->line =
-        (struct shm_clock_line){0}; /* it may have grown more pairs when it is read again */
-    files->open--;
-}
-
-static void close_least_used(struct files *files)
-{
-    struct log_file *oldest = NULL;
-
-    for (size_t i = 0; i < files->count; i++) {
-        struct log_file *file = &files->file[i];
-
-        if (file->reader && !file->pins && (!oldest || file->used < oldest->used))
-            oldest = file;
-    }
-    if (oldest)
-        close_file(files, oldest);
-}
-
-/* Open the file if it is not; its dictionary is complete then. */
-static int use_file(struct files *files, struct log_file *file)
-{
-    const struct file_piece *pieces;
-    size_t count;
-    int r;
-
-    file->used = ++files->clock;
-    if (file->reader)
-        return 0;
-    if (files->open >= OPEN_FILES)
-        close_least_used(files);
-    r = fileset_reader_open(file->file, &file->reader);
-    if (r < 0)
-        return r;
-    files->open++;
-    if (file->index_lies)
-        file_reader_ignore_index(file->reader);
-    r = file_reader_list(file->reader, &pieces, &count);
-    if (r < 0)
-        close_file(files, file);
-    return r;
-}
-
-/* For a moment that is not on the file's line: it becomes the one that this is on. */
-static __attribute__((noinline)) int64_t to_ns_anew(struct log_file *file, uint64_t ticks)
-{
-    const struct shmlog_clock_pair *pairs;
-    size_t count;
-    int64_t ns;
-
-    pairs = file_reader_clock(file->reader, &count);
-    if (shm_clock_line(pairs, count, file->file->identity.clock_hz, ticks, &file->line) &&
-        shm_clock_on_line(&file->line, ticks, &ns))
-        return ns;
-    return shm_clock_to_ns(pairs, count, file->file->identity.clock_hz, ticks, NULL);
-}
-
-static inline int64_t to_ns(struct log_file *file, uint64_t ticks)
-{
-    int64_t ns;
-
-    return shm_clock_on_line(&file->line, ticks, &ns) ? ns : to_ns_anew(file, ticks);
 }
 
 static struct file_stream *stream_of(struct files *files, uint32_t ring)
@@ -166,9 +87,22 @@ static struct file_stream *stream_of(struct files *files, uint32_t ring)
         .ring = ring,
         .cpu = ~UINT32_C(0),
         .segment = files->params.segment,
-        .host = files->file[0].file->identity.host,
-        .segment_name = files->file[0].file->identity.segment,
+        .host = files->log.file[0].file->identity.host,
+        .segment_name = files->log.file[0].file->identity.segment,
     };
+    stream->limit = UINT64_MAX;
+    if (files->looks) {
+        struct position_ring *const place =
+            position_of(files->looks->position, files->log.file[0].file->identity.segment_uuid,
+                        ring);
+
+        if (!place) {
+            free(stream);
+            return NULL;
+        }
+        stream->stream.record.place = place;
+        stream->next_seq = position_start(place);
+    }
     files->stream[files->streams++] = stream;
     files->blocks->streams++;
     return stream;
@@ -193,34 +127,30 @@ static bool wants_block(const struct files *files, struct log_file *file,
 
     return piece->kind == FILE_PIECE_BLOCK && piece->block.levels >> options->min_level &&
            piece->block.sites & file->sites &&
-           to_ns(file, piece->block.time_max) >= options->since_ns &&
-           to_ns(file, piece->block.time_min) <= options->until_ns;
+           log_file_ns(file, piece->block.time_max) >= options->since_ns &&
+           log_file_ns(file, piece->block.time_min) <= options->until_ns;
 }
 
 static int note_block(struct files *files, struct log_file *file, const struct file_piece *piece)
 {
     struct file_stream *stream;
-    struct note *note;
 
-    if (!wants_block(files, file, piece))
+    if (!files->looks && !wants_block(files, file, piece))
         return 0;
     stream = stream_of(files, piece->block.ring);
     if (!stream)
         return -ENOMEM;
-    if (stream->notes == stream->room) {
-        size_t room = stream->room ? 2 * stream->room : 16;
-        struct note *grown = reallocarray(stream->note, room, sizeof(*grown));
+    if (files->looks) {
+        const uint64_t end = piece->block.first_seq + piece->block.records;
 
-        if (!grown)
+        if (reach_note(&stream->reach, piece->block.first_seq, end) < 0)
             return -ENOMEM;
-        stream->note = grown;
-        stream->room = room;
+        position_written(stream->stream.record.place, piece->block.first_pos + piece->block.slots,
+                         piece->block.time_max);
+        if (end <= stream->next_seq || !wants_block(files, file, piece))
+            return 0;
     }
-    note = &stream->note[stream->notes];
-    note->file = (uint32_t)(file - files->file);
-    note->order = (uint32_t)stream->notes++;
-    note->piece = *piece;
-    return 0;
+    return notes_add(&stream->notes, (uint32_t)(file - files->log.file), piece);
 }
 
 /* Take the last block back if it was noted, and these ranges of it show that none of it can pass.
@@ -230,12 +160,17 @@ static void judge_block(struct files *files, struct log_file *file, const struct
 {
     const struct wanted wanted = wanted_of(files, file);
     struct file_stream *stream;
+    const struct note *note;
 
     if (!files->params.options->where || !wants_block(files, file, block))
         return;
     stream = stream_of(files, block->block.ring);
-    if (stream && stream->notes && !wanted_by_ranges(&wanted, block, ranges))
-        stream->notes--;
+    if (!stream || !stream->notes.count)
+        return;
+    note = &stream->notes.note[stream->notes.count - 1];
+    if (note->file == file - files->log.file && note->piece.offset == block->offset &&
+        !wanted_by_ranges(&wanted, block, ranges))
+        stream->notes.count--;
 }
 
 static void note_gap(struct files *files, struct log_file *file, struct tally *tally,
@@ -245,9 +180,9 @@ static void note_gap(struct files *files, struct log_file *file, struct tally *t
 
     if (!options->on_gap || !tally_counts(tally, gap))
         return;
-    if (gap->time_after && to_ns(file, gap->time_after) < options->since_ns)
+    if (gap->time_after && log_file_ns(file, gap->time_after) < options->since_ns)
         return;
-    if (gap->time_before && to_ns(file, gap->time_before) > options->until_ns)
+    if (gap->time_before && log_file_ns(file, gap->time_before) > options->until_ns)
         return;
     options->on_gap(options->arg, gap);
 }
@@ -255,25 +190,15 @@ static void note_gap(struct files *files, struct log_file *file, struct tally *t
 static void note_damage(struct files *files, const struct log_file *file,
                         const struct file_piece *piece)
 {
-    if (piece->error == -FILE_ERR_CUT && fileset_growing(file->file))
+    if (piece->error == -FILE_ERR_CUT && fileset_writer(file->file) == FILESET_WRITER_ALIVE)
         return; /* being written this moment */
     damaged(files, file, piece->offset, piece->error, piece->reason);
 }
 
 static void note_cpus(struct files *files, const struct log_file *file)
 {
-    size_t rings;
-    const struct file_ledger_entry *entry = file_reader_start(file->reader, &rings);
-
-    if (!entry) /* the header is damaged: the seal says it, too */
-        entry = file_reader_end(file->reader, &rings);
-    for (size_t i = 0; i < rings; i++) {
-        if (entry[i].kind != SHMLOG_RING_CPU)
-            continue;
-        for (size_t j = 0; j < files->streams; j++)
-            if (files->stream[j]->stream.ring == entry[i].ring)
-                files->stream[j]->stream.record.cpu = entry[i].cpu;
-    }
+    for (size_t i = 0; i < files->streams; i++)
+        log_file_cpu(file, files->stream[i]->stream.ring, &files->stream[i]->stream.record.cpu);
 }
 
 /* The list of the file's pieces, in which all wanted blocks are as the file has them: where the
@@ -298,29 +223,67 @@ static int list_pieces(struct files *files, struct log_file *file,
 /* The next file is needed as well: it may have gaps of this one again. */
 static int begin_tally(struct files *files, struct log_file *file, struct tally *ret_tally)
 {
-    struct log_file *next = file + 1 < files->file + files->count ? file + 1 : NULL;
+    struct log_file *next = file + 1 < files->log.file + files->log.count ? file + 1 : NULL;
 
-    if (next && use_file(files, next) == -ENOMEM)
+    if (next && log_files_use(&files->log, next) == -ENOMEM)
         return -ENOMEM;
     return tally_init(ret_tally, file->reader, next ? next->reader : NULL);
+}
+
+/* Numbers that a ring will never have. */
+static int reach_gap(struct files *files, const struct file_gap *gap)
+{
+    struct file_stream *stream;
+
+    if (!files->looks ||
+        (gap->cause != SHMLOG_LOST_OVERWRITTEN && gap->cause != SHMLOG_LOST_DAMAGED))
+        return 0;
+    stream = stream_of(files, gap->ring);
+    return stream && gap->count <= gap->seq
+               ? reach_note(&stream->reach, gap->seq - gap->count, gap->seq)
+               : -ENOMEM;
+}
+
+/* Up to which offset damage and gaps may be told now: not behind a place that somebody may still
+ * write to, and nothing twice. */
+static uint64_t tell_until(const struct files *files, const struct log_file *file,
+                           const struct file_piece *pieces, size_t count)
+{
+    if (files->looks && file->file->part && files->horizon.writer != FILESET_WRITER_NONE)
+        for (size_t i = 0; i < count; i++)
+            if (pieces[i].kind == FILE_PIECE_DAMAGED)
+                return pieces[i].offset;
+    return UINT64_MAX;
 }
 
 static int note_pieces(struct files *files, struct log_file *file, struct tally *tally,
                        const struct file_piece *pieces, size_t count)
 {
-    int r = 0;
+    struct looks_file *const seen =
+        files->looks ? looks_file(files->looks, file->file->identity.file_uuid) : NULL;
+    const uint64_t until = tell_until(files, file, pieces, count);
+    int r = files->looks && !seen ? -ENOMEM : 0;
 
     for (size_t i = 0; i < count && r == 0; i++) {
+        const bool tell = pieces[i].offset < until && (!seen || pieces[i].offset >= seen->told);
+
         if (pieces[i].kind == FILE_PIECE_BLOCK)
             r = note_block(files, file, &pieces[i]);
         else if (pieces[i].kind == FILE_PIECE_GAP)
             r = holes_note(&files->holes, pieces[i].gap.ring, pieces[i].gap.seq);
         else if (pieces[i].kind == FILE_PIECE_RANGES && i)
             judge_block(files, file, &pieces[i - 1], &pieces[i]);
-        else if (pieces[i].kind == FILE_PIECE_DAMAGED)
+        else if (pieces[i].kind == FILE_PIECE_DAMAGED && tell)
             note_damage(files, file, &pieces[i]);
-        if (pieces[i].kind == FILE_PIECE_GAP)
+        if (pieces[i].kind == FILE_PIECE_GAP && r == 0)
+            r = reach_gap(files, &pieces[i].gap);
+        if (pieces[i].kind == FILE_PIECE_GAP && tell)
             note_gap(files, file, tally, &pieces[i].gap);
+    }
+    if (seen && count) {
+        const uint64_t end = pieces[count - 1].offset + pieces[count - 1].size;
+
+        seen->told = end < until ? end : until;
     }
     return r;
 }
@@ -330,7 +293,7 @@ static int note_file(struct files *files, struct log_file *file)
     const struct file_piece *pieces;
     struct tally tally = {0};
     size_t count;
-    int r = use_file(files, file);
+    int r = log_files_use(&files->log, file);
 
     if (r == 0)
         r = list_pieces(files, file, &pieces, &count);
@@ -352,15 +315,6 @@ static int note_file(struct files *files, struct log_file *file)
                 -FILE_ERR_CUT, "no seal at its end");
     note_cpus(files, file);
     return 0;
-}
-
-static int compare_notes(const void *a, const void *b)
-{
-    const struct note *one = a, *two = b;
-
-    if (one->piece.block.first_seq != two->piece.block.first_seq)
-        return one->piece.block.first_seq < two->piece.block.first_seq ? -1 : 1;
-    return one->order < two->order ? -1 : 1;
 }
 
 static void leave_block(struct file_stream *stream)
@@ -399,6 +353,15 @@ static bool is_after_loss(struct file_stream *stream, uint64_t seq)
     return lost;
 }
 
+/* What follows comes with a later look. */
+static void end_before(struct file_stream *stream, uint64_t seq)
+{
+    stream->limit = seq;
+    stream->next = stream->notes.count;
+    stream->at = stream->block.records;
+    looks_stop(stream->files->looks, stream->files->horizon.writer);
+}
+
 /* The next record of the decoded block that is wanted: fills the stream's record. */
 static bool take_record(struct file_stream *stream)
 {
@@ -415,11 +378,15 @@ static bool take_record(struct file_stream *stream)
         }
         if (from->seq < stream->next_seq)
             continue;
+        if (!horizon_passes(&stream->files->horizon, from->time)) {
+            end_before(stream, from->seq);
+            return false;
+        }
         if (is_after_loss(stream, from->seq))
             record->lost_ticks = from->time;
         stream->next_seq = from->seq + 1;
         resolve(stream, from);
-        record->time_ns = to_ns(stream->pinned, from->time);
+        record->time_ns = log_file_ns(stream->pinned, from->time);
         record->ticks = from->time;
         record->seq = from->seq;
         record->payload = from->payload;
@@ -433,14 +400,28 @@ static bool take_record(struct file_stream *stream)
     return false;
 }
 
+/* Is a record that cannot be read to be waited for? Then the stream ends before it. */
+static bool waits_for(struct file_stream *stream, uint64_t seq)
+{
+    struct files *const files = stream->files;
+
+    if (!files->looks ||
+        !looks_waits(files->looks, stream->stream.record.place, seq, false, files->horizon.writer))
+        return false;
+    end_before(stream, seq);
+    if (stream->stream.record.place->given < files->horizon.ticks)
+        files->horizon.ticks = stream->stream.record.place->given;
+    return true;
+}
+
 /* Decode the next block of the ring, or a part of it. A block that is not sound is reported and
  * left empty. */
 static int decode_next(struct file_stream *stream)
 {
     struct files *files = stream->files;
-    struct note *note = &stream->note[stream->next];
-    struct log_file *file = &files->file[note->file];
-    int r = use_file(files, file);
+    struct note *note = &stream->notes.note[stream->next];
+    struct log_file *file = &files->log.file[note->file];
+    int r = log_files_use(&files->log, file);
 
     if (r == 0) {
         const struct block_place place = {file->file, file->reader, &note->piece};
@@ -456,6 +437,8 @@ static int decode_next(struct file_stream *stream)
     leave_block(stream);
     if (r == -ENOMEM)
         return r;
+    if (waits_for(stream, note->piece.block.first_seq))
+        return 0;
     stream->lost = true;
     damaged(files, file, note->piece.offset, r, NULL);
     return 0;
@@ -472,20 +455,20 @@ static int file_stream_advance(struct stream *base)
         if (take_record(stream))
             return 1;
         leave_block(stream);
-        while (stream->next < stream->notes) { /* blocks that are there twice */
-            const struct file_block_info *info = &stream->note[stream->next].piece.block;
+        while (stream->next < stream->notes.count) { /* blocks that are there twice */
+            const struct file_block_info *info = &stream->notes.note[stream->next].piece.block;
 
             if (info->first_seq >= stream->next_seq ||
                 stream->next_seq - info->first_seq < info->records)
                 break;
             stream->next++;
         }
-        if (stream->next == stream->notes) {
+        if (stream->next == stream->notes.count) {
             blocks_drop(stream->files->blocks, &stream->block);
             return 0;
         }
         if (!decode) { /* decode it when its time has come */
-            base->ticks = stream->note[stream->next].piece.block.time_min;
+            base->ticks = stream->notes.note[stream->next].piece.block.time_min;
             return 1;
         }
         r = decode_next(stream);
@@ -494,12 +477,38 @@ static int file_stream_advance(struct stream *base)
     }
 }
 
+/* All that is there was passed on, or is not wanted. */
+static int end_look(struct files *files)
+{
+    int r = 0;
+
+    files->ended = true;
+    for (size_t i = 0; i < files->streams; i++) {
+        const struct file_stream *const stream = files->stream[i];
+
+        position_raise(stream->stream.record.place, stream->limit);
+        for (size_t j = 0; j < stream->notes.count; j++) {
+            const struct file_block_info *const block = &stream->notes.note[j].piece.block;
+
+            if (block->first_seq + block->records > stream->limit)
+                files->log.file[stream->notes.note[j].file].left = true;
+        }
+    }
+    for (size_t i = 0; i < files->log.count && r == 0; i++)
+        if (!files->log.file[i].left &&
+            (!files->log.file[i].file->part || files->horizon.writer == FILESET_WRITER_NONE))
+            r = looks_finish(files->looks, files->log.file[i].file);
+    return r;
+}
+
 static int files_next(struct source *source, const struct cursor_record **ret_record)
 {
     struct files *files = (struct files *)source;
     struct stream *stream;
     int r = merge_peek(&files->merge, &stream);
 
+    if (r == 0 && files->looks && !files->ended)
+        r = end_look(files);
     if (r <= 0)
         return r;
     merge_take(&files->merge);
@@ -513,34 +522,108 @@ static void files_close(struct source *source)
 
     for (size_t i = 0; i < files->streams; i++) {
         file_block_done(&files->stream[i]->block);
-        free(files->stream[i]->note);
+        notes_done(&files->stream[i]->notes);
+        reach_done(&files->stream[i]->reach);
         free(files->stream[i]);
     }
     free(files->stream);
     holes_done(&files->holes);
-    for (size_t i = 0; i < files->count; i++)
-        file_reader_close(files->file[i].reader);
-    free(files->file);
+    horizon_done(&files->horizon);
+    log_files_done(&files->log);
     merge_done(&files->merge);
     free(files);
+}
+
+/* Records that are nowhere, and are not waited for any longer. */
+static void missing(void *arg, uint32_t ring, uint64_t begin, uint64_t end)
+{
+    const struct files *const files = arg;
+    char reason[128];
+
+    snprintf(reason, sizeof(reason),
+             "ring %" PRIu32 ": %" PRIu64 " records before number %" PRIu64
+             " are in no file: removed before they were read, or damaged",
+             ring, end - begin, end);
+    damaged(files, &files->log.file[0], 0, -ENODATA, reason);
+}
+
+/* Notes of blocks that are behind a hole are dropped. */
+static void limit_stream(struct file_stream *stream)
+{
+    struct files *const files = stream->files;
+    const struct looks_ring ring = {
+        .place = stream->stream.record.place,
+        .first = log_file_first(&files->log.file[0], stream->stream.ring, NULL),
+        .writer = files->horizon.writer,
+        .missing = missing,
+        .arg = files,
+    };
+
+    stream->limit = looks_limit(files->looks, &stream->reach, &ring);
+    while (stream->notes.count &&
+           stream->notes.note[stream->notes.count - 1].piece.block.first_seq >= stream->limit)
+        files->log.file[stream->notes.note[--stream->notes.count].file].left = true;
+}
+
+/* How far do the files have each ring? One that stops at a hole: to what was given of it. */
+static void narrow_horizon(struct files *files)
+{
+    const struct log_file *const newest = &files->log.file[files->log.count - 1];
+    const uint8_t *const segment = newest->file->identity.segment_uuid;
+
+    for (uint32_t i = 0; i < files->horizon.rings; i++) {
+        const struct position_ring *const place = position_find(files->looks->position, segment, i);
+        uint64_t position = 0;
+
+        log_file_first(newest, i, &position);
+        if (place && place->hole_since_ns)
+            horizon_narrow(&files->horizon, i, 0, place->given);
+        else if (place && place->position > position)
+            horizon_narrow(&files->horizon, i, place->position, place->ticks);
+        else
+            horizon_narrow(&files->horizon, i, position, place ? place->ticks : 0);
+    }
+}
+
+/* Only the newest records are wanted. */
+static int drop_old(struct files *files)
+{
+    const struct notes **const lists = calloc(files->streams + 1, sizeof(const struct notes *));
+    uint64_t ticks;
+    int r = lists ? 0 : -ENOMEM;
+
+    for (size_t i = 0; i < files->streams && r == 0; i++)
+        lists[i] = &files->stream[i]->notes;
+    if (r == 0)
+        r = notes_tail(lists, files->streams, files->params.options->tail, &ticks);
+    for (size_t i = 0; i < files->streams && r == 0; i++)
+        notes_drop_before(&files->stream[i]->notes, ticks);
+    free(lists);
+    return r;
 }
 
 static int start_streams(struct files *files)
 {
     int r = merge_init(&files->merge, files->streams);
 
+    if (r == 0 && files->params.options->tail)
+        r = drop_old(files);
     holes_sort(&files->holes);
     for (size_t i = 0; i < files->streams && r == 0; i++) {
         struct file_stream *stream = files->stream[i];
 
-        if (!stream->notes) /* all taken back */
+        notes_sort(&stream->notes);
+        if (files->looks)
+            limit_stream(stream);
+        if (!stream->notes.count) /* all taken back */
             continue;
-        qsort(stream->note, stream->notes, sizeof(*stream->note), compare_notes);
         stream->hole = holes_of_ring(&files->holes, stream->stream.ring, &stream->holes_end);
         stream->stream.advance = file_stream_advance;
-        stream->stream.ticks = stream->note[0].piece.block.time_min;
+        stream->stream.ticks = stream->notes.note[0].piece.block.time_min;
         merge_add(&files->merge, &stream->stream);
     }
+    if (r == 0 && files->looks)
+        narrow_horizon(files);
     return r;
 }
 
@@ -556,17 +639,23 @@ int source_files_open(const struct fileset *set, size_t first, size_t end,
     files->source.close = files_close;
     files->params = *params;
     files->blocks = params->blocks;
-    files->all = params->options->since_ns == INT64_MIN && params->options->until_ns == INT64_MAX &&
-                 !params->options->min_level && !params->options->where;
-    files->file = calloc(end - first, sizeof(*files->file));
-    if (!files->file)
+    files->looks = params->looks;
+    files->all = !params->options->tail && params->options->since_ns == INT64_MIN &&
+                 params->options->until_ns == INT64_MAX && !params->options->min_level &&
+                 !params->options->where;
+    files->log.file = calloc(end - first, sizeof(*files->log.file));
+    if (!files->log.file)
         r = -ENOMEM;
     else
-        files->count = end - first;
-    for (size_t i = 0; i < files->count; i++)
-        files->file[i].file = &set->file[first + i];
-    for (size_t i = 0; i < files->count && r == 0; i++)
-        r = note_file(files, &files->file[i]);
+        files->log.count = end - first;
+    files->horizon.ticks = UINT64_MAX;
+    for (size_t i = 0; i < files->log.count && r == 0; i++) {
+        files->log.file[i].file = &set->file[first + i];
+        if (files->looks && files->horizon.writer == FILESET_WRITER_NONE)
+            r = horizon_look(&files->horizon, &set->file[first + i]);
+    }
+    for (size_t i = 0; i < files->log.count && r == 0; i++)
+        r = note_file(files, &files->log.file[i]);
     if (r == 0)
         r = start_streams(files);
     if (r < 0) {
