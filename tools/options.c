@@ -43,8 +43,20 @@
       "records for which this is so, as level >= warn && px > 10")                            \
     X(COUNT_BY, 'b', "count-by", "LIST", VALUE, FOR_RECORDS, NULL,                            \
       "no records, but how many there are by these fields, as time:1m,level")                 \
+    X(STATS, 0, "stats", "LIST", VALUE, FOR_RECORDS, NULL,                                    \
+      "no records, but what the numbers in these fields are like")                            \
+    X(LATENCY, 0, "latency", "FROM TO", PAIR, FOR_RECORDS, NULL,                              \
+      "no records, but how long it takes from one site to another, as for --site")            \
+    X(BY, 0, "by", "LIST", VALUE, FOR_RECORDS, NULL,                                          \
+      "of --stats: for each value; of --latency: what both records have alike")               \
+    X(TAIL, 0, "tail", "N", VALUE, FOR_RECORDS, "must be a number from 1 to 1000000",         \
+      "the last N records")                                                                   \
+    X(CONTEXT, 0, "context", "N", VALUE, FOR_RECORDS, "must be a number from 1 to 1000000",   \
+      "N records before and after each one that passes, too")                                 \
     X(FOLLOW, 0, "follow", NULL, FLAG, FOR_RECORDS, NULL,                                     \
-      "go on with new records of a segment, and of the next one of its name")                 \
+      "go on with new records: of a segment and the next of its name, or of files")           \
+    X(POSITION_FILE, 0, "position-file", "FILE", VALUE, FOR_RECORDS, NULL,                    \
+      "of files: go on where the run before stopped, as FILE says; keep it there")            \
     X(LIMIT, 'n', "limit", "N", VALUE, FOR_RECORDS, "must be a number of records",            \
       "stop after N records")                                                                 \
     X(INFO, 'i', "info", NULL, ACTION, FOR_INFO, NULL,                                        \
@@ -117,6 +129,17 @@ static int parse_limit(const char *string, uint64_t *ret_limit)
     return errno || *end ? -EINVAL : 0;
 }
 
+static int parse_rows(const char *string, uint64_t *ret_rows)
+{
+    uint64_t rows;
+    int r = parse_limit(string, &rows);
+
+    if (r < 0 || !rows || rows > ROWS_HELD_MAX)
+        return -EINVAL;
+    *ret_rows = rows;
+    return 0;
+}
+
 static int parse_format(const char *string, enum print_format *ret_format)
 {
     static const char *const names[] = {"text", "json", "csv"};
@@ -183,6 +206,22 @@ static int set_record_option(struct options *options, int id, const char *argume
         query_close(options->filter.where);
         options->filter.where = NULL;
         return query_compile(argument, now_ns, &options->filter.where, ret_message, message_size);
+    case OPTION_ID_STATS:
+        field_list_done(&options->stats);
+        return field_list_add_arguments(&options->stats, argument, ret_message, message_size);
+    case OPTION_ID_BY:
+        field_list_done(&options->by);
+        return field_list_add_arguments(&options->by, argument, ret_message, message_size);
+    case OPTION_ID_LATENCY:
+        options->latency_from = argument;
+        return 0;
+    case OPTION_ID_TAIL:
+        return parse_rows(argument, &options->tail);
+    case OPTION_ID_CONTEXT:
+        return parse_rows(argument, &options->context);
+    case OPTION_ID_POSITION_FILE:
+        options->position_file = argument;
+        return 0;
     case OPTION_ID_FOLLOW:
         options->cursor.follow = true;
         return 0;
@@ -325,6 +364,31 @@ static int check_given(const struct options *options, const struct given *given,
     return 0;
 }
 
+/* What excludes each other among options of records. */
+static const char *check_records(const struct options *options)
+{
+    const bool counts = options->count_by.count, stats = options->stats.count;
+    const bool answer = counts || stats || options->latency_from;
+
+    if (counts && options->fields.count)
+        return "--count-by and --fields exclude each other";
+    if (counts + stats + (options->latency_from != NULL) > 1)
+        return "one of --count-by, --stats and --latency at a time";
+    if (answer && options->fields.count)
+        return "--fields is for records: it goes with neither --stats nor --latency";
+    if (options->by.count && !stats && !options->latency_from)
+        return "--by belongs to --stats or --latency";
+    if (options->tail && options->context)
+        return "--tail and --context exclude each other";
+    if (answer && (options->tail || options->context))
+        return "--tail and --context are for records";
+    if (options->tail && options->limited)
+        return "--tail and --limit exclude each other";
+    if (options->position_file && options->tail)
+        return "--position-file and --tail exclude each other";
+    return NULL;
+}
+
 static int check(const struct options *options, const struct given *given, char *ret_message,
                  size_t message_size)
 {
@@ -347,8 +411,10 @@ static int check(const struct options *options, const struct given *given, char 
         wrong = "--info prints text or json";
     else if (options->mode == MODE_HEALTH && options->format == PRINT_CSV)
         wrong = "--health prints text or json";
-    else if (options->count_by.count && options->fields.count)
-        wrong = "--count-by and --fields exclude each other";
+    else
+        wrong = check_records(options);
+    if (wrong)
+        ;
     else if (options->cursor.since_ns > options->cursor.until_ns)
         wrong = "--since is later than --until";
     if (!wrong)
@@ -383,6 +449,13 @@ static int parse(int argc, char **argv, int64_t now_ns, struct options *options,
             say_wrong_value(row, optarg, r, ret_message, message_size);
             return -EINVAL;
         }
+        if (row->kind == OPTION_PAIR) {
+            if (optind >= argc || !*argv[optind] || *argv[optind] == '-') {
+                snprintf(ret_message, message_size, "--%s needs two values", row->name);
+                return -EINVAL;
+            }
+            options->latency_to = argv[optind++];
+        }
         r = note_given(&given, row, ret_message, message_size);
         if (r < 0)
             return r;
@@ -415,5 +488,7 @@ void options_done(struct options *options)
 {
     field_list_done(&options->fields);
     field_list_done(&options->count_by);
+    field_list_done(&options->stats);
+    field_list_done(&options->by);
     filter_done(&options->filter);
 }

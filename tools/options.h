@@ -12,7 +12,7 @@
 
 #include "reader/cursor.h"
 #include "reader/filter.h"
-#include "tools/print.h"
+#include "tools/rows.h"
 
 enum mode {
     MODE_RECORDS,
@@ -43,6 +43,7 @@ enum option_kind {
     OPTION_PART,   /* --info, and what of it */
     OPTION_FLAG,
     OPTION_VALUE,
+    OPTION_PAIR, /* two values */
     OPTION_LIST,
 };
 
@@ -67,7 +68,10 @@ struct options {
     struct cursor_options cursor; /* bounds and follow */
     struct filter filter;
     struct field_list fields; /* chosen ones; empty: all */
-    struct field_list count_by;
+    struct field_list count_by, stats, by;
+    const char *latency_from, *latency_to; /* NULL: not asked for */
+    uint64_t tail, context;                /* 0: not asked for */
+    const char *position_file;             /* NULL: none */
     bool limited;
     uint64_t limit;
     const char *const *paths;

@@ -33,7 +33,7 @@ int print_flush(struct printer *printer)
 /* Rows gather in memory, and go out many at a time. */
 static int end_row(struct printer *printer)
 {
-    if (printer->row.size < ROWS_SIZE && !printer->row.failed)
+    if ((printer->row.size < ROWS_SIZE || printer->hold) && !printer->row.failed)
         return 0;
     return print_flush(printer);
 }

@@ -34,6 +34,7 @@ struct printer {
     bool chosen; /* fields were chosen; else `fields` is all of them */
     struct field_list fields;
     bool colour;
+    bool hold; /* rows stay in `row`, however many */
     FILE *out;
     /* its own */
     unsigned who_width;    /* widest process column so far */

@@ -10,6 +10,9 @@
 #include "tests/fuzz/file_mutate.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/count.h"
+#include "tools/latency.h"
+#include "tools/rows.h"
+#include "tools/stats.h"
 #include "reader/join.h"
 #include "tools/print.h"
 #include "tools/verify.h"
@@ -93,48 +96,80 @@ static void on_gap(void *arg, const struct file_gap *gap)
 {
 }
 
-static void print_lines(struct cursor *cursor, enum print_format format, struct count *count)
+/* One of the answers of shmlog-dump. */
+static struct answer *open_answer(unsigned choice, struct field_list *by)
 {
-    struct printer printer = {.format = format, .out = sink};
+    const enum print_format format = (enum print_format)(choice % 3);
+    struct rows_params rows = {.format = format, .fields = by, .out = sink};
+    struct answer *answer = NULL;
+    char message[256];
+
+    switch (choice / 3 % 8) {
+    case 3:
+        FUZZ_CHECK(field_list_add(by, "site", message, sizeof(message)) == 0);
+        FUZZ_CHECK(count_open(by, format, sink, &answer) == 0);
+        break;
+    case 4:
+        FUZZ_CHECK(field_list_add_arguments(by, "id,arg1,px", message, sizeof(message)) == 0);
+        FUZZ_CHECK(stats_open(by, by, format, sink, &answer) == 0);
+        break;
+    case 5:
+        FUZZ_CHECK(latency_open("*order*", "*", by, format, sink, &answer) == 0);
+        break;
+    default:
+        rows.tail = choice / 3 % 8 == 6 ? 3 : 0;
+        rows.context = choice / 3 % 8 == 7 ? 2 : 0;
+        FUZZ_CHECK(rows_open(&rows, &answer) == 0);
+    }
+    return answer;
+}
+
+static void take_lines(struct cursor *cursor, struct answer *answer)
+{
     struct line line = {0};
     struct join *join;
+    unsigned lines = 0;
     int r;
 
-    field_list_all(&printer.fields);
     FUZZ_CHECK(join_open(next_record, cursor, &(struct join_options){0}, &join) == 0);
-    while ((r = join_next(join, &line)) > 0)
-        FUZZ_CHECK((count ? count_line(count, &line) : print_line(&printer, &line)) == 0);
-    FUZZ_CHECK(r == 0);
+    while ((r = join_next(join, &line)) > 0) {
+        const bool passes = !answer->pass_over || lines++ % 7 == 0;
+
+        FUZZ_CHECK((passes ? answer->take : answer->pass_over)(answer, &line) == 0);
+    }
+    FUZZ_CHECK(r == 0 && answer->end(answer) == 0);
     line_done(&line);
     join_close(join);
-    printer_done(&printer);
 }
 
 /* As shmlog-dump does. */
 static void dump(unsigned choice)
 {
+    struct position position = {0};
     const struct cursor_options options = {
         .since_ns = INT64_MIN,
         .until_ns = INT64_MAX,
+        .tail = choice % 5 == 4 ? choice % 11 : 0,
+        .position = choice % 7 == 6 ? &position : NULL,
         .on_damage = on_damage,
         .on_gap = on_gap,
     };
     const char *const paths[] = {path};
     struct field_list by = {0};
-    struct count *count = NULL;
+    struct answer *answer;
     struct cursor *cursor;
     char message[256] = "";
 
-    if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0)
+    if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0) {
+        position_done(&position);
         return;
-    if (choice % 4 == 3) {
-        FUZZ_CHECK(field_list_add(&by, "site", message, sizeof(message)) == 0);
-        FUZZ_CHECK(count_open(&by, &count) == 0);
     }
-    print_lines(cursor, (enum print_format)(choice % 3), count);
-    count_close(count);
+    answer = open_answer(choice, &by);
+    take_lines(cursor, answer);
+    answer->close(answer);
     field_list_done(&by);
     cursor_close(cursor);
+    position_done(&position);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

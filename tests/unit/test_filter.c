@@ -429,28 +429,28 @@ Test(filter, what_comes_from_outside_is_escaped)
 Test(filter, counting)
 {
     struct field_list by = {0};
-    struct count *count;
+    struct answer *count;
     char message[256], to[256] = {0};
     FILE *f = fmemopen(to, sizeof(to), "w");
 
     cr_assert_eq(field_list_add(&by, "fields.id", message, sizeof(message)), 0);
-    cr_assert_eq(count_open(&by, &count), 0);
+    cr_assert_eq(count_open(&by, PRINT_TEXT, f, &count), 0);
     for (int32_t i = 0; i < 3000; i++) {
         int32_t id = i % 3 == 2 ? 7 : i % 3;
 
         make_line();
         memcpy(payload + SHMLOG_PAYLOAD_ARGS, &id, sizeof(id));
-        cr_assert_eq(count_line(count, &line), 0);
+        cr_assert_eq(count->take(count, &line), 0);
     }
     make_line();
-    cr_assert_eq(count_line(count, &line), 0);
+    cr_assert_eq(count->take(count, &line), 0);
     line.record.site = NULL;
     line.have_values = false;
-    cr_assert_eq(count_line(count, &line), 0);
-    cr_assert_eq(count_print(count, PRINT_TEXT, f), 0);
+    cr_assert_eq(count->take(count, &line), 0);
+    cr_assert_eq(count->end(count), 0);
     fclose(f);
     cr_expect_str_eq(to, "1000\t0\n1000\t1\n1000\t7\n1\t-\n1\t4711\n");
-    count_close(count);
+    count->close(count);
     field_list_done(&by);
 }
 
@@ -459,23 +459,23 @@ static void check_counts(const char *list, enum print_format format, const char 
 {
     static const int64_t times[] = {60, 119, -1, 0, -60, 59, 119, 119};
     struct field_list by = {0};
-    struct count *count;
+    struct answer *count;
     char message[256], to[1024] = {0};
     FILE *f = fmemopen(to, sizeof(to), "w");
 
     cr_assert_eq(field_list_add(&by, list, message, sizeof(message)), 0);
-    cr_assert_eq(count_open(&by, &count), 0);
+    cr_assert_eq(count_open(&by, format, f, &count), 0);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         make_line();
         line.record.time_ns = times[i] * 1000000000;
         if (i == 7)
             line.record.site = NULL;
-        cr_assert_eq(count_line(count, &line), 0);
+        cr_assert_eq(count->take(count, &line), 0);
     }
-    cr_assert_eq(count_print(count, format, f), 0);
+    cr_assert_eq(count->end(count), 0);
     fclose(f);
     cr_expect_str_eq(to, want, "%s: %s", list, to);
-    count_close(count);
+    count->close(count);
     field_list_done(&by);
 }
 
