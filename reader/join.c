@@ -402,7 +402,7 @@ int join_next(struct join *join, struct line *line)
             return 1;
         }
         r = next_record(join, &line->record);
-        if (r == -EAGAIN)
+        if (r == -EAGAIN && !join->options.gives_up)
             continue;
         if (r < 0)
             return r;

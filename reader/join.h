@@ -28,6 +28,7 @@ struct join;
 struct join_options {
     uint64_t hold_ns;  /* how long a line waits for its next piece, by CLOCK_MONOTONIC; 0: until the
                           records end */
+    bool gives_up;     /* join_next() passes -EAGAIN on, instead of trying again */
     uint64_t held_max; /* bytes that wait; 0: JOIN_HELD_MAX */
 };
 
@@ -38,7 +39,8 @@ void join_close(struct join *join);
 /* The records that were read, and are in no line that was given: with a position, they are to be
  * read again when reading is gone on with. *ret_held is to be freed. 0, -ENOMEM. */
 int join_held(const struct join *join, struct position_held **ret_held, size_t *ret_count);
-/* 1: a line, valid until the next call (zero it before the first); 0: end; negative errno. */
+/* 1: a line, valid until the next call (zero it before the first); 0: end; -EAGAIN with `gives_up`;
+ * negative errno. */
 int join_next(struct join *join, struct line *line);
 
 #endif

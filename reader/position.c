@@ -155,33 +155,50 @@ static int parse_line(struct position *position, const char *line)
     return 0;
 }
 
-static int parse(FILE *from, struct position *position, unsigned *ret_line)
+static int parse(FILE *from, struct position *ret_position, unsigned *ret_line)
 {
+    struct position position = {0};
     char line[128];
+    int r = 0;
 
     *ret_line = 1;
     if (!fgets(line, sizeof(line), from) || strcmp(line, FIRST_LINE))
         return -EBADMSG;
-    while (fgets(line, sizeof(line), from)) {
-        const int r = strchr(line, '\n') ? parse_line(position, line) : -EBADMSG;
-
+    while (r == 0 && fgets(line, sizeof(line), from)) {
         ++*ret_line;
-        if (r < 0)
-            return r;
+        r = strchr(line, '\n') ? parse_line(&position, line) : -EBADMSG;
     }
-    return ferror(from) ? -EIO : 0;
+    if (r == 0 && ferror(from))
+        r = -EIO;
+    if (r < 0)
+        position_done(&position);
+    else
+        *ret_position = position;
+    return r;
+}
+
+int position_parse(const char *text, size_t size, struct position *ret_position, unsigned *ret_line)
+{
+    FILE *const from = size ? fmemopen((char *)(uintptr_t)text, size, "r") : NULL;
+    int r;
+
+    *ret_line = 1;
+    if (!from)
+        return size ? -ENOMEM : -EBADMSG;
+    r = parse(from, ret_position, ret_line);
+    fclose(from);
+    return r;
 }
 
 int position_load(const char *path, struct position *ret_position, char *ret_message,
                   size_t message_size)
 {
-    struct position position = {0};
     FILE *from = fopen(path, "re");
     unsigned line;
     int r;
 
     if (!from && errno == ENOENT) {
-        *ret_position = position;
+        *ret_position = (struct position){0};
         return 0;
     }
     if (!from) {
@@ -189,19 +206,14 @@ int position_load(const char *path, struct position *ret_position, char *ret_mes
         snprintf(ret_message, message_size, "%s: %s", path, strerror(-r));
         return r;
     }
-    r = parse(from, &position, &line);
+    r = parse(from, ret_position, &line);
     fclose(from);
-    if (r == 0) {
-        *ret_position = position;
-        return 0;
-    }
     if (r == -EBADMSG)
         snprintf(ret_message, message_size,
                  "%s: line %u is not one of a position file; remove the file to begin anew", path,
                  line);
-    else
+    else if (r < 0)
         snprintf(ret_message, message_size, "%s: %s", path, strerror(-r));
-    position_done(&position);
     return r;
 }
 
@@ -214,8 +226,8 @@ static void put_number(FILE *to, const char *word, const struct position_ring *r
     fprintf(to, " %" PRIu32 " %" PRIu64 "\n", ring->ring, number);
 }
 
-static int put(FILE *to, const struct position *position, const struct position_held *held,
-               size_t held_count)
+static void put(FILE *to, const struct position *position, const struct position_held *held,
+                size_t held_count)
 {
     fputs(FIRST_LINE, to);
     for (size_t i = 0; i < position->count; i++) {
@@ -229,6 +241,31 @@ static int put(FILE *to, const struct position *position, const struct position_
         put_number(to, "held", held[i].ring, held[i].seq);
     if (position->has_output)
         fprintf(to, "output %" PRIu64 "\n", position->output);
+}
+
+int position_text(const struct position *position, const struct position_held *held,
+                  size_t held_count, char **ret_text, size_t *ret_size)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *const to = open_memstream(&text, &size);
+
+    if (!to)
+        return -ENOMEM;
+    put(to, position, held, held_count);
+    if (fclose(to)) {
+        free(text);
+        return -ENOMEM;
+    }
+    *ret_text = text;
+    *ret_size = size;
+    return 0;
+}
+
+static int write_whole(FILE *to, const struct position *position, const struct position_held *held,
+                       size_t held_count)
+{
+    put(to, position, held, held_count);
     if (fflush(to) || ferror(to))
         return errno ? -errno : -EIO;
     return fsync(fileno(to)) < 0 ? -errno : 0;
@@ -245,7 +282,7 @@ int position_save(const char *path, const struct position *position,
     errno = 0;
     if ((size_t)snprintf(next, sizeof(next), "%s.new", path) < sizeof(next)) {
         to = fopen(next, "we");
-        r = to ? put(to, position, held, held_count) : -errno;
+        r = to ? write_whole(to, position, held, held_count) : -errno;
     }
     if (to && fclose(to) && r == 0)
         r = -errno;

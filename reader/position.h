@@ -64,6 +64,13 @@ void position_raise(struct position_ring *ring, uint64_t next);
 bool position_waits(struct position_ring *ring, uint64_t seq, uint64_t now_ns,
                     uint64_t patience_ns);
 
+/* The text of a file, from memory. 0; -EBADMSG, with the number of the line in *ret_line; -ENOMEM.
+ */
+int position_parse(const char *text, size_t size, struct position *ret_position,
+                   unsigned *ret_line);
+/* The same, to be freed. 0, -ENOMEM. */
+int position_text(const struct position *position, const struct position_held *held,
+                  size_t held_count, char **ret_text, size_t *ret_size);
 /* 0, also with an empty position if the file is not there; negative errno with a line in
  * ret_message. */
 int position_load(const char *path, struct position *ret_position, char *ret_message,

@@ -5,7 +5,7 @@
 #ifndef TOOLS_ANSWER_H
 #define TOOLS_ANSWER_H
 
-#include "tools/print.h"
+#include "reader/print.h"
 
 #include <errno.h>
 

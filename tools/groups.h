@@ -5,7 +5,7 @@
 #ifndef TOOLS_GROUPS_H
 #define TOOLS_GROUPS_H
 
-#include "tools/print.h"
+#include "reader/print.h"
 
 struct group {
     uint8_t *value; /* of all fields in a row */

@@ -14,7 +14,7 @@
 #include "tools/rows.h"
 #include "tools/stats.h"
 #include "reader/join.h"
-#include "tools/print.h"
+#include "reader/print.h"
 #include "tools/verify.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  */
 #include "logfile/site.h"
 #include "tests/fuzz/fuzz.h"
-#include "tools/print.h"
+#include "reader/print.h"
 
 #define NAMES "f\0g\0h\0"
 

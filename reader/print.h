@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Printing lines as text, JSON lines or CSV.
+ * Lines as text, JSON lines or CSV: gathered in memory, and passed on to a stream if there is one.
  */
-#ifndef TOOLS_PRINT_H
-#define TOOLS_PRINT_H
+#ifndef READER_PRINT_H
+#define READER_PRINT_H
 
 #include "reader/field.h"
 #include "reader/memo.h"
@@ -35,7 +35,7 @@ struct printer {
     struct field_list fields;
     bool colour;
     bool hold; /* rows stay in `row`, however many */
-    FILE *out;
+    FILE *out; /* NULL with `hold` */
     /* its own */
     unsigned who_width;    /* widest process column so far */
     bool headed;           /* CSV: the header row was printed */

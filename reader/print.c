@@ -2,7 +2,7 @@
  *
  * Printing lines.
  */
-#include "tools/print.h"
+#include "reader/print.h"
 #include "reader/level.h"
 #include "reader/render.h"
 
