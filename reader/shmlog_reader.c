@@ -3,6 +3,7 @@
  * The library's face: see shmlog_reader.h.
  */
 #include "reader/shmlog_reader.h"
+#include "reader/arrow.h"
 #include "reader/fileset.h"
 #include "reader/filter.h"
 #include "reader/join.h"
@@ -334,6 +335,39 @@ const char *shmlog_reader_json(struct shmlog_reader *reader, size_t *ret_size)
     if (ret_size)
         *ret_size = row->size;
     return string;
+}
+
+#define ARROW_FIELDS "time_ns,level,site,process,thread,pid,tid,fields"
+
+int64_t shmlog_reader_arrow(struct shmlog_reader *reader, const char *site, const char *fields,
+                            size_t max, struct ArrowSchema *ret_schema,
+                            struct ArrowArray *ret_array)
+{
+    const struct shmlog_reader_record *record;
+    struct columns *columns = NULL;
+    struct field_list list = {0};
+    char message[256];
+    int64_t taken = 0;
+    int r = field_list_add(&list, fields ? fields : ARROW_FIELDS, message, sizeof(message));
+
+    if (r == 0)
+        r = columns_open(&list, &columns);
+    field_list_done(&list);
+    while (r >= 0 && (size_t)taken < max) {
+        r = shmlog_reader_next(reader, &record);
+        if (r <= 0)
+            break;
+        if (site && !filter_site_matches(site, &reader->line.record))
+            continue;
+        r = columns_take(columns, &reader->line);
+        taken++;
+    }
+    if (r == -EAGAIN && taken) /* some for now */
+        r = 0;
+    if (r >= 0 && taken)
+        r = arrow_export(columns, ret_schema, ret_array);
+    columns_close(columns);
+    return r < 0 ? r : taken;
 }
 
 int shmlog_reader_position(struct shmlog_reader *reader, char **ret_text)

@@ -141,6 +141,38 @@ const char *shmlog_reader_message(struct shmlog_reader *reader, size_t *ret_size
  * memory. */
 const char *shmlog_reader_json(struct shmlog_reader *reader, size_t *ret_size);
 
+/* The Arrow C data interface, as arrow.apache.org/docs/format/CDataInterface.html defines it. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+struct ArrowSchema {
+    const char *format, *name, *metadata;
+    int64_t flags, n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *schema);
+    void *private_data;
+};
+struct ArrowArray {
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *array);
+    void *private_data;
+};
+#endif
+
+/* The next records as columns: up to `max` of those whose site matches `site`, a pattern as for
+ * shmlog-dump --site; NULL: of all. `fields` is a list as for --fields, in which `fields` stands
+ * for a column for each argument; NULL: "time_ns,level,site,process,thread,pid,tid,fields".
+ *
+ * Returns how many there are, in a struct array that is to be released; 0 at the end, with nothing
+ * to be released; -EAGAIN if there are none for now (FOLLOW); -EINVAL a field that there is not;
+ * -ENOMEM; others of reading. Memory: the columns, twice for a moment. */
+int64_t shmlog_reader_arrow(struct shmlog_reader *reader, const char *site, const char *fields,
+                            size_t max, struct ArrowSchema *ret_schema,
+                            struct ArrowArray *ret_array);
+
 /* The position behind the record that was given last, with `position` in the options: a text of
  * some lines, to be freed with free(). Kept together with what was made of the records, by one
  * write or one transaction, it lets a reader that begins again go on exactly there, after any kill.

@@ -19,7 +19,8 @@
  * the order of --help. */
 #define OPTIONS(X)                                                                            \
     X(FORMAT, 'f', "format", "FORMAT", VALUE, FOR_RECORDS | FOR_INFO | FOR_HEALTH,            \
-      "must be one of text, json, csv", "text (default), json (a line each) or csv")          \
+      "must be one of text, json, csv, parquet",                                              \
+      "text (default), json (a line each), csv or parquet")                                   \
     X(FIELDS, 'F', "fields", "LIST", LIST, FOR_RECORDS, NULL,                                 \
       "print these fields only: names with commas between")                                   \
     X(SINCE, 'S', "since", "TIME", VALUE, FOR_RECORDS, TIME_WANTED,                           \
@@ -142,9 +143,9 @@ static int parse_rows(const char *string, uint64_t *ret_rows)
 
 static int parse_format(const char *string, enum print_format *ret_format)
 {
-    static const char *const names[] = {"text", "json", "csv"};
+    static const char *const names[] = {"text", "json", "csv", "parquet"};
 
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strcmp(string, names[i])) {
             *ret_format = (enum print_format)i;
             return 0;
@@ -382,6 +383,10 @@ static const char *check_records(const struct options *options)
         return "--tail and --context exclude each other";
     if (answer && (options->tail || options->context))
         return "--tail and --context are for records";
+    if (options->format == PRINT_PARQUET && (answer || options->tail || options->context))
+        return "--format parquet is for all records that pass";
+    if (options->format == PRINT_PARQUET && options->position_file)
+        return "--format parquet and --position-file exclude each other";
     if (options->tail && options->limited)
         return "--tail and --limit exclude each other";
     if (options->position_file && options->tail)
@@ -407,9 +412,9 @@ static int check(const struct options *options, const struct given *given, char 
               options->mode == MODE_SET_LEVEL) &&
              options->path_count > 1)
         wrong = "one segment at a time";
-    else if (options->mode == MODE_INFO && options->format == PRINT_CSV)
+    else if (options->mode == MODE_INFO && options->format >= PRINT_CSV)
         wrong = "--info prints text or json";
-    else if (options->mode == MODE_HEALTH && options->format == PRINT_CSV)
+    else if (options->mode == MODE_HEALTH && options->format >= PRINT_CSV)
         wrong = "--health prints text or json";
     else
         wrong = check_records(options);

@@ -7,6 +7,7 @@
 #include "reader/join.h"
 #include "shm/losses.h"
 #include "tools/count.h"
+#include "tools/export.h"
 #include "tools/latency.h"
 #include "tools/output.h"
 #include "tools/resume.h"
@@ -194,6 +195,8 @@ static int open_answer(struct options *options, const struct resume *resume,
     if (options->latency_from)
         return latency_open(options->latency_from, options->latency_to, &options->by,
                             options->format, stdout, ret_answer);
+    if (options->format == PRINT_PARQUET)
+        return export_open(&options->fields, stdout, ret_answer);
     return rows_open(&rows, ret_answer);
 }
 
@@ -296,6 +299,10 @@ int records(struct options *options)
         options->cursor.tail = options->tail;
     if (options->context)
         options->cursor.where = NULL; /* those around are in blocks that have none which pass */
+    if (options->format == PRINT_PARQUET && isatty(STDOUT_FILENO)) {
+        output_complain("--format parquet is not for a terminal: send it to a file");
+        return EXIT_USAGE;
+    }
     r = with_position(options, &run);
     resume_done(&run.resume);
     return r;

@@ -64,6 +64,25 @@ class _Value(ctypes.Structure):
                 ("size", ctypes.c_size_t)]
 
 
+class _Schema(ctypes.Structure):
+    pass
+
+
+class _Array(ctypes.Structure):
+    pass
+
+
+_Schema._fields_ = [("format", ctypes.c_char_p), ("name", ctypes.c_char_p), ("metadata", ctypes.c_char_p),
+                    ("flags", ctypes.c_int64), ("n_children", ctypes.c_int64),
+                    ("children", ctypes.POINTER(ctypes.POINTER(_Schema))), ("dictionary", ctypes.c_void_p),
+                    ("release", ctypes.CFUNCTYPE(None, ctypes.POINTER(_Schema))), ("private_data", ctypes.c_void_p)]
+_Array._fields_ = [("length", ctypes.c_int64), ("null_count", ctypes.c_int64), ("offset", ctypes.c_int64),
+                   ("n_buffers", ctypes.c_int64), ("n_children", ctypes.c_int64),
+                   ("buffers", ctypes.POINTER(ctypes.c_void_p)), ("children", ctypes.POINTER(ctypes.POINTER(_Array))),
+                   ("dictionary", ctypes.c_void_p), ("release", ctypes.CFUNCTYPE(None, ctypes.POINTER(_Array))),
+                   ("private_data", ctypes.c_void_p)]
+
+
 def _load():
     library = ctypes.CDLL(os.environ.get("SHMLOG_READER_LIBRARY", "libshmlog-reader.so.0"))
     pointer, size, text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
@@ -75,6 +94,8 @@ def _load():
             ("reader_values", ctypes.POINTER(_Value), [pointer, ctypes.POINTER(size)]),
             ("reader_message", pointer, [pointer, ctypes.POINTER(size)]),
             ("reader_json", pointer, [pointer, ctypes.POINTER(size)]),
+            ("reader_arrow", ctypes.c_int64, [pointer, text, text, size, ctypes.POINTER(_Schema),
+                                              ctypes.POINTER(_Array)]),
             ("reader_position", ctypes.c_int, [pointer, ctypes.POINTER(pointer)]),
             ("query_compile", ctypes.c_int, [ctypes.POINTER(pointer), text, text, size]),
             ("query_passes", ctypes.c_int, [pointer, pointer]),
@@ -165,6 +186,67 @@ def _python(value):
         return None
     data = ctypes.string_at(value.data, value.size) if value.size else b""
     return data if kind == _BYTES else data.decode("utf-8", "backslashreplace")
+
+
+_TYPES = {"l": "int64", "L": "uint64", "g": "float64", "tsn:UTC": "datetime64[ns]"}
+
+
+def _buffer(array, index, size):
+    return ctypes.string_at(array.buffers[index], size) if size else b""
+
+
+def _numpy(numpy, form, array):
+    """A copy of an Arrow array: (values, which are there)."""
+    count = array.length
+    there = numpy.ones(count, dtype=bool)
+    if array.null_count:
+        bits = numpy.frombuffer(_buffer(array, 0, (count + 7) // 8), dtype="uint8")
+        there = numpy.unpackbits(bits, bitorder="little")[:count].astype(bool)
+    if form in _TYPES:
+        return numpy.frombuffer(_buffer(array, 1, 8 * count), dtype=_TYPES[form]).copy(), there
+    if form == "b":
+        bits = numpy.frombuffer(_buffer(array, 1, (count + 7) // 8), dtype="uint8")
+        return numpy.unpackbits(bits, bitorder="little")[:count].astype(bool), there
+    ends = numpy.frombuffer(_buffer(array, 1, 8 * (count + 1)), dtype="int64")
+    data = _buffer(array, 2, int(ends[-1]))
+    values, known, begin = numpy.empty(count, dtype=object), {}, 0
+    for i, end in enumerate(ends[1:].tolist()):
+        if there[i]:
+            value = data[begin:end]
+            if form == "Z":
+                values[i] = value
+            elif len(value) > 64:
+                values[i] = value.decode()
+            else:  # most texts come again
+                text = known.get(value)
+                if text is None:
+                    if len(known) > 65536:
+                        known.clear()
+                    text = known[value] = value.decode()
+                values[i] = text
+        begin = end
+    return values, there
+
+
+def _join(numpy, pieces, length):
+    """Pieces of a column, each at its place; where there is none, it has no values."""
+    values = numpy.zeros(length, dtype=pieces[0][1][0].dtype)
+    there = numpy.zeros(length, dtype=bool)
+    if values.dtype == object:
+        values[:] = None
+    for at, (piece, present) in pieces:
+        values[at:at + len(piece)], there[at:at + len(piece)] = piece, present
+    if there.all() or values.dtype == object:
+        return values
+    if values.dtype == "float64":
+        values[~there] = numpy.nan
+        return values
+    return numpy.ma.masked_array(values, mask=~there)
+
+
+def _pandas(column):
+    """Masked numbers as floats with NaN, as pandas has them."""
+    return column.astype("float64").filled(float("nan")) if hasattr(column, "filled") else column
 
 
 class Query:
@@ -266,6 +348,49 @@ class Reader:
             if r < 0:
                 raise Error(os.strerror(-r), -r)
             yield Record(self, raw.contents)
+
+    def _batches(self, site, fields, rows):
+        """Record batches as (schema, array) of the Arrow C data interface, which the caller releases."""
+        self._open()
+        while True:
+            schema, array = _Schema(), _Array()
+            self._turn += 1
+            count = _library.shmlog_reader_arrow(self._handle, site.encode() if site else None,
+                                                 fields.encode() if fields else None, rows, ctypes.byref(schema),
+                                                 ctypes.byref(array))
+            if count == 0 or count == -errno.EAGAIN:
+                return
+            if count < 0:
+                raise Error(f"columns {fields}: {os.strerror(-count)}", -count)
+            yield schema, array
+
+    def columns(self, site=None, fields="time_ns,pid,tid,fields", rows=1 << 20):
+        """All records whose site matches, as for shmlog-dump --site, as a dict of NumPy arrays by field. `fields` is a
+        list as for --fields, in which `fields` stands for all arguments. Numbers with records that have none are
+        masked arrays; texts are arrays of objects."""
+        import numpy  # pylint: disable=import-outside-toplevel
+        parts, length = {}, 0
+        for schema, array in self._batches(site, fields, rows):
+            for i in range(array.n_children):
+                name = schema.children[i][0].name.decode()
+                parts.setdefault(name, []).append(
+                    (length, _numpy(numpy, schema.children[i][0].format.decode(), array.children[i][0])))
+            length += array.length
+            array.release(ctypes.byref(array))
+            schema.release(ctypes.byref(schema))
+        return {name: _join(numpy, pieces, length) for name, pieces in parts.items()}
+
+    def to_pandas(self, site=None, fields="time_ns,pid,tid,fields"):
+        """The same as a pandas.DataFrame."""
+        import pandas  # pylint: disable=import-outside-toplevel
+        return pandas.DataFrame({name: _pandas(column)
+                                 for name, column in self.columns(site, fields).items()})
+
+    def to_arrow(self, site=None, fields=None, rows=1 << 20):
+        """The same as a list of pyarrow.RecordBatch, without a copy."""
+        import pyarrow  # pylint: disable=import-outside-toplevel
+        return [pyarrow.RecordBatch._import_from_c(ctypes.addressof(array), ctypes.addressof(schema))
+                for schema, array in self._batches(site, fields, rows)]
 
     def position(self):
         """A text, behind the last record, for start()."""

@@ -10,6 +10,7 @@
 #include "tests/fuzz/file_mutate.h"
 #include "tests/fuzz/fuzz.h"
 #include "tools/count.h"
+#include "tools/export.h"
 #include "tools/latency.h"
 #include "tools/rows.h"
 #include "tools/stats.h"
@@ -105,6 +106,9 @@ static struct answer *open_answer(unsigned choice, struct field_list *by)
     char message[256];
 
     switch (choice / 3 % 8) {
+    case 2:
+        FUZZ_CHECK(export_open(by, sink, &answer) == 0);
+        break;
     case 3:
         FUZZ_CHECK(field_list_add(by, "site", message, sizeof(message)) == 0);
         FUZZ_CHECK(count_open(by, format, sink, &answer) == 0);
