@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 
-enum print_format { PRINT_TEXT, PRINT_JSON, PRINT_CSV, PRINT_PARQUET /* of tools/export.h */ };
+enum print_format {
+    PRINT_TEXT,
+    PRINT_JSON,
+    PRINT_CSV,
+    PRINT_PARQUET,
+    PRINT_CHROME /* of tools/export.h and chrome.h */
+};
 
 /* Fields in a row whose values are the same for all records of one thing: put once, and kept. Or
  * one field that is not. */

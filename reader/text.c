@@ -488,3 +488,17 @@ void text_put_hex(struct text *text, const void *data, size_t size)
     }
     text->size += 2 * size;
 }
+
+void text_put_duration(struct text *text, double ns)
+{
+    const double size = ns < 0 ? -ns : ns;
+
+    if (size < 1e3)
+        text_printf(text, "%.0f ns", ns);
+    else if (size < 1e6)
+        text_printf(text, "%.3g us", ns / 1e3);
+    else if (size < 1e9)
+        text_printf(text, "%.3g ms", ns / 1e6);
+    else
+        text_printf(text, "%.6g s", ns / 1e9);
+}

@@ -140,6 +140,9 @@ struct text_second {
 };
 void text_put_time(struct text *text, int64_t time_ns, struct text_second *last);
 
+/* A duration for people, as 1.25 ms. */
+void text_put_duration(struct text *text, double ns);
+
 /* Length of the valid UTF-8 sequence at `data`, 0 if there is none. */
 size_t text_utf8(const uint8_t *data, size_t size);
 

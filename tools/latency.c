@@ -92,20 +92,6 @@ static int latency_flush(struct answer *answer)
     return 0;
 }
 
-static void put_duration(double ns, struct text *row)
-{
-    const double size = fabs(ns);
-
-    if (size < 1e3)
-        text_printf(row, "%.0f ns", ns);
-    else if (size < 1e6)
-        text_printf(row, "%.3g us", ns / 1e3);
-    else if (size < 1e9)
-        text_printf(row, "%.3g ms", ns / 1e6);
-    else
-        text_printf(row, "%.6g s", ns / 1e9);
-}
-
 /* Bars of the numbers from 2^(n/PER_OCTAVE) on, in nanoseconds. */
 static int bar_of(double ns)
 {
@@ -162,9 +148,9 @@ static void put_histogram(const struct latency *latency, struct text *rows)
             text_puts(rows, "\r\n");
             continue;
         }
-        put_duration(bar_from(bar), rows);
+        text_put_duration(rows, bar_from(bar));
         text_puts(rows, " ..\t");
-        put_duration(bar_from(bar + 1), rows);
+        text_put_duration(rows, bar_from(bar + 1));
         text_putc(rows, '\t');
         text_u64(rows, count);
         text_printf(rows, "\t%.2f %%\t", 100.0 * (double)count / (double)latency->ns.count);
@@ -191,15 +177,15 @@ static void put_text(struct latency *latency, struct text *rows)
     if (!latency->ns.count)
         return;
     text_puts(rows, "min ");
-    put_duration(latency->ns.min, rows);
+    text_put_duration(rows, latency->ns.min);
     text_puts(rows, ", mean ");
-    put_duration((double)(latency->ns.sum / latency->ns.count), rows);
+    text_put_duration(rows, (double)(latency->ns.sum / latency->ns.count));
     for (size_t i = 0; i < STATS_PARTS; i++) {
         text_printf(rows, ", %s ", stats_parts[i].name);
-        put_duration(quantiles_at(&latency->ns, stats_parts[i].part), rows);
+        text_put_duration(rows, quantiles_at(&latency->ns, stats_parts[i].part));
     }
     text_puts(rows, ", max ");
-    put_duration(latency->ns.max, rows);
+    text_put_duration(rows, latency->ns.max);
     text_puts(rows, "\n\n");
     put_histogram(latency, &bars);
     table_align(&bars, 0, 4);

@@ -19,8 +19,8 @@
  * the order of --help. */
 #define OPTIONS(X)                                                                            \
     X(FORMAT, 'f', "format", "FORMAT", VALUE, FOR_RECORDS | FOR_INFO | FOR_HEALTH,            \
-      "must be one of text, json, csv, parquet",                                              \
-      "text (default), json (a line each), csv or parquet")                                   \
+      "must be one of text, json, csv, parquet, chrome",                                      \
+      "text (default), json (a line each), csv, parquet or chrome")                           \
     X(FIELDS, 'F', "fields", "LIST", LIST, FOR_RECORDS, NULL,                                 \
       "print these fields only: names with commas between")                                   \
     X(SINCE, 'S', "since", "TIME", VALUE, FOR_RECORDS, TIME_WANTED,                           \
@@ -50,6 +50,8 @@
       "no records, but how long it takes from one site to another, as for --site")            \
     X(BY, 0, "by", "LIST", VALUE, FOR_RECORDS, NULL,                                          \
       "of --stats: for each value; of --latency: what both records have alike")               \
+    X(TRACE, 0, "trace", "ID", VALUE, FOR_RECORDS, "must be a number, as 12345 or 0x3039",    \
+      "no records, but the spans of this trace and what is in them, as a tree")               \
     X(TAIL, 0, "tail", "N", VALUE, FOR_RECORDS, "must be a number from 1 to 1000000",         \
       "the last N records")                                                                   \
     X(CONTEXT, 0, "context", "N", VALUE, FOR_RECORDS, "must be a number from 1 to 1000000",   \
@@ -130,6 +132,17 @@ static int parse_limit(const char *string, uint64_t *ret_limit)
     return errno || *end ? -EINVAL : 0;
 }
 
+static int parse_trace(const char *string, uint64_t *ret_trace)
+{
+    char *end;
+
+    errno = 0;
+    if (*string < '0' || *string > '9')
+        return -EINVAL;
+    *ret_trace = strtoull(string, &end, 0);
+    return errno || *end ? -EINVAL : 0;
+}
+
 static int parse_rows(const char *string, uint64_t *ret_rows)
 {
     uint64_t rows;
@@ -143,7 +156,7 @@ static int parse_rows(const char *string, uint64_t *ret_rows)
 
 static int parse_format(const char *string, enum print_format *ret_format)
 {
-    static const char *const names[] = {"text", "json", "csv", "parquet"};
+    static const char *const names[] = {"text", "json", "csv", "parquet", "chrome"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strcmp(string, names[i])) {
@@ -206,6 +219,7 @@ static int set_record_option(struct options *options, int id, const char *argume
     case OPTION_ID_WHERE:
         query_close(options->filter.where);
         options->filter.where = NULL;
+        options->where = argument;
         return query_compile(argument, now_ns, &options->filter.where, ret_message, message_size);
     case OPTION_ID_STATS:
         field_list_done(&options->stats);
@@ -216,6 +230,9 @@ static int set_record_option(struct options *options, int id, const char *argume
     case OPTION_ID_LATENCY:
         options->latency_from = argument;
         return 0;
+    case OPTION_ID_TRACE:
+        options->traced = true;
+        return parse_trace(argument, &options->trace);
     case OPTION_ID_TAIL:
         return parse_rows(argument, &options->tail);
     case OPTION_ID_CONTEXT:
@@ -369,24 +386,28 @@ static int check_given(const struct options *options, const struct given *given,
 static const char *check_records(const struct options *options)
 {
     const bool counts = options->count_by.count, stats = options->stats.count;
-    const bool answer = counts || stats || options->latency_from;
+    const bool answer = counts || stats || options->latency_from || options->traced;
 
     if (counts && options->fields.count)
         return "--count-by and --fields exclude each other";
-    if (counts + stats + (options->latency_from != NULL) > 1)
-        return "one of --count-by, --stats and --latency at a time";
+    if (counts + stats + (options->latency_from != NULL) + options->traced > 1)
+        return "one of --count-by, --stats, --latency and --trace at a time";
     if (answer && options->fields.count)
-        return "--fields is for records: it goes with neither --stats nor --latency";
+        return "--fields is for records: it does not go with --stats, --latency and --trace";
     if (options->by.count && !stats && !options->latency_from)
         return "--by belongs to --stats or --latency";
     if (options->tail && options->context)
         return "--tail and --context exclude each other";
     if (answer && (options->tail || options->context))
         return "--tail and --context are for records";
-    if (options->format == PRINT_PARQUET && (answer || options->tail || options->context))
-        return "--format parquet is for all records that pass";
-    if (options->format == PRINT_PARQUET && options->position_file)
-        return "--format parquet and --position-file exclude each other";
+    if (options->format >= PRINT_PARQUET && (answer || options->tail || options->context))
+        return "--format parquet and chrome are for all records that pass";
+    if (options->format >= PRINT_PARQUET && options->position_file)
+        return "--position-file goes with --format text, json or csv";
+    if (options->format == PRINT_CHROME && options->fields.count)
+        return "--format chrome has fields of its own, without --fields";
+    if (options->traced && options->format == PRINT_CSV)
+        return "--trace prints text or json";
     if (options->tail && options->limited)
         return "--tail and --limit exclude each other";
     if (options->position_file && options->tail)
@@ -472,6 +493,25 @@ static int parse(int argc, char **argv, int64_t now_ns, struct options *options,
     return check(options, &given, ret_message, message_size);
 }
 
+/* Only records of the trace: blocks without any are skipped. */
+static int add_trace(struct options *options, int64_t now_ns, char *ret_message,
+                     size_t message_size)
+{
+    const size_t room = (options->where ? strlen(options->where) : 0) + 64;
+    char *const both = malloc(room);
+    int r = -ENOMEM;
+
+    query_close(options->filter.where);
+    options->filter.where = NULL;
+    if (both) {
+        snprintf(both, room, options->where ? "trace == %llu && (%s)" : "trace == %llu",
+                 (unsigned long long)options->trace, options->where);
+        r = query_compile(both, now_ns, &options->filter.where, ret_message, message_size);
+    }
+    free(both);
+    return r;
+}
+
 int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_options,
                   char *ret_message, size_t message_size)
 {
@@ -483,6 +523,8 @@ int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_opt
     r = parse(argc, argv, now_ns, ret_options, ret_message, message_size);
     if (ret_options->mode == MODE_INFO && !ret_options->show)
         ret_options->show = SHOW_ALL;
+    if (r == 0 && ret_options->traced)
+        r = add_trace(ret_options, now_ns, ret_message, message_size);
     if (r == 0 && ret_options->filter.where)
         query_narrow(ret_options->filter.where, &ret_options->cursor);
     ret_options->cursor.where = ret_options->filter.where;

@@ -69,6 +69,9 @@ struct options {
     struct filter filter;
     struct field_list fields; /* chosen ones; empty: all */
     struct field_list count_by, stats, by;
+    const char *where; /* the text of filter.where */
+    bool traced;
+    uint64_t trace;                        /* one trace is asked for */
     const char *latency_from, *latency_to; /* NULL: not asked for */
     uint64_t tail, context;                /* 0: not asked for */
     const char *position_file;             /* NULL: none */

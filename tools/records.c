@@ -6,12 +6,14 @@
 #include "reader/fileset.h"
 #include "reader/join.h"
 #include "shm/losses.h"
+#include "tools/chrome.h"
 #include "tools/count.h"
 #include "tools/export.h"
 #include "tools/latency.h"
 #include "tools/output.h"
 #include "tools/resume.h"
 #include "tools/stats.h"
+#include "tools/trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -195,6 +197,10 @@ static int open_answer(struct options *options, const struct resume *resume,
     if (options->latency_from)
         return latency_open(options->latency_from, options->latency_to, &options->by,
                             options->format, stdout, ret_answer);
+    if (options->traced)
+        return trace_open(options->trace, options->format, stdout, ret_answer);
+    if (options->format == PRINT_CHROME)
+        return chrome_open(stdout, ret_answer);
     if (options->format == PRINT_PARQUET)
         return export_open(&options->fields, stdout, ret_answer);
     return rows_open(&rows, ret_answer);

@@ -191,6 +191,18 @@ uint64_t shmlog_thread_lost(struct shmlog *log);
 #define shmlog_event_at(log, ticks, level, category, name, ...) \
     SHMLOG_EVENT_(log, level, category, 1, ticks, name, ##__VA_ARGS__)
 
+/* A span: something that takes time and belongs to a trace, as the way of an order through several
+ * processes. (log, trace, "name", "field", value, ...), up to 14 fields. `trace` is a number that
+ * all spans of the trace have, as the order's. Events of category "span"; an end belongs to the
+ * newest begin of the same name and trace, in whatever thread or process that was. shmlog-dump
+ * --trace shows them as a tree, and any other record with a field `trace` among them. */
+#define shmlog_span_begin(log, trace, name, ...)                                                 \
+    shmlog_event(log, SHMLOG_INFO, "span", name, "trace", (uint64_t)(trace), "phase", (char)'B', \
+                 ##__VA_ARGS__)
+#define shmlog_span_end(log, trace, name, ...)                                                   \
+    shmlog_event(log, SHMLOG_INFO, "span", name, "trace", (uint64_t)(trace), "phase", (char)'E', \
+                 ##__VA_ARGS__)
+
 /* An argument with a name of its own, a literal:
  *
  *     shmlog_info(log, "refused %lu: %s", SHMLOG_NAMED("order_id", o->id), reason);

@@ -100,9 +100,9 @@ static const char *good_value(const struct option_row *row)
 {
     static const struct {
         const char *argument, *value;
-    } values[] = {{"FORMAT", "text"}, {"FIELD", "pid"}, {"TIME", "@1"},    {"LEVEL", "warn"},
-                  {"GLOB", "x"},      {"REGEX", "x"},   {"N", "1"},        {"LIST", "1"},
-                  {"EXPR", "pid==1"}, {"FILE", "x"},    {"FROM TO", "a b"}};
+    } values[] = {{"FORMAT", "text"}, {"FIELD", "pid"}, {"TIME", "@1"},     {"LEVEL", "warn"},
+                  {"GLOB", "x"},      {"REGEX", "x"},   {"N", "1"},         {"LIST", "1"},
+                  {"EXPR", "pid==1"}, {"FILE", "x"},    {"FROM TO", "a b"}, {"ID", "7"}};
 
     if (!row->argument)
         return NULL;
