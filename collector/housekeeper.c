@@ -16,6 +16,7 @@
 #include "collector/writeback.h"
 #include "shm/clock.h"
 #include "shm/losses.h"
+#include "shm/metrics.h"
 #include "shm/rungs.h"
 #include "shm/stats.h"
 
@@ -32,6 +33,7 @@
 #define NAP_NS (1 * 1000000)      /* and up to, when nothing comes */
 #define NAP_DEEP_NS (5 * 1000000) /* an outbox of the default size takes longer to fill */
 #define NAPS_BEFORE_DEEP 100u
+#define METRICS_MS 5000
 #define CONCLUDE_MS 1000 /* for lines that find no room in the log */
 
 struct housekeeper {
@@ -47,7 +49,8 @@ struct housekeeper {
     struct shmlog_clock_pair clock; /* the newest that was looked at; zeros: none */
     bool claim_lost;                /* another collector has it, which was said */
     int move_error;                 /* why the last move to new files failed; 0: it did not */
-    uint64_t beat_ns, census_ns, claim_ns, retention_ns;
+    uint64_t beat_ns, census_ns, claim_ns, retention_ns, metrics_ns;
+    int metrics_error;      /* of the last try, which was said; 0: none */
     uint64_t concluding_ns; /* since when; 0: not yet */
     uint64_t written_to;    /* the outbox's tail at the last beat */
 };
@@ -364,6 +367,20 @@ static void beat(struct housekeeper *k, uint64_t now)
         __atomic_fetch_and(&c->collector_flags, ~SHMLOG_COLLECTOR_FAILING, __ATOMIC_RELEASE);
 }
 
+/* A failure is said once, and once more when it is over and comes back. */
+static void write_metrics(struct housekeeper *k, uint64_t now)
+{
+    const char *const path = k->p.options->metrics;
+    const int r = shm_metrics_write(k->p.segment, path);
+
+    k->metrics_ns = now;
+    if (r < 0 && r != k->metrics_error)
+        warn("%s: the metrics cannot be written: %s; give --metrics a file in a folder that is "
+             "there",
+             path, strerror(-r));
+    k->metrics_error = r;
+}
+
 static void keep_house(struct housekeeper *k, uint64_t now)
 {
     struct shm_losses losses;
@@ -391,6 +408,8 @@ static void keep_house(struct housekeeper *k, uint64_t now)
         k->retention_ns = now;
         retain(k);
     }
+    if (k->p.options->metrics && now - k->metrics_ns >= METRICS_MS * MS)
+        write_metrics(k, now);
 }
 
 /* The drain has emptied the rings and is about to stop. */
@@ -519,6 +538,8 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
 
         if (stop && writeback_idle(k.writeback)) {
             retain(&k);
+            if (k.p.options->metrics)
+                write_metrics(&k, now);
             settle(&k);
             _exit(0);
         }

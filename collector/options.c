@@ -106,6 +106,8 @@ static const struct definition definitions[] = {
     {"mlock", NULL, "lock the collector's memory", FLAG, AT(mlock), 0, 0, NULL},
     {"idle", "STRATEGY", "when there is nothing to do: spin, pause, sleep (default sleep)", CHOICE,
      AT(idle), 0, 0, idles},
+    {"metrics", "FILE", "keep metrics for Prometheus in this file, anew every five seconds", TEXT,
+     AT(metrics), 0, 0, NULL},
     {"quiet", NULL, "no report at start", FLAG, AT(quiet), 0, 0, NULL},
     {"no-alarm-records", NULL, "what it says while it runs does not go to the log as well", FLAG,
      AT(no_alarm_records), 0, 0, NULL},

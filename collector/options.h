@@ -45,6 +45,7 @@ struct options {
     uint64_t realtime; /* SCHED_FIFO priority, 0: none */
     bool mlock;
     enum idle_choice idle;
+    const char *metrics; /* file for Prometheus; NULL: none */
     bool quiet;
     bool no_alarm_records; /* what it says unasked is on stderr alone */
     bool remove_orphans;   /* that, and nothing else */

@@ -9,6 +9,7 @@
 #include "reader/when.h"
 #include "shm/directory.h"
 #include "shm/health.h"
+#include "shm/metrics.h"
 #include "shm/path.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
@@ -306,6 +307,17 @@ static int run_drain(const struct arguments *arguments)
     return r;
 }
 
+static int run_metrics(const struct arguments *arguments)
+{
+    struct shm_segment *const segment = open_segment(arguments->word[0], false);
+
+    if (!segment)
+        return EXIT_BAD;
+    shm_metrics_put(segment, stdout);
+    shm_segment_close(segment);
+    return EXIT_WELL;
+}
+
 static int run_snapshot(const struct arguments *arguments)
 {
     struct shm_segment *const segment = open_segment(arguments->word[0], false);
@@ -342,6 +354,7 @@ static const struct command commands[] = {
     {"mark", "SEGMENT TEXT", "", 2, 2, run_mark, "log a critical record of category shmlog"},
     {"drain", "SEGMENT", "t", 1, 1, run_drain,
      "wait until all that was committed by now is in the files"},
+    {"metrics", "SEGMENT", "", 1, 1, run_metrics, "its numbers, as Prometheus takes them"},
     {"snapshot", "SEGMENT", "nok", 1, 1, run_snapshot, "what the rings hold now, as a log file"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
