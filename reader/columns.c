@@ -194,7 +194,7 @@ static int find_arguments(struct columns *columns, struct line *line, uint32_t *
     const struct file_site *const site = line->record.site;
 
     for (unsigned i = 0; i < site->args; i++) {
-        char unnamed[8];
+        char unnamed[16];
         int r;
 
         snprintf(unnamed, sizeof(unnamed), "arg%u", i + 1);

@@ -33,8 +33,8 @@ struct shmlog_reader {
     char process[sizeof(((struct shmlog_producer *)0)->process) + 1];
     char thread[sizeof(((struct shmlog_producer *)0)->thread) + 1];
     struct shmlog_reader_value value[FILE_SITE_ARGS_MAX];
-    char name[FILE_SITE_ARGS_MAX][8]; /* of arguments that have none */
-    struct printer printer;           /* of JSON */
+    char name[FILE_SITE_ARGS_MAX][16]; /* of arguments that have none */
+    struct printer printer;            /* of JSON */
 };
 
 static void tell(const struct shmlog_reader *reader, int kind, const char *text, uint64_t records)
