@@ -44,7 +44,7 @@ int file_decode_column(struct decode *d, size_t count, unsigned width)
     return file_columns_get(&d->in, count, width, d->decoder->value, d->decoder->scratch);
 }
 
-static struct file_shape group_shape(const struct decode *d, const struct decode_group *group)
+struct file_shape file_decode_shape(const struct decode *d, const struct decode_group *group)
 {
     struct bytes_in in = {group->shape, d->in.end, false};
     struct file_shape shape;
@@ -57,7 +57,7 @@ static struct file_shape group_shape(const struct decode *d, const struct decode
 
 /* ---- The parts of the content, in their order ---- */
 
-static int get_group_table(struct decode *d)
+int file_decode_group_table(struct decode *d)
 {
     struct file_block_decoder *decoder = d->decoder;
     uint64_t count = bytes_varint(&d->in);
@@ -82,7 +82,7 @@ static int get_group_table(struct decode *d)
     return 0;
 }
 
-static int get_groups(struct decode *d)
+int file_decode_groups(struct decode *d)
 {
     struct file_block_decoder *decoder = d->decoder;
     uint32_t first = 0;
@@ -101,14 +101,22 @@ static int get_groups(struct decode *d)
     for (size_t g = 0; g < decoder->group_count; g++) {
         decoder->groups[g].first = first;
         first += decoder->groups[g].count;
-        decoder->groups[g].count = 0;
     }
+    return 0;
+}
+
+/* The records of each group, in their order in the block. */
+static void put_order(struct decode *d)
+{
+    struct file_block_decoder *decoder = d->decoder;
+
+    for (size_t g = 0; g < decoder->group_count; g++)
+        decoder->groups[g].count = 0;
     for (uint32_t i = 0; i < d->records; i++) {
         struct decode_group *group = &decoder->groups[decoder->group[i]];
 
         decoder->order[group->first + group->count++] = i;
     }
-    return 0;
 }
 
 static int get_record_columns(struct decode *d)
@@ -244,7 +252,7 @@ static int get_part(struct decode *d, group_part part)
 
     for (size_t g = 0; r == 0 && g < d->decoder->group_count; g++) {
         struct decode_group *group = &d->decoder->groups[g];
-        struct file_shape shape = group_shape(d, group);
+        struct file_shape shape = file_decode_shape(d, group);
 
         r = part(d, group, &shape);
     }
@@ -254,10 +262,12 @@ static int get_part(struct decode *d, group_part part)
 /* All that comes after the group table. */
 static int get_records(struct decode *d)
 {
-    int r = get_groups(d);
+    int r = file_decode_groups(d);
 
-    if (r == 0)
-        r = get_record_columns(d);
+    if (r < 0)
+        return r;
+    put_order(d);
+    r = get_record_columns(d);
     if (r == 0)
         r = get_part(d, get_sizes);
     if (r == 0)
@@ -274,11 +284,11 @@ static int get_records(struct decode *d)
 static int get_content(struct decode *d)
 {
     struct file_shape shape;
-    int r = get_group_table(d);
+    int r = file_decode_group_table(d);
 
     if (r < 0)
         return r;
-    shape = group_shape(d, &d->decoder->groups[0]);
+    shape = file_decode_shape(d, &d->decoder->groups[0]);
     r = file_decode_alike(d, &shape);
     return r == 0 ? get_records(d) : r < 0 ? r : 0;
 }

@@ -17,6 +17,17 @@ int file_block_decoder_open(struct file_block_decoder **ret_decoder)
     return 0;
 }
 
+static void choosing_free(struct file_choosing *choosing)
+{
+    if (!choosing)
+        return;
+    free(choosing->wanted);
+    free(choosing->chosen);
+    for (unsigned f = 0; f < FILE_SITE_ARGS_MAX; f++)
+        free(choosing->value[f]);
+    free(choosing);
+}
+
 void file_block_decoder_close(struct file_block_decoder *decoder)
 {
     if (!decoder)
@@ -31,6 +42,7 @@ void file_block_decoder_close(struct file_block_decoder *decoder)
     free(decoder->key);
     free(decoder->groups);
     file_alike_free(decoder->alike);
+    choosing_free(decoder->choosing);
     free(decoder);
 }
 

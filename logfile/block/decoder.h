@@ -30,6 +30,16 @@ struct decode_group {
 
 struct file_alike;
 
+/* choice.c: what is kept while records are chosen. */
+struct file_choosing {
+    uint8_t *wanted; /* a byte for each record, by group */
+    uint8_t *chosen; /* in the order of the records */
+    size_t records;  /* room for so many */
+    uint64_t *value[FILE_SITE_ARGS_MAX];
+    size_t room[FILE_SITE_ARGS_MAX];
+    struct decode_strings strings[FILE_SITE_ARGS_MAX];
+};
+
 struct file_block_decoder {
     size_t room;
     uint32_t *group;
@@ -43,7 +53,8 @@ struct file_block_decoder {
     size_t key_room;
     struct decode_group *groups;
     size_t group_count, group_room;
-    struct file_alike *alike; /* NULL: no such block came yet */
+    struct file_alike *alike;       /* NULL: no such block came yet */
+    struct file_choosing *choosing; /* NULL: nothing was to be chosen yet */
 };
 
 /* What decoding one block works on. */
@@ -70,12 +81,21 @@ void file_decode_scatter(const struct decode *d, const struct decode_group *grou
 /* The next column of the content, into the decoder's `value`; -EBADMSG. */
 int file_decode_column(struct decode *d, size_t count, unsigned width);
 
+/* decode.c: the groups, and the column of them: which one each record has, and `first` and `count`
+ * of each. -EBADMSG, -ENOMEM. */
+int file_decode_group_table(struct decode *d);
+int file_decode_groups(struct decode *d);
+/* The shape of a group of the table. */
+struct file_shape file_decode_shape(const struct decode *d, const struct decode_group *group);
+
 /* string_decode.c: the next column of string lengths; -EBADMSG. */
 int file_decode_strings(struct decode *d, size_t count, struct decode_strings *ret_strings);
 static inline uint32_t decode_string_word(const struct decode_strings *strings, uint64_t value)
 {
     return strings->entries ? strings->word[(uint8_t)value] : (uint32_t)value;
 }
+/* Step over it; 0 entries: it has no dictionary. -EBADMSG. */
+int file_decode_skip_strings(struct decode *d, size_t count, unsigned *ret_entries);
 /* Come back to these columns when payloads have their places: put in length words, and the strings
  * of dictionaries; keep the indices in `relatives`. -EBADMSG, -ENOMEM. */
 int file_decode_put_strings(struct decode *d, struct decode_group *group,

@@ -24,6 +24,29 @@ static int get_dict(struct bytes_in *in, struct decode_strings *ret_strings)
     return in->bad ? -EBADMSG : 0;
 }
 
+int file_decode_skip_strings(struct decode *d, size_t count, unsigned *ret_entries)
+{
+    struct column_basis basis;
+    unsigned entries = 0;
+    int r;
+
+    if (d->in.at != d->in.end && *d->in.at == COLUMN_STRINGS << 4) {
+        d->in.at++;
+        entries = bytes_u8(&d->in) + 1u;
+        for (unsigned i = 0; i < entries; i++) {
+            const uint64_t word = bytes_varint(&d->in);
+
+            if (word > UINT32_MAX)
+                return -EBADMSG;
+            bytes_take(&d->in, string_size((uint32_t)word));
+        }
+    }
+    r = d->in.bad ? -EBADMSG : file_columns_skip(&d->in, count, entries ? 1 : 4, NULL, &basis);
+    if (r == 0)
+        *ret_entries = entries;
+    return r;
+}
+
 int file_decode_strings(struct decode *d, size_t count, struct decode_strings *ret_strings)
 {
     uint64_t *const value = d->decoder->value;

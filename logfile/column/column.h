@@ -136,6 +136,17 @@ struct column_relatives {
 int file_columns_get_related(struct bytes_in *in, size_t count, unsigned width, uint64_t *ret_v,
                              uint64_t *scratch, struct column_relatives *relatives);
 
+/* What a column is predicted from, and what for. */
+struct column_basis {
+    bool keyed; /* from string argument `argument` */
+    unsigned argument;
+    bool related;      /* from the integers of the floating-point column before it */
+    bool is_reference; /* it has such */
+};
+/* Step over a column. Of `relatives` only `keys` is used; NULL: it is none of a group. -EBADMSG. */
+int file_columns_skip(struct bytes_in *in, size_t count, unsigned width,
+                      const struct column_relatives *relatives, struct column_basis *ret_basis);
+
 int file_columns_put_decimal(struct file_columns *columns, unsigned codec, unsigned exponent,
                              const uint64_t *v, size_t count, unsigned width,
                              struct file_buffer *out);

@@ -243,3 +243,47 @@ int file_columns_get(struct bytes_in *in, size_t count, unsigned width, uint64_t
 {
     return file_columns_get_related(in, count, width, ret_v, scratch, NULL);
 }
+
+/* ---- Stepping over columns ---- */
+
+/* A head of integers, KEYED and RELATED included, which precede other ones. */
+static int skip_integers(struct bytes_in *in, size_t count, unsigned width,
+                         const struct column_relatives *relatives, struct column_basis *basis)
+{
+    struct column_integers integers;
+
+    if (next_codec(in) == COLUMN_KEYED) {
+        const unsigned argument = bytes_u8(in) & 15;
+
+        if (!relatives || !relatives->keys[argument])
+            return -EBADMSG;
+        for (uint32_t k = 0; k < relatives->keys[argument]; k++)
+            bytes_svarint(in);
+        basis->keyed = true;
+        basis->argument = argument;
+        width = 8;
+    } else if (next_codec(in) == COLUMN_RELATED) {
+        if (!basis->is_reference || bytes_u8(in) & 15)
+            return -EBADMSG;
+        basis->related = true;
+    }
+    return get_integers(in, bytes_u8(in), count, width, &integers);
+}
+
+int file_columns_skip(struct bytes_in *in, size_t count, unsigned width,
+                      const struct column_relatives *relatives, struct column_basis *ret_basis)
+{
+    const unsigned codec = next_codec(in);
+    struct column_integers corrections;
+    int r;
+
+    *ret_basis = (struct column_basis){.is_reference =
+                                           codec == COLUMN_DECIMAL || codec == COLUMN_DECIMAL_MUL};
+    if (!ret_basis->is_reference)
+        return skip_integers(in, count, width, relatives, ret_basis);
+    bytes_u8(in);
+    if (width != 4 && width != 8)
+        return -EBADMSG;
+    r = skip_integers(in, count, 8, relatives, ret_basis);
+    return r < 0 ? r : get_integers(in, bytes_u8(in), count, 8, &corrections);
+}

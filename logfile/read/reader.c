@@ -3,6 +3,7 @@
  * Reading log files: opening, and decoding blocks.
  */
 #include "logfile/read/reader_state.h"
+#include "logfile/block/choice.h"
 #include "logfile/ranges.h"
 
 #include <errno.h>
@@ -319,8 +320,8 @@ int file_reader_check_block(struct file_reader *reader, const struct file_piece 
     return r < 0 ? r : 1;
 }
 
-int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
-                       struct file_block *ret_block)
+int file_reader_decode_chosen(struct file_reader *reader, const struct file_piece *piece,
+                              const struct file_choice *choice, struct file_block *ret_block)
 {
     struct file_block_info info;
     struct frame_block frame;
@@ -341,10 +342,19 @@ int file_reader_decode(struct file_reader *reader, const struct file_piece *piec
         return -FILE_ERR_DAMAGED;
     r = file_reader_unpack(reader, piece->offset + sizeof(frame), info.stored_size, info.raw_size,
                            frame.data_hash);
-    if (r == 0)
+    if (r == 0 && choice)
+        r = file_block_decode_chosen(reader->decoder, &info, reader->content.data, info.raw_size,
+                                     choice, ret_block);
+    else if (r == 0)
         r = file_block_decode(reader->decoder, &info, reader->content.data, info.raw_size,
                               ret_block);
     return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
+}
+
+int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
+                       struct file_block *ret_block)
+{
+    return file_reader_decode_chosen(reader, piece, NULL, ret_block);
 }
 
 int file_reader_ranges(struct file_reader *reader, const struct file_piece *piece,

@@ -124,6 +124,10 @@ struct file_block {
  * the block's data ends in space that nothing was written to. */
 int file_reader_decode(struct file_reader *reader, const struct file_piece *piece,
                        struct file_block *ret_block);
+struct file_choice;
+/* The same with the records that are chosen alone, see logfile/block/choice.h; NULL: all. */
+int file_reader_decode_chosen(struct file_reader *reader, const struct file_piece *piece,
+                              const struct file_choice *choice, struct file_block *ret_block);
 void file_block_done(struct file_block *block);
 
 const struct file_sites *file_reader_sites(const struct file_reader *reader);
