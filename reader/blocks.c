@@ -48,14 +48,15 @@ static int open_for_large(struct blocks *blocks, const struct fileset_file *file
     return 0;
 }
 
-static int decode(struct blocks *blocks, const struct block_place *place, struct file_block *block)
+static int decode(struct blocks *blocks, const struct block_place *place,
+                  const struct file_choice *choice, struct file_block *block)
 {
     int r;
 
     if (!is_large(&place->piece->block))
-        return file_reader_decode(place->reader, place->piece, block);
+        return file_reader_decode_chosen(place->reader, place->piece, choice, block);
     r = open_for_large(blocks, place->file);
-    return r < 0 ? r : file_reader_decode(blocks->reader, place->piece, block);
+    return r < 0 ? r : file_reader_decode_chosen(blocks->reader, place->piece, choice, block);
 }
 
 static int decode_shared(struct blocks *blocks, const struct block_place *place)
@@ -65,7 +66,7 @@ static int decode_shared(struct blocks *blocks, const struct block_place *place)
     if (blocks->whole_file == place->file && blocks->whole_offset == place->piece->offset)
         return 0;
     blocks->whole_file = NULL;
-    r = decode(blocks, place, &blocks->whole);
+    r = decode(blocks, place, NULL, &blocks->whole);
     if (r == 0) {
         blocks->whole_file = place->file;
         blocks->whole_offset = place->piece->offset;
@@ -128,7 +129,7 @@ int blocks_decode(struct blocks *blocks, const struct block_place *place, uint64
         blocks_drop(blocks, block);
     blocks->bytes -= block_bytes(block);
     if (whole) {
-        r = decode(blocks, place, block);
+        r = decode(blocks, place, place->choice, block);
     } else {
         r = decode_shared(blocks, place);
         if (r == 0)

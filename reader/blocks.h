@@ -33,6 +33,7 @@ struct block_place {
     const struct fileset_file *file;
     struct file_reader *reader; /* of it, open */
     const struct file_piece *piece;
+    const struct file_choice *choice; /* NULL: all records, as of blocks that come in parts */
 };
 
 /* Decode the records from number `seq` on, or some of them; `block` as for file_reader_decode().

@@ -116,6 +116,11 @@ static bool is_old_piece(const struct file_site *site)
            site->name[0] && !strcmp(site->name[0], "text");
 }
 
+bool join_takes(const struct file_site *site)
+{
+    return site->flags & SHMLOG_SITE_FLAG_MORE || is_marked(site) || is_old_piece(site);
+}
+
 /* Do pieces of this site go on with the line? */
 static bool goes_on(const struct pending *pending, const struct file_site *site)
 {

@@ -25,6 +25,9 @@
 
 struct join;
 
+/* Can records of the site be part of a longer text? */
+bool join_takes(const struct file_site *site);
+
 struct join_options {
     uint64_t hold_ns;  /* how long a line waits for its next piece, by CLOCK_MONOTONIC; 0: until the
                           records end */

@@ -52,6 +52,8 @@ void query_close(struct query *query)
     for (unsigned i = 0; i < QUERY_SITES; i++)
         site_free(query->site[i]);
     free(query->strings);
+    free(query->step);
+    free(query->line);
     free(query);
 }
 

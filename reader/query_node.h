@@ -118,6 +118,7 @@ struct query_name {
 
 /* Of one call site: where the arguments are, and whether it needs a look at the record at all. */
 #define QUERY_SITES 256u
+struct query_step;
 struct query_site {
     char *format;
     uint32_t segment, id, line;
@@ -134,6 +135,10 @@ struct query {
     struct query_site *site[QUERY_SITES]; /* by id */
     uint64_t sites;                       /* looked at */
     char *strings;                        /* of the constants */
+    /* query_columns.c */
+    struct query_step *step;
+    size_t step_room;
+    struct line *line; /* its values alone are used */
 };
 
 /* The comparison that says of b and a what this one says of a and b. */
@@ -154,6 +159,10 @@ int query_check(struct query *query, int64_t now_ns, char *ret_message, size_t m
 /* `line` NULL: what is known with the site alone. */
 struct query_value query_value_of(const struct query_node *node, const struct query_site *site,
                                   const struct cursor_record *record, struct line *line);
+
+/* The value of any node, as far as the site knows it. */
+struct query_value query_operand(const struct query_node *node, const struct query_site *site,
+                                 const struct cursor_record *like);
 
 /* The record's site, looked at once for many records. NULL: no memory. */
 const struct query_site *query_site_of(struct query *query, const struct cursor_record *record);

@@ -410,3 +410,11 @@ struct query_value query_value_of(const struct query_node *node, const struct qu
 
     return condition(node, &look);
 }
+
+struct query_value query_operand(const struct query_node *node, const struct query_site *site,
+                                 const struct cursor_record *like)
+{
+    const struct look look = {site, like, NULL};
+
+    return value_of(node, &look);
+}

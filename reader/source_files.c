@@ -414,6 +414,16 @@ static bool waits_for(struct file_stream *stream, uint64_t seq)
     return true;
 }
 
+/* May records of the block be left out? Not where others were lost before it or in it: the next one
+ * says when. */
+static bool may_choose(const struct file_stream *stream, const struct file_block_info *info)
+{
+    return stream->files->params.options->where && !stream->lost &&
+           (stream->hole == stream->holes_end ||
+            (stream->hole->seq > info->first_seq &&
+             stream->hole->seq - info->first_seq >= info->records));
+}
+
 /* Decode the next block of the ring, or a part of it. A block that is not sound is reported and
  * left empty. */
 static int decode_next(struct file_stream *stream)
@@ -424,7 +434,10 @@ static int decode_next(struct file_stream *stream)
     int r = log_files_use(&files->log, file);
 
     if (r == 0) {
-        const struct block_place place = {file->file, file->reader, &note->piece};
+        struct wanted wanted = wanted_of(files, file);
+        const struct file_choice choice = {wanted_choose, &wanted};
+        const struct block_place place = {file->file, file->reader, &note->piece,
+                                          may_choose(stream, &note->piece.block) ? &choice : NULL};
 
         file->pins++;
         stream->pinned = file;

@@ -4,6 +4,7 @@
  */
 #include "reader/wanted.h"
 #include "logfile/ranges.h"
+#include "reader/join.h"
 
 /* May records of the site pass, of a block of which these are the ranges? */
 static bool may_pass(const struct wanted *wanted, uint32_t id, const struct file_ranges *ranges)
@@ -44,4 +45,18 @@ bool wanted_by_ranges(const struct wanted *wanted, const struct file_piece *bloc
         may = may_pass(wanted, of.site[i], &of);
     file_ranges_done(&of);
     return may;
+}
+
+enum file_chosen wanted_choose(void *arg, struct file_group *group, uint8_t *ret_wanted)
+{
+    const struct wanted *const wanted = arg;
+    struct cursor_record like = wanted->like;
+
+    like.site_id = group->site;
+    like.site = file_sites_get(file_reader_sites(wanted->reader), group->site);
+    /* A long text is judged when it is whole; a record that brings its site along, by that. */
+    if (group->site >= SHMLOG_SITE_INLINE ||
+        (like.site && (like.site->flags & SHMLOG_SITE_FLAG_INLINE || join_takes(like.site))))
+        return FILE_CHOSEN_ALL;
+    return query_choose(wanted->where, &like, group, ret_wanted);
 }
