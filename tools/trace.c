@@ -42,9 +42,18 @@ static void row_done(struct row *row)
     free(row->json);
 }
 
+/* Of an array, whether it ends in a NUL or not. */
 static char *copy_of(const char *from, size_t size)
 {
-    return strndup(from, strnlen(from, size));
+    const size_t length = size ? strnlen(from, size) : 0;
+    char *const copy = malloc(length + 1);
+
+    if (!copy)
+        return NULL;
+    if (length)
+        memcpy(copy, from, length);
+    copy[length] = 0;
+    return copy;
 }
 
 /* Its fields but for those that make it a span. */
@@ -88,7 +97,7 @@ static int fill(struct trace *trace, struct line *line, enum row_kind kind, stru
     }
     if (kind == ROW_POINT) {
         message = line_message(line);
-        row->name = strndup(message->data ? message->data : "", message->size);
+        row->name = copy_of(message->data, message->size);
         row->fields = strdup("");
     } else {
         row->name = strdup(record->site->format);
