@@ -13,6 +13,7 @@
 #include "shm/path.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
+#include "tools/record.h"
 #include "tools/snapshot.h"
 #include "tools/table.h"
 
@@ -34,9 +35,10 @@ enum { EXIT_WELL = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 struct arguments {
     const char *word[3]; /* without an option */
     int words;
-    uint64_t ring_bytes, last_ns, keep, timeout_ns;
+    uint64_t ring_bytes, last_ns, keep, timeout_ns, every_ns, pause_ns;
     uint32_t on_full, level;
-    const char *output;
+    const char *output, *where;
+    bool on_death;
 };
 
 struct command {
@@ -342,6 +344,47 @@ static int run_snapshot(const struct arguments *arguments)
     return EXIT_WELL;
 }
 
+static void say_taken(const char *path, uint64_t records, const char *why)
+{
+    text_say(stdout, "%s: %" PRIu64 " record%s, %s", path, records, text_plural(records), why);
+    fflush(stdout);
+}
+
+static void say_failed(const char *message)
+{
+    fail("%s", message);
+}
+
+static void say_ready(void)
+{
+    fprintf(stderr, PROGRAM ": recording\n");
+}
+
+static int run_record(const struct arguments *arguments)
+{
+    const struct record_params params = {
+        .segment = arguments->word[0],
+        .snapshot = {.directory = arguments->output ? arguments->output : ".",
+                     .last_ns = arguments->last_ns,
+                     .keep = arguments->keep},
+        .where = arguments->where,
+        .on_death = arguments->on_death,
+        .every_ns = arguments->every_ns,
+        .pause_ns = arguments->pause_ns,
+        .taken = say_taken,
+        .failed = say_failed,
+        .ready = say_ready,
+    };
+    char message[PATH_MAX + 256];
+    const int r = record_run(&params, message, sizeof(message));
+
+    if (r == -EINVAL && arguments->where) {
+        fail("--where %s: %s", arguments->where, message);
+        return EXIT_USAGE;
+    }
+    return r < 0 ? fail("%s", message) : EXIT_WELL;
+}
+
 /* ---- The command line ---- */
 
 static const struct command commands[] = {
@@ -356,6 +399,8 @@ static const struct command commands[] = {
      "wait until all that was committed by now is in the files"},
     {"metrics", "SEGMENT", "", 1, 1, run_metrics, "its numbers, as Prometheus takes them"},
     {"snapshot", "SEGMENT", "nok", 1, 1, run_snapshot, "what the rings hold now, as a log file"},
+    {"record", "SEGMENT", "nokwdep", 1, 1, run_record,
+     "take snapshots when something happens, until SIGTERM"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -363,7 +408,9 @@ static const struct option options[] = {
     {"ring-size", required_argument, NULL, 'r'}, {"on-full", required_argument, NULL, 'f'},
     {"level", required_argument, NULL, 'l'},     {"timeout", required_argument, NULL, 't'},
     {"last", required_argument, NULL, 'n'},      {"output", required_argument, NULL, 'o'},
-    {"keep", required_argument, NULL, 'k'},      {"help", no_argument, NULL, 'h'},
+    {"keep", required_argument, NULL, 'k'},      {"where", required_argument, NULL, 'w'},
+    {"on-death", no_argument, NULL, 'd'},        {"every", required_argument, NULL, 'e'},
+    {"pause", required_argument, NULL, 'p'},     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},         {0},
 };
 
@@ -384,6 +431,11 @@ static void print_help(void)
           "  snapshot: --last DURATION      only the last seconds, as 30s (all)\n"
           "            --output DIR         where to (the current folder)\n"
           "            --keep N             so many snapshots of the segment, the newest (all)\n"
+          "  record: the same, and SIGUSR1 asks for one;\n"
+          "          --where EXPR           when a record passes, see shmlog-query(7)\n"
+          "          --on-death             when a program has died without closing its log\n"
+          "          --every DURATION       every so often\n"
+          "          --pause DURATION       at least so long between two by the former (10s)\n"
           "  --help                         this text\n"
           "  --version                      the version\n"
           "\n"
@@ -446,13 +498,22 @@ static const char *take_option(int letter, const char *value, struct arguments *
                    : "must be one of trace, debug, info, warn, error, critical, off";
     case 'k':
         return parse_bytes(value, &arguments->keep) && arguments->keep ? NULL : "must be a number";
+    case 'w':
+        arguments->where = value;
+        return *value ? NULL : "must not be empty";
+    case 'd':
+        arguments->on_death = true;
+        return NULL;
     case 'o':
         arguments->output = value;
         return *value ? NULL : "must not be empty";
     default:
         if (when_parse_duration(value, strlen(value), &ns) < 0)
             return "must be a duration, as 30s or 5m";
-        *(letter == 'n' ? &arguments->last_ns : &arguments->timeout_ns) = (uint64_t)ns;
+        *(letter == 'n'   ? &arguments->last_ns
+          : letter == 'e' ? &arguments->every_ns
+          : letter == 'p' ? &arguments->pause_ns
+                          : &arguments->timeout_ns) = (uint64_t)ns;
         return NULL;
     }
 }
@@ -480,7 +541,9 @@ static const char *name_of_option(int letter)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    struct arguments arguments = {.level = ~UINT32_C(0), .timeout_ns = UINT64_C(10000000000)};
+    struct arguments arguments = {.level = ~UINT32_C(0),
+                                  .timeout_ns = UINT64_C(10000000000),
+                                  .pause_ns = UINT64_C(10000000000)};
     int letter;
 
     while ((letter = getopt_long(argc, argv, ":", options, NULL)) != -1) {

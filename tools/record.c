@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A flight recorder at work: see record.h.
+ */
+#include "tools/record.h"
+#include "reader/cursor.h"
+#include "reader/target.h"
+#include "shm/tables.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEATHS_NS UINT64_C(100000000) /* between two looks at who lives */
+
+static volatile sig_atomic_t stop, asked;
+
+static void on_stop(int number)
+{
+    stop = 1;
+}
+
+static void on_ask(int number)
+{
+    asked = 1;
+}
+
+struct recorder {
+    const struct record_params *params;
+    struct shm_segment *segment; /* for snapshots and deaths; NULL: it is not there now */
+    struct line line;
+    struct query *where;
+    const char *why; /* a snapshot is due; NULL: none is */
+    uint64_t taken_ns, every_ns, deaths_ns;
+    uint32_t *dead; /* by producer entry: the id of the dead thread that was seen there */
+    uint32_t entries;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void close_segment(struct recorder *recorder)
+{
+    shm_segment_close(recorder->segment);
+    recorder->segment = NULL;
+    free(recorder->dead);
+    recorder->dead = NULL;
+}
+
+/* The segment of that name, which may be another one than at the last look. */
+static bool have_segment(struct recorder *recorder)
+{
+    char message[PATH_MAX + 256];
+
+    if (recorder->segment && shmlog_load_acquire_(&recorder->segment->control->state) ==
+                                 SHMLOG_SEGMENT_CLOSED) /* release of its remover */
+        close_segment(recorder);
+    if (!recorder->segment && target_open_segment(recorder->params->segment, false,
+                                                  &recorder->segment, message, sizeof(message)) < 0)
+        recorder->segment = NULL;
+    return recorder->segment != NULL;
+}
+
+static void take(struct recorder *recorder, const char *why)
+{
+    struct snapshot_params params = recorder->params->snapshot;
+    char path[PATH_MAX], message[PATH_MAX + 256];
+    uint64_t records, lost;
+
+    if (!have_segment(recorder))
+        return;
+    params.segment = recorder->segment;
+    if (snapshot_take(&params, path, &records, &lost, message, sizeof(message)) < 0)
+        recorder->params->failed(message);
+    else
+        recorder->params->taken(path, records, why);
+}
+
+/* Is there an entry of a dead thread that was not there at the last look, or not dead? One that
+ * closes its log in order gives it back. What is found at the first look is old. */
+static bool somebody_died(struct recorder *recorder)
+{
+    bool died = false, first;
+    uint32_t used;
+
+    if (!have_segment(recorder))
+        return false;
+    first = !recorder->dead;
+    used = shm_producers_used(recorder->segment);
+    if (first) {
+        recorder->entries = recorder->segment->geometry.producers_max;
+        recorder->dead = calloc(recorder->entries, sizeof(*recorder->dead));
+    }
+    for (uint32_t i = 0; recorder->dead && i < used && i < recorder->entries; i++) {
+        struct shmlog_producer producer;
+
+        if (shm_producer_at(recorder->segment, i, &producer) < 0 || !producer.id ||
+            producer.id == recorder->dead[i] || shm_producer_alive(&producer) != SHM_DEAD)
+            continue;
+        recorder->dead[i] = producer.id;
+        died = !first;
+    }
+    return died;
+}
+
+/* What is due by the clock, by a signal, or since something happened. */
+static void look_around(struct recorder *recorder)
+{
+    const struct record_params *const params = recorder->params;
+    const uint64_t now = now_ns();
+
+    if (asked) {
+        asked = 0;
+        take(recorder, "asked for");
+    }
+    if (params->every_ns && now - recorder->every_ns >= params->every_ns) {
+        recorder->every_ns = now;
+        take(recorder, "by time");
+    }
+    if (params->on_death && now - recorder->deaths_ns >= DEATHS_NS) {
+        recorder->deaths_ns = now;
+        if (somebody_died(recorder))
+            recorder->why = "a program died";
+    }
+    if (recorder->why && (!recorder->taken_ns || now - recorder->taken_ns >= params->pause_ns)) {
+        recorder->taken_ns = now;
+        take(recorder, recorder->why);
+        recorder->why = NULL;
+    }
+}
+
+static bool on_idle(void *arg)
+{
+    look_around(arg);
+    return stop;
+}
+
+static int follow(struct recorder *recorder, char *ret_message, size_t message_size)
+{
+    const struct cursor_options options = {
+        .since_ns = INT64_MIN,
+        .until_ns = INT64_MAX,
+        .follow = true,
+        .on_idle = on_idle,
+        .arg = recorder,
+    };
+    const int64_t began = (int64_t)time(NULL) * 1000000000;
+    struct cursor *cursor;
+    uint64_t looked = 0;
+    int r =
+        cursor_open(&recorder->params->segment, 1, &options, &cursor, ret_message, message_size);
+
+    if (r < 0)
+        return r;
+    if (recorder->params->on_death)
+        (void)somebody_died(recorder);
+    recorder->params->ready();
+    while (!stop) {
+        r = cursor_next(cursor, &recorder->line.record);
+        if (r != -EAGAIN && r <= 0)
+            break;
+        if (r > 0 && recorder->where && recorder->line.record.time_ns >= began) {
+            line_begin(&recorder->line);
+            if (query_passes(recorder->where, &recorder->line))
+                recorder->why = "a record";
+        }
+        if (now_ns() - looked > 1000000) { /* there may be no pause */
+            look_around(recorder);
+            looked = now_ns();
+        }
+    }
+    cursor_close(cursor);
+    if (r < 0 && r != -EAGAIN)
+        snprintf(ret_message, message_size, "%s: %s", recorder->params->segment, strerror(-r));
+    return r == -EAGAIN || r > 0 ? 0 : r;
+}
+
+int record_run(const struct record_params *params, char *ret_message, size_t message_size)
+{
+    struct sigaction action = {.sa_handler = on_stop};
+    struct recorder recorder = {.params = params, .every_ns = now_ns()};
+    struct timespec now;
+    int r = 0;
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    action.sa_handler = on_ask;
+    sigaction(SIGUSR1, &action, NULL);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (params->where)
+        r = query_compile(params->where, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+                          &recorder.where, ret_message, message_size);
+    if (r == 0)
+        r = follow(&recorder, ret_message, message_size);
+    query_close(recorder.where);
+    line_done(&recorder.line);
+    close_segment(&recorder);
+    return r;
+}
