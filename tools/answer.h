@@ -18,6 +18,7 @@ struct answer {
     /* There is nothing more at all: the rest is written. */
     int (*end)(struct answer *answer);
     void (*close)(struct answer *answer);
+    bool at_end; /* nothing is printed before the end: till then nothing is done with a line */
     uint64_t left_out;   /* records in no group, since there are too many of these */
     const char *missing; /* a field that no record has; NULL: none */
 };

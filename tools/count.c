@@ -91,6 +91,7 @@ int count_open(const struct field_list *fields, enum print_format format, FILE *
         .flush = count_flush,
         .end = count_end,
         .close = count_close,
+        .at_end = true,
     };
     count->format = format;
     count->out = out;

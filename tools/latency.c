@@ -249,7 +249,8 @@ int latency_open(const char *from, const char *to, const struct field_list *by,
     latency->answer = (struct answer){.take = latency_take,
                                       .flush = latency_flush,
                                       .end = latency_end,
-                                      .close = latency_close};
+                                      .close = latency_close,
+                                      .at_end = true};
     latency->from = from;
     latency->to = to;
     latency->by = by;

@@ -37,7 +37,7 @@ struct run {
     uint64_t damages;
     uint64_t lost[SHMLOG_LOST_CAUSES];
     uint64_t missed, unread; /* by this reader; of them, overwritten before the collector came */
-    uint64_t passed;         /* records */
+    uint64_t read, passed;   /* records */
     struct answer *answer;   /* NULL: there is none yet */
     struct join *join;
     struct resume resume;
@@ -88,11 +88,16 @@ static void on_change(void *arg, const char *line)
     text_say(stderr, PROGRAM ": %s", line);
 }
 
-/* What was printed is written; the position is behind it from now on. */
-static int save(struct run *run)
+/* So many lines were read (0: all, and it is the end), and what was printed is written; the
+ * position is behind it from now on. */
+static int save(struct run *run, uint64_t read)
 {
     char message[PATH_MAX + 256];
-    int r = resume_save(&run->resume, run->join, run->passed, message, sizeof(message));
+    int r;
+
+    if (read && run->answer->at_end)
+        return 0;
+    r = resume_save(&run->resume, run->join, read, message, sizeof(message));
 
     if (r < 0) {
         output_complain(message);
@@ -108,7 +113,7 @@ static bool on_idle(void *arg)
     int r = flush_rows(run);
 
     if (r == 0 && run->answer && run->join)
-        r = save(run);
+        r = save(run, run->read);
     return r < 0 || stop;
 }
 
@@ -218,23 +223,24 @@ static int take_records(struct options *options, struct run *run)
         if (r <= 0)
             break;
         r = 0;
+        run->read++;
         if (filter_passes(&options->filter, &line)) {
             run->passed++;
             r = answer->take(answer, &line);
         } else if (answer->pass_over) {
             r = answer->pass_over(answer, &line);
         }
-        if (r == 0 && resume_is_due(&run->resume, run->passed)) {
+        if (r == 0 && resume_is_due(&run->resume, run->read)) {
             r = answer->flush(answer);
             if (r == 0)
-                r = save(run);
+                r = save(run, run->read);
         }
     }
     line_done(&line);
     if (r == 0)
         r = answer->end(answer);
     if (r == 0)
-        r = save(run);
+        r = save(run, 0); /* blocks without a record that passes were read, too */
     return r;
 }
 

@@ -17,7 +17,7 @@ struct resume {
     const char *path; /* NULL: nothing is kept */
     struct position position;
     bool has_output; /* that is a regular file */
-    uint64_t saved;  /* lines that had passed when it was saved last */
+    uint64_t saved;  /* lines that had been read when it was saved last */
     uint64_t due_ns; /* when it is to be saved at the latest, CLOCK_MONOTONIC */
 };
 
@@ -28,7 +28,8 @@ int resume_open(struct resume *resume, const char *path, char *ret_message, size
 bool resume_goes_on(const struct resume *resume);
 /* Is it time to save, after so many lines, even though there is more to read? */
 bool resume_is_due(const struct resume *resume, uint64_t lines);
-/* All of these lines were written. Nothing is done if there were no more since the last time. */
+/* So many lines were read, and what was to be printed of them is written. Nothing is done if there
+ * were no more since the last time; 0: it is saved in any case. */
 int resume_save(struct resume *resume, const struct join *join, uint64_t lines, char *ret_message,
                 size_t message_size);
 void resume_done(struct resume *resume);

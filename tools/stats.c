@@ -204,7 +204,8 @@ int stats_open(const struct field_list *of, const struct field_list *by, enum pr
     stats->answer = (struct answer){.take = stats_take,
                                     .flush = stats_flush,
                                     .end = stats_end,
-                                    .close = stats_close};
+                                    .close = stats_close,
+                                    .at_end = true};
     stats->format = format;
     stats->out = out;
     stats->of = of;

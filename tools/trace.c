@@ -272,7 +272,8 @@ int trace_open(uint64_t id, enum print_format format, FILE *out, struct answer *
     trace->answer = (struct answer){.take = trace_take,
                                     .flush = trace_flush,
                                     .end = trace_end,
-                                    .close = trace_close};
+                                    .close = trace_close,
+                                    .at_end = true};
     trace->id = id;
     trace->format = format;
     trace->out = out;
