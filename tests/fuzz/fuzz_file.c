@@ -15,6 +15,7 @@
 #include "tools/rows.h"
 #include "tools/stats.h"
 #include "reader/join.h"
+#include "reader/query.h"
 #include "reader/print.h"
 #include "tools/verify.h"
 
@@ -149,8 +150,16 @@ static void take_lines(struct cursor *cursor, struct answer *answer)
 /* As shmlog-dump does. */
 static void dump(unsigned choice)
 {
+    static const char *const conditions[] = {
+        "id > 5 && px * 2 <= 1e6",
+        "(qty + id) % 3 == 1 || side == 'B'",
+        "text =~ 'a' || arg1 != 7",
+        "!(id < 100) && symbol in ('BTCUSDT', 'x')",
+        "has(px) && px < 64000 || level >= error",
+    };
     struct position position = {0};
-    const struct cursor_options options = {
+    struct query *where = NULL;
+    struct cursor_options options = {
         .since_ns = INT64_MIN,
         .until_ns = INT64_MAX,
         .tail = choice % 5 == 4 ? choice % 11 : 0,
@@ -164,8 +173,15 @@ static void dump(unsigned choice)
     struct cursor *cursor;
     char message[256] = "";
 
+    if (choice % 3 == 2) {
+        FUZZ_CHECK(query_compile(conditions[choice / 3 % 5], 0, &where, message, sizeof(message)) ==
+                   0);
+        query_narrow(where, &options);
+        options.where = where;
+    }
     if (cursor_open(paths, 1, &options, &cursor, message, sizeof(message)) < 0) {
         position_done(&position);
+        query_close(where);
         return;
     }
     answer = open_answer(choice, &by);
@@ -174,6 +190,7 @@ static void dump(unsigned choice)
     field_list_done(&by);
     cursor_close(cursor);
     position_done(&position);
+    query_close(where);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
