@@ -46,9 +46,16 @@ static void refuse(void *arg, const char *path, int error)
 {
     struct refusal *refusal = arg;
 
-    if (refusal->cursor->again && error == -FILE_ERR_CUT && fileset_is_part(path)) {
-        refusal->cursor->looks.open_end = true; /* its header is still to come */
-        return;
+    if (refusal->cursor->again) {
+        struct looks *const looks = &refusal->cursor->looks;
+
+        if (error == -FILE_ERR_CUT && fileset_is_part(path)) { /* its header is still to come */
+            if (looks_watch(looks, path) < 0)
+                looks->open_end = true;
+            return;
+        }
+        if (looks_refused(looks, path))
+            return;
     }
     if (!refusal->count++)
         snprintf(refusal->message, refusal->message_size, "%s: %s", path, fileset_strerror(error));

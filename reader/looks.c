@@ -82,6 +82,22 @@ int looks_begin(struct looks *looks, const char *const *paths, size_t count)
     return r;
 }
 
+bool looks_refused(struct looks *looks, const char *path)
+{
+    char **grown;
+
+    for (size_t i = 0; i < looks->refusals; i++)
+        if (!strcmp(looks->refused[i], path))
+            return true;
+    grown = reallocarray(looks->refused, looks->refusals + 1, sizeof(char *));
+    if (!grown)
+        return false;
+    looks->refused = grown;
+    looks->refused[looks->refusals] = strdup(path);
+    looks->refusals += looks->refused[looks->refusals] != NULL;
+    return false;
+}
+
 bool looks_changed(const struct looks *looks)
 {
     for (size_t i = 0; i < looks->watches; i++) {
@@ -204,6 +220,9 @@ void looks_done(struct looks *looks)
         free(looks->watch[i].path);
     for (size_t i = 0; i < looks->files; i++)
         free(looks->file[i].path);
+    for (size_t i = 0; i < looks->refusals; i++)
+        free(looks->refused[i]);
+    free(looks->refused);
     free(looks->watch);
     free(looks->file);
     free(looks->segment);

@@ -43,6 +43,8 @@ struct looks {
     size_t segments;
     struct looks_watch *watch;
     size_t watches;
+    char **refused;
+    size_t refusals;
     bool open_end; /* this look stops at a hole, or something may have changed since it began */
     bool waits;    /* it stops at a hole, and the writer lives */
 };
@@ -51,6 +53,8 @@ struct looks {
 int looks_begin(struct looks *looks, const char *const *paths, size_t count);
 /* Note the time of a file that may go on. 0, -ENOMEM. */
 int looks_watch(struct looks *looks, const char *path);
+/* A path cannot be read: was that told by an earlier look? From now on it was. */
+bool looks_refused(struct looks *looks, const char *path);
 /* Is there anything to look at again? */
 bool looks_changed(const struct looks *looks);
 
