@@ -58,7 +58,7 @@ static struct query_step *step_new(struct making *making, enum step_kind kind)
         return NULL;
     step = &making->query->step[making->used++];
     step->kind = kind;
-    step->may_be_nothing = step->is_real = false;
+    step->is_real = false;
     return step;
 }
 
@@ -236,7 +236,6 @@ static struct query_step *calculate_step(struct making *making, enum query_op op
     step->right = right;
     step->is_real = is_real;
     step->bits = bits;
-    step->may_be_nothing = op == QUERY_DIVIDE || left->may_be_nothing || right->may_be_nothing;
     return step;
 }
 
@@ -335,7 +334,7 @@ static struct query_step *among_step(struct making *making, const struct query_n
     struct query_step *const value = value_step(making, node->left);
     struct query_step *any = outcome_step(making, MAY_BE_FALSE);
 
-    if (!value || value->may_be_nothing)
+    if (!value)
         return NULL;
     for (const struct query_node *item = node->right; item; item = item->next)
         any = combine_step(making, QUERY_OR, any,
@@ -377,9 +376,7 @@ static struct query_step *table_step(struct making *making, const struct query_n
         if (step->index)
             file_group_entry(group, index, e, &line->value[index]);
         else
-            line->value[index] =
-                (struct file_value){.type = type,
-                                    .u = type == SHMLOG_TYPE_CHAR ? (uint64_t)(int8_t)e : e};
+            line->value[index] = (struct file_value){.type = type, .u = e};
         value = query_value_of(node, making->site, making->like, line);
         step->outcome[e] = (uint8_t)outcome_of(&value);
     }

@@ -5,7 +5,6 @@
  */
 #include "reader/query_step.h"
 
-#include <math.h>
 #include <string.h>
 
 #define PIECE QUERY_PIECE
@@ -45,7 +44,7 @@ static void calculate_reals(enum query_op op, const double *a, const double *b, 
             ret[i] = a[i] * b[i];
     else
         for (size_t i = 0; i < PIECE; i++)
-            ret[i] = b[i] == 0 ? (double)NAN : a[i] / b[i];
+            ret[i] = a[i] / b[i]; /* by 0, too: what is no value has no outcome to miss */
 }
 
 /* The values of a step: where they are, or in `room`. */

@@ -3,7 +3,8 @@
  * The steps that a condition over columns is taken in, each over a piece of the records at a time.
  *
  * The outcome of a condition is whether it may be true, and whether it may be false; of one that is
- * neither, neither; of one that is not known, both.
+ * neither, neither; of one that is not known, both. One that says more than there is costs time,
+ * one that says less a record.
  */
 #ifndef READER_QUERY_STEP_H
 #define READER_QUERY_STEP_H
@@ -30,9 +31,8 @@ enum step_kind {
 struct query_step {
     enum step_kind kind;
     enum query_op op;
-    bool is_real;        /* a value is a floating-point number */
-    bool may_be_nothing; /* NaN stands for no value */
-    unsigned bits;       /* an integer is from -2^bits to 2^bits */
+    bool is_real;  /* a value is a floating-point number */
+    unsigned bits; /* an integer is from -2^bits to 2^bits */
     const struct query_step *left, *right;
     const uint64_t *column;
     const uint8_t *index; /* TABLE; NULL: the low byte of the column */

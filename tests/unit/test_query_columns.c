@@ -24,12 +24,14 @@ enum manner { FEW, ODD, WALK, NEAR, WILD, MANNERS };
 
 struct column {
     enum manner manner;
-    uint64_t walk;
+    uint64_t walk[3]; /* of each key */
 };
 
 static struct file_site site[SITES];
 static struct column column[SITES][ARGS];
 static struct line line;
+static unsigned key;    /* of the record: its FEW strings */
+static uint64_t nearby; /* the last WALK in it */
 
 static const char *const names[NAMES] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
 static const char *const texts[] = {"",      "B",    "S", "AAPL",
@@ -78,9 +80,12 @@ static size_t random_site(uint8_t *bytes, uint32_t id)
     const unsigned first = (unsigned)rng_below(NAMES);
 
     for (unsigned i = 0; i < ARGS; i++) {
+        const enum manner manner = (enum manner)rng_below(MANNERS);
         const bool text = raw && rng_below(8) == 0;
-        const uint8_t type =
-            text ? SHMLOG_TYPE_TEXT : types[rng_below(sizeof(types) - (raw ? 3 : 0))];
+        const bool price = (manner == WALK || manner == NEAR) && rng_below(2);
+        const uint8_t type = text    ? SHMLOG_TYPE_TEXT
+                             : price ? SHMLOG_TYPE_F64
+                                     : types[rng_below(sizeof(types) - (raw ? 3 : 0))];
         const unsigned width = text ? 1 + (unsigned)rng_below(20) : file_type_size(type);
         struct shmlog_site_arg arg = {.type = type, .size = (uint16_t)width};
 
@@ -89,7 +94,9 @@ static size_t random_site(uint8_t *bytes, uint32_t id)
             arg.offset = (uint16_t)(text || rng_below(2) ? arg.offset : 0);
         end = arg.offset + width > end ? arg.offset + width : end;
         memcpy(bytes + sizeof(head) + i * sizeof(arg), &arg, sizeof(arg));
-        column[id - 1][i] = (struct column){(enum manner)rng_below(MANNERS), 1000 + rng_below(9)};
+        column[id - 1][i] =
+            (struct column){manner,
+                            {10000 + rng_below(9), 90000 + rng_below(9), 5000 + rng_below(9)}};
     }
     head.record_size = (uint16_t)(raw ? end : 0);
     size += (size_t)sprintf((char *)bytes + size, "site %u", id) + 1;
@@ -114,11 +121,10 @@ static uint64_t bits_of(double value, unsigned width)
     return bits;
 }
 
-static uint64_t random_number(struct column *at, const struct column *before, uint8_t type,
-                              unsigned width)
+static uint64_t random_number(struct column *at, uint8_t type, unsigned width)
 {
     const bool is_real = type == SHMLOG_TYPE_F32 || type == SHMLOG_TYPE_F64;
-    uint64_t steps = at->walk;
+    uint64_t steps;
 
     switch (at->manner) {
     case FEW:
@@ -129,10 +135,10 @@ static uint64_t random_number(struct column *at, const struct column *before, ui
             return bits_of(rng_below(2) ? (double)NAN : (double)INFINITY, width);
         return is_real ? bits_of(ANY_OF(reals), width) : (uint64_t)ANY_OF(integers);
     case NEAR:
-        steps = before->walk + rng_below(3);
+        steps = nearby + rng_below(3);
         break;
     case WALK:
-        steps = at->walk += rng_below(5) - 2;
+        nearby = steps = at->walk[key] += rng_below(5) - 2;
         break;
     default:
         return rng();
@@ -144,7 +150,7 @@ static size_t put_random_string(uint8_t *to, const struct column *at, uint32_t *
 {
     char wild[24];
     const char *text = at->manner == WILD  ? wild
-                       : at->manner == FEW ? texts[3 + rng_below(3)]
+                       : at->manner == FEW ? texts[3 + key]
                                            : ANY_OF(texts);
 
     snprintf(wild, sizeof(wild), "%llx", (unsigned long long)rng());
@@ -165,6 +171,7 @@ static void put_record(uint32_t id, uint64_t time)
     uint8_t payload[SHMLOG_RECORD_PAYLOAD] = {0};
     size_t end = SHMLOG_PAYLOAD_ARGS + of->fixed_size;
 
+    key = (unsigned)rng_below(3);
     for (unsigned i = 0; i < of->args; i++) {
         uint8_t *const to = payload + (raw ? SHMLOG_PAYLOAD_RAW : 0) + of->arg[i].offset;
         struct column *const at = &column[id - 1][i];
@@ -178,8 +185,7 @@ static void put_record(uint32_t id, uint64_t time)
             end += put_random_string(payload + end, at, &word);
             memcpy(to, &word, sizeof(word));
         } else {
-            value =
-                random_number(at, &column[id - 1][i ? i - 1 : 0], of->arg[i].type, of->arg[i].size);
+            value = random_number(at, of->arg[i].type, of->arg[i].size);
             memcpy(to, &value, of->arg[i].size);
         }
     }
@@ -411,4 +417,47 @@ Test(query_columns, blocks)
             (unsigned long long)passed, (unsigned long long)chosen);
     cr_expect(passed > looked_at / 50, "what passes is worth the look");
     cr_expect(chosen - passed < (looked_at - passed) / 2, "most of what does not pass is left out");
+}
+
+/* What was lost before a record that does not pass was lost then, not before the next that does. */
+Test(query_columns, losses)
+{
+    static const struct log_kit_site numbers = {.kind = SHMLOG_SITE_EVENT,
+                                                .level = SHMLOG_INFO,
+                                                .format = "number",
+                                                .args = 1,
+                                                .type = {SHMLOG_TYPE_I32},
+                                                .name = {"id"}};
+    const char *const paths[] = {directory};
+    struct cursor_options options = {.since_ns = INT64_MIN, .until_ns = INT64_MAX};
+    struct cursor_record record;
+    struct cursor *cursor;
+    char message[256] = "";
+
+    log_kit_file_begin(&file, 1, 1, ledger);
+    log_kit_put_site(&file, 1, &numbers);
+    for (int32_t id = 1; id <= 30; id++) {
+        if (id % 10 == 1)
+            log_kit_slots_begin(&slots, file.ledger[0].next_seq, 0);
+        log_kit_record(&slots, 1, 1000 + (uint64_t)id, 65537, &id, sizeof(id));
+        if (id % 10 == 0)
+            log_kit_put_block(&file, 0, &slots);
+        if (id == 10)
+            log_kit_put_gap(&file, 0, SHMLOG_LOST_FULL, 5);
+    }
+    log_kit_seal(&file, false);
+    end("a.shmlog");
+    cr_assert_eq(query_compile("id in (15, 25)", NOW, &options.where, message, sizeof(message)), 0);
+    cr_assert_eq(cursor_open(paths, 1, &options, &cursor, message, sizeof(message)), 0);
+    for (uint64_t want = 1011; want <= 1020; want++) { /* all, where something was lost */
+        cr_assert_eq(cursor_next(cursor, &record), 1);
+        cr_expect_eq(record.ticks, want);
+        cr_expect_eq(record.lost_ticks, 1011);
+    }
+    cr_assert_eq(cursor_next(cursor, &record), 1);
+    cr_expect_eq(record.ticks, 1025);
+    cr_expect_eq(record.lost_ticks, 1011);
+    cr_expect_eq(cursor_next(cursor, &record), 0);
+    cursor_close(cursor);
+    query_close(options.where);
 }
