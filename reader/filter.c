@@ -179,6 +179,8 @@ bool filter_passes(struct filter *filter, struct line *line)
     const struct cursor_record *record = &line->record;
     const struct shmlog_producer *producer = record->producer;
 
+    if (record->site && record->site->level < filter->min_level)
+        return false;
     if (!has_number(&filter->cpu, record->cpu != ~UINT32_C(0), record->cpu))
         return false;
     if (!has_number(&filter->pid, producer, producer ? producer->pid : 0) ||
@@ -193,6 +195,6 @@ bool filter_passes(struct filter *filter, struct line *line)
 
 bool filter_is_open(const struct filter *filter)
 {
-    return !filter->category.count && !filter->site.count && !filter->pid.count &&
+    return !filter->min_level && !filter->category.count && !filter->site.count && !filter->pid.count &&
            !filter->tid.count && !filter->cpu.count && !filter->message && !filter->where;
 }

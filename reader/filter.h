@@ -30,6 +30,7 @@ struct filter_globs {
 int filter_globs_add(struct filter_globs *globs, const char *string, bool split);
 
 struct filter {
+    uint32_t min_level;           /* where it is not the cursor's business: 0 */
     struct filter_globs category; /* case does not matter */
     struct filter_globs site;     /* ids, or globs for format, function, file or FILE:LINE */
     struct filter_numbers pid, tid, cpu;

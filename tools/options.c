@@ -512,6 +512,20 @@ static int add_trace(struct options *options, int64_t now_ns, char *ret_message,
     return r;
 }
 
+/* What the cursor may leave out. With --context nothing that is only not what was asked for: it may
+ * stand beside that. */
+static void set_bounds(struct options *options)
+{
+    if (options->context) {
+        options->filter.min_level = options->cursor.min_level;
+        options->cursor.min_level = SHMLOG_TRACE;
+        return;
+    }
+    if (options->filter.where)
+        query_narrow(options->filter.where, &options->cursor);
+    options->cursor.where = options->filter.where;
+}
+
 int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_options,
                   char *ret_message, size_t message_size)
 {
@@ -525,9 +539,8 @@ int options_parse(int argc, char **argv, int64_t now_ns, struct options *ret_opt
         ret_options->show = SHOW_ALL;
     if (r == 0 && ret_options->traced)
         r = add_trace(ret_options, now_ns, ret_message, message_size);
-    if (r == 0 && ret_options->filter.where)
-        query_narrow(ret_options->filter.where, &ret_options->cursor);
-    ret_options->cursor.where = ret_options->filter.where;
+    if (r == 0)
+        set_bounds(ret_options);
     return r;
 }
 

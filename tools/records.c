@@ -98,7 +98,6 @@ static int save(struct run *run, uint64_t read)
     if (read && run->answer->at_end)
         return 0;
     r = resume_save(&run->resume, run->join, read, message, sizeof(message));
-
     if (r < 0) {
         output_complain(message);
         run->damages++;
@@ -309,8 +308,6 @@ int records(struct options *options)
     if (options->tail && filter_is_open(&options->filter) && !options->cursor.min_level &&
         options->cursor.since_ns == INT64_MIN && options->cursor.until_ns == INT64_MAX)
         options->cursor.tail = options->tail;
-    if (options->context)
-        options->cursor.where = NULL; /* those around are in blocks that have none which pass */
     if (options->format == PRINT_PARQUET && isatty(STDOUT_FILENO)) {
         output_complain("--format parquet is not for a terminal: send it to a file");
         return EXIT_USAGE;
