@@ -129,7 +129,8 @@ static int open_files(struct cursor *cursor, const char *const *paths, size_t co
         snprintf(ret_message, message_size, "%s", strerror(-r));
         return r;
     }
-    if (!cursor->set.files && !cursor->options.follow) {
+    /* A later look leaves out files that were read to their ends. */
+    if (!cursor->set.files && !cursor->options.follow && !cursor->look_ns) {
         if (!refusal.count)
             snprintf(ret_message, message_size, "%s: no log files in it (*.shmlog)", paths[0]);
         return -ENOENT;
@@ -306,6 +307,7 @@ static int look_again(struct cursor *cursor)
     if (!looks_changed(&cursor->looks))
         return -EAGAIN;
     cursor->look_ns = now_ns();
+    cursor->options.tail = 0; /* of what was there at first; all that came since is wanted */
     close_sources(cursor);
     r = open_files(cursor, cursor->paths, cursor->path_count, message, sizeof(message));
     cursor->look_ns = now_ns() - cursor->look_ns;

@@ -195,6 +195,7 @@ bool filter_passes(struct filter *filter, struct line *line)
 
 bool filter_is_open(const struct filter *filter)
 {
-    return !filter->min_level && !filter->category.count && !filter->site.count && !filter->pid.count &&
-           !filter->tid.count && !filter->cpu.count && !filter->message && !filter->where;
+    return !filter->min_level && !filter->category.count && !filter->site.count &&
+           !filter->pid.count && !filter->tid.count && !filter->cpu.count && !filter->message &&
+           !filter->where;
 }

@@ -160,10 +160,10 @@ static int reach_gap(struct files *files, const struct file_gap *gap)
     if (!files->shared.looks ||
         (gap->cause != SHMLOG_LOST_OVERWRITTEN && gap->cause != SHMLOG_LOST_DAMAGED))
         return 0;
+    if (gap->ring >= SHMLOG_RINGS_MAX || gap->count > gap->seq) /* none has so many before it */
+        return 0;
     stream = stream_of(files, gap->ring);
-    return stream && gap->count <= gap->seq
-               ? reach_note(&stream->reach, gap->seq - gap->count, gap->seq)
-               : -ENOMEM;
+    return stream ? reach_note(&stream->reach, gap->seq - gap->count, gap->seq) : -ENOMEM;
 }
 
 /* Up to which offset damage and gaps may be told now: not behind a place that somebody may still

@@ -111,13 +111,14 @@ static int join_pages(struct view *view, struct page *more, bool behind)
 /* Rows behind the last one, or before the first one. *ret_some: there are any. */
 static int read_more(struct view *view, bool behind, bool *ret_some)
 {
-    const struct page_row *const edge = &view->page.row[behind ? view->page.count - 1 : 0];
+    const struct page_row *edge;
     struct page more;
     int r;
 
     *ret_some = false;
     if (!view->page.count)
         return 0;
+    edge = &view->page.row[behind ? view->page.count - 1 : 0];
     r = behind
             ? page_forward(&view->source, 0, edge, ROWS, &more, view->message,
                            sizeof(view->message))
