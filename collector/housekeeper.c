@@ -367,7 +367,7 @@ static void beat(struct housekeeper *k, uint64_t now)
         __atomic_fetch_and(&c->collector_flags, ~SHMLOG_COLLECTOR_FAILING, __ATOMIC_RELEASE);
 }
 
-/* A failure is said once, and once more when it is over and comes back. */
+/* The same failure is reported once, until a write succeeds. */
 static void write_metrics(struct housekeeper *k, uint64_t now)
 {
     const char *const path = k->p.options->metrics;

@@ -19,9 +19,9 @@ struct chrome {
     struct answer answer; /* first */
     FILE *out;
     struct text rows;
-    bool begun, any;  /* the head was put; an event */
-    int64_t first_ns; /* of the first record: moments are told from there on, since readers take
-                         them as doubles */
+    bool begun, any;       /* the head was put; an event */
+    int64_t first_ns;      /* of the first record. Times are relative to it: readers keep them as
+                              doubles, which would lose nanoseconds */
     struct thread *thread; /* those that were named, by pid and tid */
     size_t threads, room;
     struct spans spans;

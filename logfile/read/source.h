@@ -27,8 +27,8 @@ int file_source_refresh(struct file_source *source);
  * file has not as many. */
 int file_source_get(struct file_source *source, uint64_t offset, size_t size,
                     const uint8_t **ret_bytes);
-/* What will be got of `size` bytes (<= FILE_SOURCE_WINDOW) at `offset` is all that will be there:
- * read no more. -FILE_ERR_CUT. */
+/* Read `size` bytes (<= FILE_SOURCE_WINDOW) at `offset` into the window, and nothing behind them,
+ * for the calls of file_source_get() to come. -FILE_ERR_CUT. */
 int file_source_look(struct file_source *source, uint64_t offset, size_t size);
 /* Read into memory of the caller's own. -FILE_ERR_CUT. */
 int file_source_read(struct file_source *source, uint64_t offset, void *to, size_t size);
