@@ -139,11 +139,12 @@ static void report_run(const struct run *run)
         fputc('\n', stderr);
 }
 
-/* There are more values than can be kept. */
+/* There are more values, or records that wait for others, than can be kept. */
 static void report_left_out(struct run *run, uint64_t records)
 {
     fprintf(stderr,
-            PROGRAM ": %" PRIu64 " record%s in no count, since the field has too many values; "
+            PROGRAM ": %" PRIu64
+                    " record%s left out, since there are more values than can be kept; "
                     "choose less of them, as with --since and --until\n",
             records, records == 1 ? " is" : "s are");
     run->damages++;
