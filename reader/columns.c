@@ -229,20 +229,9 @@ static int put_arguments(struct columns *columns, struct line *line)
 
 static enum column_kind kind_of_field(enum field_id id)
 {
-    switch (id) {
-    case FIELD_TIME_NS:
-    case FIELD_TIME:
+    if (id == FIELD_TIME_NS || id == FIELD_TIME)
         return COLUMN_TIME;
-    case FIELD_LINE:
-    case FIELD_PID:
-    case FIELD_TID:
-    case FIELD_CPU:
-    case FIELD_RING:
-    case FIELD_SEQ:
-        return COLUMN_UINT;
-    default:
-        return COLUMN_STRING;
-    }
+    return field_is_number(id) ? COLUMN_UINT : COLUMN_STRING;
 }
 
 static int put_argument(struct columns *columns, const struct field *field, struct line *line)

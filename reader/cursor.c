@@ -9,6 +9,7 @@
 #include "reader/looks.h"
 #include "reader/source.h"
 #include "reader/target.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -284,14 +285,6 @@ static int next_of_sources(struct cursor *cursor, struct cursor_record *ret_reco
     return 1;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The files were read to their ends: look again, after a pause. */
 static int look_again(struct cursor *cursor)
 {
@@ -306,11 +299,11 @@ static int look_again(struct cursor *cursor)
     nanosleep(&pause, NULL);
     if (!looks_changed(&cursor->looks))
         return -EAGAIN;
-    cursor->look_ns = now_ns();
+    cursor->look_ns = when_monotonic();
     cursor->options.tail = 0; /* of what was there at first; all that came since is wanted */
     close_sources(cursor);
     r = open_files(cursor, cursor->paths, cursor->path_count, message, sizeof(message));
-    cursor->look_ns = now_ns() - cursor->look_ns;
+    cursor->look_ns = when_monotonic() - cursor->look_ns;
     return r < 0 ? r : -EAGAIN;
 }
 

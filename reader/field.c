@@ -239,6 +239,22 @@ int64_t field_time(const struct field *field, const struct line *line)
     return over < 0 ? ns - over - field->step_ns : ns - over;
 }
 
+bool field_is_number(enum field_id id)
+{
+    switch (id) {
+    case FIELD_TIME_NS:
+    case FIELD_LINE:
+    case FIELD_PID:
+    case FIELD_TID:
+    case FIELD_CPU:
+    case FIELD_RING:
+    case FIELD_SEQ:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool value_number(const struct file_value *value, double *ret_number)
 {
     switch (value->type) {

@@ -74,6 +74,8 @@ enum field_kind {
 };
 /* The time of a line as the field has it. */
 int64_t field_time(const struct field *field, const struct line *line);
+/* Is its value a whole number without a sign, but for time_ns? */
+bool field_is_number(enum field_id id);
 /* Its value as a number; false: it is none, or there is none. */
 bool field_number(const struct field *field, struct line *line, double *ret_number);
 enum field_kind field_get(const struct field *field, struct line *line, struct text *out,

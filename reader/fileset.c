@@ -317,19 +317,25 @@ size_t fileset_segment_end(const struct fileset *set, size_t first)
     return first;
 }
 
-enum fileset_writer fileset_writer(const struct fileset_file *file)
+enum fileset_writer fileset_writer(const struct fileset_file *file,
+                                   struct shm_segment **ret_segment)
 {
     enum fileset_writer writer = FILESET_WRITER_NONE;
-    struct shm_segment *segment;
+    struct shm_segment *segment = NULL;
     struct shm_health health;
 
-    if (!file->part || shm_segment_open(file->identity.segment_path, false, &segment) < 0)
-        return writer;
-    shm_health_of(segment, &health);
-    if (!memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16))
+    if (file->part && shm_segment_open(file->identity.segment_path, false, &segment) == 0 &&
+        !memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16)) {
+        shm_health_of(segment, &health);
         writer =
             shm_health_has_collector(health.state) ? FILESET_WRITER_ALIVE : FILESET_WRITER_DEAD;
-    shm_segment_close(segment);
+    }
+    if (!ret_segment || writer == FILESET_WRITER_NONE) {
+        shm_segment_close(segment);
+        segment = NULL;
+    }
+    if (ret_segment)
+        *ret_segment = segment;
     return writer;
 }
 

@@ -7,6 +7,7 @@
 #define READER_FILESET_H
 
 #include "logfile/read/reader.h"
+#include "shm/segment.h"
 
 struct fileset_file {
     char *path;
@@ -57,7 +58,9 @@ enum fileset_writer {
     FILESET_WRITER_DEAD,  /* the next collector of the segment will go on with it */
     FILESET_WRITER_ALIVE, /* it may end in the middle of a piece without harm */
 };
-enum fileset_writer fileset_writer(const struct fileset_file *file);
+/* Unless NULL, *ret_segment is that segment, to be closed; NULL with NONE. */
+enum fileset_writer fileset_writer(const struct fileset_file *file,
+                                   struct shm_segment **ret_segment);
 
 /* A text for an errno, an SHM_ERR_* or a FILE_ERR_*. */
 const char *fileset_strerror(int error);

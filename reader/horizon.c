@@ -4,12 +4,10 @@
  */
 #include "reader/horizon.h"
 #include "shm/clock.h"
-#include "shm/health.h"
 #include "shm/ring_reader.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define REORDER_NS 5000000 /* between a record's time and its commit */
 
@@ -35,18 +33,12 @@ static int take(struct horizon *horizon, const struct shm_segment *segment)
 int horizon_look(struct horizon *horizon, const struct fileset_file *file)
 {
     struct shm_segment *segment;
-    struct shm_health health;
     int r = 0;
 
     *horizon = (struct horizon){.ticks = UINT64_MAX};
-    if (!file->part || shm_segment_open(file->identity.segment_path, false, &segment) < 0)
-        return 0;
-    if (!memcmp(segment->geometry.uuid, file->identity.segment_uuid, 16)) {
-        shm_health_of(segment, &health);
-        horizon->writer =
-            shm_health_has_collector(health.state) ? FILESET_WRITER_ALIVE : FILESET_WRITER_DEAD;
+    horizon->writer = fileset_writer(file, &segment);
+    if (segment)
         r = take(horizon, segment);
-    }
     shm_segment_close(segment);
     return r;
 }

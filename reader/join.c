@@ -6,12 +6,12 @@
  * is valid until its next call only.
  */
 #include "reader/join.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BUCKETS 256
 
@@ -175,14 +175,6 @@ static struct pending *pending_new(const struct cursor_record *record)
     return pending;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static int note_part(struct join *join, struct pending *pending, const struct cursor_record *record)
 {
     struct position_held *grown;
@@ -214,7 +206,7 @@ static int append(struct join *join, struct pending *pending, const struct curso
     pending->last_time = record->time_ns;
     pending->last_ticks = record->ticks;
     if (join->options.hold_ns)
-        pending->last_ns = now_ns();
+        pending->last_ns = when_monotonic();
     return pending->text.failed || message->failed ? -ENOMEM : 0;
 }
 
@@ -272,7 +264,7 @@ static struct pending **overdue(struct join *join)
 
     if (!join->options.hold_ns || !join->pending)
         return NULL;
-    now = now_ns();
+    now = when_monotonic();
     if (now < join->due_ns)
         return NULL;
     for (size_t i = 0; i < BUCKETS; i++)

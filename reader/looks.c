@@ -3,25 +3,17 @@
  * What one look at files leaves for the next: see looks.h.
  */
 #include "reader/looks.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The kernel's clock for times of files is coarse: what has changed this recently may change once
  * more without showing. */
 #define COARSE_NS 100000000
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* -1: it is not there. */
 static int64_t changed_ns(const char *path, uint64_t *ret_size)
@@ -50,7 +42,7 @@ int looks_watch(struct looks *looks, const char *path)
         return -ENOMEM;
     looks->watches++;
     watch->changed_ns = changed_ns(path, &watch->size);
-    if (clock_ns(CLOCK_REALTIME) - watch->changed_ns < COARSE_NS)
+    if (when_now() - watch->changed_ns < COARSE_NS)
         looks->open_end = true;
     return 0;
 }
@@ -183,7 +175,7 @@ void looks_stop(struct looks *looks, enum fileset_writer writer)
 bool looks_waits(struct looks *looks, struct position_ring *ring, uint64_t seq, bool before,
                  enum fileset_writer writer)
 {
-    const uint64_t now = (uint64_t)clock_ns(CLOCK_MONOTONIC);
+    const uint64_t now = when_monotonic();
     uint64_t patience = looks->patience_ns ? looks->patience_ns : LOOKS_PATIENCE_NS;
 
     if (before)

@@ -9,12 +9,12 @@
 #include "reader/join.h"
 #include "reader/level.h"
 #include "reader/print.h"
+#include "reader/when.h"
 #include "shm/losses.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define HOLD_NS UINT64_C(5000000000) /* FOLLOW: for the rest of a line */
 
@@ -74,14 +74,6 @@ static void on_change(void *arg, const char *line)
 static int next_record(void *arg, struct cursor_record *ret_record)
 {
     return cursor_next(((struct shmlog_reader *)arg)->cursor, ret_record);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static int copy_paths(struct shmlog_reader *reader, const char *const *paths, size_t count)
@@ -164,7 +156,7 @@ int shmlog_reader_open(struct shmlog_reader **ret_reader, const char *const *pat
     if (r == 0)
         r = take_position(reader, message, message_size);
     if (r == 0 && reader->options.where)
-        r = query_compile(reader->options.where, now_ns(), &reader->where, message, message_size);
+        r = query_compile(reader->options.where, when_now(), &reader->where, message, message_size);
     if (r == 0)
         r = open_sources(reader, message, message_size);
     if (r < 0) {
@@ -398,7 +390,7 @@ int shmlog_query_compile(struct shmlog_query **ret_query, const char *where, cha
     int r = -ENOMEM;
 
     if (query)
-        r = query_compile(where, now_ns(), &query->query, message ? message : unused,
+        r = query_compile(where, when_now(), &query->query, message ? message : unused,
                           message ? message_size : sizeof(unused));
     if (r < 0) {
         free(query);

@@ -111,7 +111,7 @@ static void note_gap(struct files *files, struct log_file *file, struct tally *t
 static void note_damage(struct files *files, const struct log_file *file,
                         const struct file_piece *piece)
 {
-    if (piece->error == -FILE_ERR_CUT && fileset_writer(file->file) == FILESET_WRITER_ALIVE)
+    if (piece->error == -FILE_ERR_CUT && fileset_writer(file->file, NULL) == FILESET_WRITER_ALIVE)
         return; /* being written this moment */
     file_streams_damaged(&files->shared, file, piece->offset, piece->error, piece->reason);
 }

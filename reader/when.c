@@ -12,6 +12,22 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
+int64_t when_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+uint64_t when_monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 /* Exactly `count` digits. */
 static bool take_number(const char **at, unsigned count, int *ret_value)
 {

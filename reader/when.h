@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Moments: reading them from a command line.
+ * Moments: those of now, and reading them from a command line.
  */
 #ifndef READER_WHEN_H
 #define READER_WHEN_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Now, in ns: of CLOCK_REALTIME, and of CLOCK_MONOTONIC. */
+int64_t when_now(void);
+uint64_t when_monotonic(void);
 
 /* A moment in ns since 1970, UTC: `2026-11-21`, `2026-11-21T02:09[:10[.123456789]]` (a blank for
  * the T is fine too) with nothing, `Z` or `+hh:mm` after it; `@SECONDS[.FRACTION]`; or

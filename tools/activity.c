@@ -3,21 +3,13 @@
  * What goes on in a segment: see activity.h.
  */
 #include "tools/activity.h"
+#include "reader/when.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Add to the row of an id, made if it is not there. */
 static int add(struct activity_row **rows, size_t *count, uint32_t id, double rate)
@@ -127,7 +119,7 @@ static void look_at_collector(struct activity *activity, double lost_before)
 int activity_look(struct activity *activity)
 {
     const double lost = (double)shm_losses_sum(&activity->losses);
-    const uint64_t now = now_ns();
+    const uint64_t now = when_monotonic();
     int r = 0;
 
     activity->seconds = activity->now_ns ? (double)(now - activity->now_ns) / 1e9 : 0;

@@ -242,14 +242,6 @@ static int run_mark(const struct arguments *arguments)
     return lost ? fail("%s: the mark found its ring full", arguments->word[0]) : EXIT_WELL;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The collector has taken every ring up to there. */
 static bool is_taken(const struct shm_segment *segment, const uint64_t *head)
 {
@@ -271,13 +263,13 @@ static bool wait_for_disk(const struct shm_segment *segment, const uint64_t *hea
     uint64_t records;
 
     while (!is_taken(segment, head)) {
-        if (now_ns() > until)
+        if (when_monotonic() > until)
             return false;
         nanosleep(&pause, NULL);
     }
     records = stat_of(segment, SHM_STAT_records);
     while (stat_of(segment, SHM_STAT_acknowledged) < records) {
-        if (now_ns() > until)
+        if (when_monotonic() > until)
             return false;
         nanosleep(&pause, NULL);
     }
@@ -301,7 +293,7 @@ static int run_drain(const struct arguments *arguments)
     for (uint32_t i = 0; head && i < segment->geometry.rings; i++)
         if (segment->rings[i].header)
             head[i] = shm_ring_head(segment->rings[i].header);
-    if (r == EXIT_WELL && !wait_for_disk(segment, head, now_ns() + arguments->timeout_ns))
+    if (r == EXIT_WELL && !wait_for_disk(segment, head, when_monotonic() + arguments->timeout_ns))
         r = fail("%s: not on the disk within %g s; " PROGRAM " is done waiting, see --timeout",
                  arguments->word[0], (double)arguments->timeout_ns / 1e9);
     free(head);

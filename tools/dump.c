@@ -5,6 +5,7 @@
 #include "reader/fileset.h"
 #include "reader/level.h"
 #include "reader/target.h"
+#include "reader/when.h"
 #include "tools/health.h"
 #include "tools/info.h"
 #include "tools/output.h"
@@ -15,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROGRAM "shmlog-dump"
@@ -112,14 +112,6 @@ static int verify_files(const struct options *options)
     return flushed < 0 || r > 0 ? EXIT_BAD : EXIT_WELL;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static int run_mode(struct options *options)
 {
     switch (options->mode) {
@@ -151,7 +143,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone shows as EPIPE */
     setvbuf(stdout, NULL, _IOFBF, OUTPUT_BUFFER);
-    r = options_parse(argc, argv, now_ns(), &options, message, sizeof(message));
+    r = options_parse(argc, argv, when_now(), &options, message, sizeof(message));
     if (r < 0) {
         output_complain(message);
         fprintf(stderr, "Try '" PROGRAM " --help'.\n");

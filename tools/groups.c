@@ -292,22 +292,6 @@ bool groups_next(const struct field *field, const uint8_t **at, struct text *tex
     return true;
 }
 
-static bool is_number(const struct field *field)
-{
-    switch (field->id) {
-    case FIELD_TIME_NS:
-    case FIELD_LINE:
-    case FIELD_PID:
-    case FIELD_TID:
-    case FIELD_CPU:
-    case FIELD_RING:
-    case FIELD_SEQ:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void put_json(const struct groups *groups, const struct group *group, const char *single,
                      struct text *row)
 {
@@ -322,7 +306,7 @@ static void put_json(const struct groups *groups, const struct group *group, con
         text_putc(row, ':');
         if (!groups_next(field, &at, &cell))
             text_puts(row, "null");
-        else if (is_number(field))
+        else if (field_is_number(field->id))
             text_put(row, cell.data, cell.size);
         else
             text_put_json(row, cell.data, cell.size, NULL);

@@ -5,6 +5,7 @@
 #include "tools/record.h"
 #include "reader/cursor.h"
 #include "reader/target.h"
+#include "reader/when.h"
 #include "shm/tables.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEATHS_NS UINT64_C(100000000) /* between two looks at who lives */
 
@@ -38,14 +38,6 @@ struct recorder {
     uint32_t *dead; /* by producer entry: the id of the dead thread that was seen there */
     uint32_t entries;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void close_segment(struct recorder *recorder)
 {
@@ -115,7 +107,7 @@ static bool somebody_died(struct recorder *recorder)
 static void look_around(struct recorder *recorder)
 {
     const struct record_params *const params = recorder->params;
-    const uint64_t now = now_ns();
+    const uint64_t now = when_monotonic();
 
     if (asked) {
         asked = 0;
@@ -152,7 +144,7 @@ static int follow(struct recorder *recorder, char *ret_message, size_t message_s
         .on_idle = on_idle,
         .arg = recorder,
     };
-    const int64_t began = (int64_t)time(NULL) * 1000000000;
+    const int64_t began = when_now();
     struct cursor *cursor;
     uint64_t looked = 0;
     int r =
@@ -172,9 +164,9 @@ static int follow(struct recorder *recorder, char *ret_message, size_t message_s
             if (query_passes(recorder->where, &recorder->line))
                 recorder->why = "a record";
         }
-        if (now_ns() - looked > 1000000) { /* there may be no pause */
+        if (when_monotonic() - looked > 1000000) { /* there may be no pause */
             look_around(recorder);
-            looked = now_ns();
+            looked = when_monotonic();
         }
     }
     cursor_close(cursor);
@@ -186,18 +178,15 @@ static int follow(struct recorder *recorder, char *ret_message, size_t message_s
 int record_run(const struct record_params *params, char *ret_message, size_t message_size)
 {
     struct sigaction action = {.sa_handler = on_stop};
-    struct recorder recorder = {.params = params, .every_ns = now_ns()};
-    struct timespec now;
+    struct recorder recorder = {.params = params, .every_ns = when_monotonic()};
     int r = 0;
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     action.sa_handler = on_ask;
     sigaction(SIGUSR1, &action, NULL);
-    clock_gettime(CLOCK_REALTIME, &now);
     if (params->where)
-        r = query_compile(params->where, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
-                          &recorder.where, ret_message, message_size);
+        r = query_compile(params->where, when_now(), &recorder.where, ret_message, message_size);
     if (r == 0)
         r = follow(&recorder, ret_message, message_size);
     query_close(recorder.where);

@@ -3,6 +3,7 @@
  * Going on where an earlier run stopped: see resume.h.
  */
 #include "tools/resume.h"
+#include "reader/when.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,19 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SAVE_NS UINT64_C(1000000000)
 #define CLOCK_EVERY 4096u /* lines between two looks at the clock: a power of two */
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* Cut standard output to what it was when the position was saved. */
 static int cut_output(const struct resume *resume, uint64_t size, char *ret_message,
@@ -59,7 +51,7 @@ int resume_open(struct resume *resume, const char *path, char *ret_message, size
     struct stat st;
     int r;
 
-    *resume = (struct resume){.path = path, .due_ns = now_ns() + SAVE_NS};
+    *resume = (struct resume){.path = path, .due_ns = when_monotonic() + SAVE_NS};
     if (!path)
         return 0;
     r = position_load(path, &resume->position, ret_message, message_size);
@@ -87,7 +79,7 @@ bool resume_goes_on(const struct resume *resume)
 
 bool resume_is_due(const struct resume *resume, uint64_t lines)
 {
-    return resume->path && !(lines & (CLOCK_EVERY - 1)) && now_ns() >= resume->due_ns;
+    return resume->path && !(lines & (CLOCK_EVERY - 1)) && when_monotonic() >= resume->due_ns;
 }
 
 int resume_save(struct resume *resume, const struct join *join, uint64_t lines, char *ret_message,
@@ -118,7 +110,7 @@ int resume_save(struct resume *resume, const struct join *join, uint64_t lines, 
         snprintf(ret_message, message_size, "%s: %s", resume->path, strerror(-r));
     }
     resume->saved = lines;
-    resume->due_ns = now_ns() + SAVE_NS;
+    resume->due_ns = when_monotonic() + SAVE_NS;
     return r;
 }
 

@@ -295,7 +295,7 @@ static int read_file(struct verify *verify, struct state *state, struct verify_l
         return 0;
     }
     state->firm = file_reader_end(state->reader, &rings) && !file_reader_sealed_bad(state->reader);
-    state->growing = fileset_writer(verify->file) == FILESET_WRITER_ALIVE;
+    state->growing = fileset_writer(verify->file, NULL) == FILESET_WRITER_ALIVE;
     r = read_start(verify, state);
     if (r == 0)
         r = read_pieces(verify, state);

@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <locale.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROGRAM "shmlog-view"
@@ -31,14 +30,6 @@ struct view {
     char typed[512], filter[512], search[512];
     char message[PATH_MAX + 256]; /* the last line, until the next key */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static size_t height(const struct view *view)
 {
@@ -159,7 +150,7 @@ static int set_filter(struct view *view, const char *filter)
     snprintf(before, sizeof(before), "%s", view->filter);
     snprintf(view->filter, sizeof(view->filter), "%s", filter);
     view->source.where = *view->filter ? view->filter : NULL;
-    view->source.now_ns = now_ns();
+    view->source.now_ns = when_now();
     r = go_to(view, at);
     if (r == -EINVAL) { /* the message says what is wrong */
         snprintf(view->filter, sizeof(view->filter), "%s", before);
@@ -225,7 +216,7 @@ static int jump(struct view *view, const char *when)
 {
     int64_t ns;
 
-    if (when_parse(when, now_ns(), &ns) < 0) {
+    if (when_parse(when, when_now(), &ns) < 0) {
         snprintf(view->message, sizeof(view->message),
                  "%.300s: must be a time, as 2026-11-21T02:09:10.5, @SECONDS, or -10m", when);
         return 0;
@@ -415,7 +406,7 @@ int main(int argc, char **argv)
                                             {"help", no_argument, NULL, 'h'},
                                             {"version", no_argument, NULL, 'v'},
                                             {0}};
-    struct view view = {.source = {.now_ns = now_ns()}};
+    struct view view = {.source = {.now_ns = when_now()}};
     int letter, r;
 
     while ((letter = getopt_long(argc, argv, ":w:", options, NULL)) != -1) {
