@@ -286,11 +286,9 @@ SHMLOG_COLD_ void shmlog_init_local_(struct shmlog *log, const struct shmlog_opt
                                      uint32_t entry)
 {
     struct shmlog_local_ *const local = &log->local;
-    uint32_t uuid;
 
-    memcpy(&uuid, local->geometry.uuid, sizeof(uuid));
-    /* 0 is "not registered", 1 less "no room" */
-    local->site_key = (uuid | 1u) == SHMLOG_NO_SEGMENT_ ? 3 : uuid | 1u;
+    /* of this attachment, for it has plans of its own; never SHMLOG_NO_SEGMENT_ */
+    local->site_key = (uint32_t)(shmlog_random_() >> 16) | 0x80000001u;
     local->slot_mask = local->geometry.ring_slots - 1;
     local->quarter_mask = (local->geometry.ring_slots >> SHMLOG_DOORBELL_SHIFT) - 1;
     local->clock = local->geometry.clock;

@@ -65,7 +65,7 @@ struct shmlog_plan_ {
  * constant offset. */
 #define SHMLOG_PAGE_ 65536u /* the largest page size of any machine this runs on */
 struct shmlog_local_ {
-    uint64_t site_key;     /* 32 bits that name the segment, odd: see struct shmlog_site_ */
+    uint64_t site_key;     /* 32 bits that name the attachment, odd: see struct shmlog_site_ */
     uint64_t rseq_offset;  /* of a thread's struct rseq, from the thread pointer */
     uint64_t slot_mask;    /* slots in a ring - 1 */
     uint64_t quarter_mask; /* slots between two rings of the doorbell - 1 */
@@ -112,9 +112,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 
 /* A call site: what the compiler knows of it. Its types (C: types[0] is how many, then their codes)
  * and its strings (format, arguments as written, category) follow it; in C++ `types` points to the
- * former. `word` is that of the segment that it was registered in last: id and 1 slot in the upper
- * half, as in the first word of a slot; in the lower the segment's site_key, so that one exclusive
- * or checks and clears it. The key is odd; the even number below it says that there was no room. */
+ * former. `word` is that of the attachment it was registered in last: id and 1 slot in the upper
+ * half, as in the first word of a slot; in the lower its site_key, so that one exclusive or checks
+ * and clears it. The key is odd; the even number below it says that there was no room. */
 struct shmlog_site_ {
     uint64_t word;
     const char *file, *function;

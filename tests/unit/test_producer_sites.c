@@ -41,6 +41,39 @@ Test(producer_sites, what_is_registered)
     expect_name(0, "arg1", "1");
 }
 
+static void log_text(struct shmlog *log, const char *text)
+{
+    shmlog_info(log, "text %s, number %d", text, 7);
+}
+
+/* The next record is that of log_text(). */
+static void expect_log_text(const char *text)
+{
+    cr_assert(kit_take());
+    expect_text(0, text, strlen(text), false);
+    expect_number(1, 7);
+}
+
+/* Each attachment has its own plans for the strings of a site, also where it is to the same
+ * segment. */
+Test(producer_sites, in_several_attachments)
+{
+    struct shmlog *other;
+
+    log_text(logger, "first");
+    expect_log_text("first");
+    cr_assert_eq(shmlog_open(&other, kit_path, NULL), 0);
+    log_text(other, "second");
+    expect_log_text("second");
+    log_text(logger, "third");
+    expect_log_text("third");
+    shmlog_close(other);
+    shmlog_close(logger);
+    cr_assert_eq(shmlog_open(&logger, kit_path, NULL), 0);
+    log_text(logger, "opened again");
+    expect_log_text("opened again");
+}
+
 struct book {
     struct {
         int px;
