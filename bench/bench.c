@@ -3,6 +3,7 @@
  * The segment of a bench program: see bench.h.
  */
 #include "bench/bench.h"
+#include "producer/segment_tables.h"
 
 struct shmlog *bench_attach(const char *segment)
 {

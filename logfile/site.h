@@ -5,7 +5,7 @@
 #ifndef LOGFILE_SITE_H
 #define LOGFILE_SITE_H
 
-#include "producer/shmlog/check.h"
+#include "producer/segment_tables.h"
 
 #include <stdbool.h>
 

@@ -18,8 +18,8 @@
  * threads share, each holding it for one call. It allocates nothing and enters the kernel only when
  * a thread or a call site logs for the first time, and where it has to wait: under the wait policy
  * for room, in a shared ring for its holder. It works from any thread, from signal handlers and in
- * a forked child; not in a child of vfork(). Arguments are evaluated only if the level is on, each
- * once.
+ * a forked child; not in a child of vfork(). Arguments are evaluated only if the level is on, for
+ * this call or, by a rule (shmlog-ctl(1)), for some other, each once.
  *
  * A NULL log is a segment that is not there: calls are counted, see shmlog_lost(), and otherwise do
  * nothing.
@@ -70,8 +70,7 @@ struct shmlog_options {
  * use; records for it are counted as lost. Other SIGBUSes go to the handler that was there before.
  * It is never taken back: a shared object that uses it must not be unloaded.
  *
- * Thread-safe; not for signal handlers. Cost: some system calls and the page tables of all rings.
- */
+ * Thread-safe; not for signal handlers. Cost: system calls and the page tables of all rings. */
 int shmlog_open(struct shmlog **ret_log, const char *segment, const struct shmlog_options *options);
 
 /* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. Not for
@@ -451,12 +450,6 @@ struct shmlog_ring {
     uint8_t reserved7[2296];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring) == 4096, "ring header is one small page");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, head) == 128, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, limit_severe) == 152, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, doorbell) == 256, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, tail) == 384, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, lost) == 512, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' line moved");
 
 #define SHMLOG_RING_HEADER 4096u
 #define SHMLOG_RING_CPU 1u   /* one per core, written under rseq by any thread on that core */
@@ -478,6 +471,24 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' 
 
 /* The writer stores the doorbell when its head crosses a multiple of slots >> this. */
 #define SHMLOG_DOORBELL_SHIFT 2
+
+/* Which calls are logged, and how often. A rule is for the sites that all of its patterns match (*
+ * and ? stand for anything and one byte; an empty pattern matches), the last one for a site counts:
+ * its level, and its sampling. */
+struct shmlog_rule {
+    uint32_t level;   /* SHMLOG_TRACE .. SHMLOG_OFF; SHMLOG_RULE_KEEP: says nothing of it */
+    uint32_t one_in;  /* log one call in so many; 0: the rule says nothing of sampling */
+    uint64_t gap_ns;  /* and then at most one in so long */
+    char process[32]; /* as the producer table has it. All are NUL-terminated */
+    char category[40];
+    char site[76]; /* file (with or without its folders), function, format or name */
+    uint32_t line; /* 0: any */
+};
+#define SHMLOG_RULE_KEEP 0xffu
+#define SHMLOG_RULES_MAX 16u
+#define SHMLOG_SKIPPED_ONE_IN 0u
+#define SHMLOG_SKIPPED_GAP 1u
+#define SHMLOG_SKIPPED_CAUSES 2u
 
 /* ---- Control file ----
  *
@@ -517,9 +528,13 @@ struct shmlog_control {
     uint32_t reserved6;
     char name[64]; /* NUL-terminated, for people */
     /* 256: read by all, written seldom */
-    uint32_t level; /* records below it are not logged */
-    uint32_t state; /* SHMLOG_SEGMENT_* */
-    uint8_t reserved1[120];
+    uint32_t level;      /* calls below it cost a load and a branch: the lowest that any rule has */
+    uint32_t state;      /* SHMLOG_SEGMENT_* */
+    uint32_t generation; /* of the rules, even: a change of them adds 2 */
+    uint32_t rules; /* how many there are; while there are none, `level` is all there is to it */
+    uint32_t base_level;  /* of what no rule is about */
+    uint32_t rules_level; /* the lowest level of a rule, SHMLOG_OFF if none has one */
+    uint8_t reserved1[104];
     /* 384: registration of sites and producers */
     uint64_t arena_used;
     uint32_t producers_used; /* entries from here on were never used */
@@ -543,15 +558,12 @@ struct shmlog_control {
     uint64_t stats[64]; /* the collector's counters, see shm/stats.h */
     /* of rings whose files were cut short, which it has left out; by SHMLOG_LOST_* */
     uint64_t collector_lost_rings[SHMLOG_LOST_CAUSES];
-    uint8_t reserved5[2752];
+    /* 1344: records that sampling left out, by SHMLOG_SKIPPED_*; atomic adds */
+    uint64_t skipped[SHMLOG_SKIPPED_CAUSES];
+    uint8_t reserved5[48];
+    struct shmlog_rule rule[SHMLOG_RULES_MAX]; /* 1408: written before `generation` */
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_control) == 4096, "control header is one small page");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, name) == 192, "name moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, level) == 256, "level moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, arena_used) == 384, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, lost) == 512, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, collector_pid) == 640, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved");
 
 #define SHMLOG_CONTROL_HEADER 4096u
 /* Every core has two rings, the second half of cpu_rings being, in the same order of cores, for
@@ -583,32 +595,6 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved
 #ifndef SHMLOG_TABLES_H
 #define SHMLOG_TABLES_H
 
-/* One entry of the ring table: what was wanted and what was got at creation. */
-struct shmlog_ring_entry {
-    uint32_t kind;
-    uint32_t cpu;
-    uint32_t page_kib;        /* page size got, in KiB */
-    uint32_t page_kib_wanted; /* page size asked for, in KiB */
-    int32_t node;             /* NUMA node got, -1 unknown */
-    int32_t node_wanted;      /* -1 none */
-    uint32_t flags;           /* SHMLOG_RING_ENTRY_* */
-    uint32_t why_small;       /* why pages are no larger: SHMLOG_PAGES_*, of 2 MiB pages in bits
-                                 0-3, of 1 GiB pages in bits 4-7; 0 not tried, or unknown */
-    uint64_t file_size;
-    uint8_t reserved1[24];
-};
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring_entry) == 64, "ring entry");
-#define SHMLOG_RING_ENTRY_THP 1u /* page_kib is that of a transparent huge page */
-/* The clock at one moment: ticks <-> CLOCK_REALTIME, with half the width of the bracket in which
- * the two were read. Guarded by seq: odd while being written. */
-struct shmlog_clock_pair {
-    uint64_t seq;
-    uint64_t ticks;
-    uint64_t realtime_ns;
-    uint64_t error_ns;
-};
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_clock_pair) == 32, "clock pair");
-
 /* A thread of a process that logs. claim is 0 in a free entry, else tid << 32 | SHMLOG_PRODUCER_*;
  * it is claimed with a compare-and-swap and freed by the collector alone: when the slots of all
  * records of a dead thread were overwritten, or earlier if the table gets short, but not before the
@@ -632,13 +618,10 @@ struct shmlog_producer {
     uint8_t reserved0[24];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, why) == 96, "why moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, rings_missing) == 100, "member moved");
-#define SHMLOG_WHY_ASKED 1u   /* older programs: it asked for a ring of its own */
-#define SHMLOG_WHY_NO_RSEQ 2u /* restartable sequences are not to be had */
-#define SHMLOG_WHY_NO_TSC 3u  /* sequences cannot read the segment's clock */
-#define SHMLOG_WHY_ABORTS \
-    4u /* sequences were aborted again and again: a debugger, a broken kernel */
+#define SHMLOG_WHY_ASKED 1u         /* older programs: it asked for a ring of its own */
+#define SHMLOG_WHY_NO_RSEQ 2u       /* restartable sequences are not to be had */
+#define SHMLOG_WHY_NO_TSC 3u        /* sequences cannot read the segment's clock */
+#define SHMLOG_WHY_ABORTS 4u        /* sequences were aborted again and again, as by a debugger */
 #define SHMLOG_WHY_NO_CORE 5u       /* there is no ring for the core that it ran on */
 #define SHMLOG_PRODUCER_FILLING 1u  /* claimed, not yet filled in */
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
@@ -666,7 +649,6 @@ struct shmlog_site {
      * then NUL-terminated strings: format (events, raw: the name), file, function, category,
      * and what SHMLOG_SITE_FLAG_TEXT says, or one name for each argument */
 };
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site) == 16, "site head");
 struct shmlog_site_arg {
     uint8_t type; /* SHMLOG_TYPE_* */
     uint8_t flags;
@@ -674,7 +656,6 @@ struct shmlog_site_arg {
     uint16_t size;   /* bytes in the fixed area or in the struct */
     uint16_t reserved0;
 };
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_MAX 2048u
 /* An attachment adds at most a quarter of the table, and of the arena; of small ones more. What one
  * program registers without end leaves the others theirs. */
@@ -744,14 +725,10 @@ SHMLOG_STATIC_INLINE_ int shmlog_table_fits_(uint64_t offset, uint64_t count, ui
 }
 
 #define SHMLOG_CLOCK_PAIRS_MAX 65536u
+#define SHMLOG_RING_ENTRY_SIZE 64u /* bytes; producers do not look at these two tables */
+#define SHMLOG_CLOCK_PAIR_SIZE 32u
 #define SHMLOG_ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
 #define SHMLOG_CONTROL_MAX (UINT64_C(1) << 36)
-
-/* Is ring `index` the shared one? */
-SHMLOG_STATIC_INLINE_ int shmlog_ring_is_shared_(const struct shmlog_control *c, uint32_t index)
-{
-    return c->compatible & SHMLOG_COMPATIBLE_SHARED_RING && index == c->rings - 1;
-}
 
 /* Is ring `index` for severe records alone? */
 SHMLOG_STATIC_INLINE_ int shmlog_ring_is_severe_(const struct shmlog_control *c, uint32_t index)
@@ -790,10 +767,9 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
         c->sites_max > SHMLOG_SITE_ID_MASK + 1 || !c->producers_max ||
         c->producers_max > SHMLOG_PRODUCERS_MAX || !shmlog_power_of_two_(c->clock_pairs) ||
         c->clock_pairs > SHMLOG_CLOCK_PAIRS_MAX || c->arena_size > SHMLOG_ARENA_MAX ||
-        !shmlog_table_fits_(c->rings_offset, c->rings, sizeof(struct shmlog_ring_entry), file_size,
+        !shmlog_table_fits_(c->rings_offset, c->rings, SHMLOG_RING_ENTRY_SIZE, file_size, &end) ||
+        !shmlog_table_fits_(c->clock_offset, c->clock_pairs, SHMLOG_CLOCK_PAIR_SIZE, file_size,
                             &end) ||
-        !shmlog_table_fits_(c->clock_offset, c->clock_pairs, sizeof(struct shmlog_clock_pair),
-                            file_size, &end) ||
         !shmlog_table_fits_(c->producers_offset, c->producers_max, sizeof(struct shmlog_producer),
                             file_size, &end) ||
         !shmlog_table_fits_(c->sites_offset, c->sites_max, sizeof(uint64_t), file_size, &end) ||
@@ -855,6 +831,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, where) % 16 == 0 &&
 /* What becomes of a site's strings, worked out once, when it is registered. Of texts of their own
  * size the format says nothing. */
 struct shmlog_plan_ {
+    /* Where rules say that not all calls are logged: one in so many (0: none), at most one in so
+     * long; and the state of shmlog_turn_() and shmlog_due_(). */
+    uint64_t one_in, gap_ns, turns[2];
     uint16_t end;   /* of the fixed area, in the payload */
     uint16_t count; /* of texts */
     struct {
@@ -918,8 +897,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 /* A call site: what the compiler knows of it. Its types (C: types[0] is how many, then their codes)
  * and its strings (format, arguments as written, category) follow it; in C++ `types` points to the
  * former. `word` is that of the attachment it was registered in last: id and 1 slot in the upper
- * half, as in the first word of a slot; in the lower its site_key, so that one exclusive or checks
- * and clears it. The key is odd; the even number below it says that there was no room. */
+ * half, as in the first word of a slot; in the lower its site_key, with the generation of the
+ * rules, so that exclusive ors check and clear it. The key is odd; the even number below it says
+ * that rules leave calls out, or, with no id, that there was no room. */
 struct shmlog_site_ {
     uint64_t word;
     const char *file, *function;
@@ -928,9 +908,7 @@ struct shmlog_site_ {
     uint8_t kind, level;
     uint16_t flags;
 };
-#define SHMLOG_NO_SEGMENT_                                                 \
-    1u /* the site_key of a log that stands for others: that of no segment \
-        */
+#define SHMLOG_NO_SEGMENT_ 1u /* the site_key of a log that stands for others */
 
 /* A kind of raw records. */
 struct shmlog_field_ {
@@ -1017,8 +995,7 @@ SHMLOG_INLINE_ struct shmlog_bytes_value shmlog_bytes(const void *data, size_t s
  */
 #define SHMLOG_COUNTED_ 16u /* beside a type's code: no char *, or not as it is */
 #define SHMLOG_IS_TEXT_(code_) (((code_)&15u) >= SHMLOG_TYPE_STRING)
-/* Words that a call gives room to, for a fixed area of so many bytes: those of one slot if they do.
- */
+/* Words that a call gives room to, for a fixed area of so many bytes: one slot's if they do. */
 #define SHMLOG_WORDS_(size_, texts_) \
     ((size_) <= 32 && !(texts_) ? 4 : (size_) <= 48 ? 6 : ((size_) + 7) / 8)
 
@@ -1581,8 +1558,7 @@ SHMLOG_INLINE_ auto shmlog_send_(struct shmlog *log, struct shmlog_site_ *site, 
     shmlog_send_(log, site, when, shmlog_value_(x, 0)...);
 }
 
-/* An event: names and values in turn. Each round takes a name away and puts its value at the end.
- */
+/* An event: names and values in turn. Each round takes a name away, its value goes to the end. */
 template <size_t shmlog_left_, class shmlog_w_, class shmlog_n_, class shmlog_x_,
           class... shmlog_t_>
 SHMLOG_INLINE_ auto shmlog_send_fields_(struct shmlog *log, struct shmlog_site_ *site,
@@ -1775,7 +1751,6 @@ shmlog_put_record_(struct shmlog *log, struct shmlog_record_<shmlog_t_> *record,
 #define SHMLOG_STATIC_ static __attribute__((noinline, unused))
 
 SHMLOG_BEGIN_C_
-
 #if !defined(__cplusplus) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) && \
     !defined(_DEFAULT_SOURCE)
 extern long syscall(long number, ...); /* hidden by -std=c11 */
@@ -1788,6 +1763,7 @@ extern long syscall(long number, ...); /* hidden by -std=c11 */
 extern void __msan_unpoison(const volatile void *memory, size_t size);
 #endif
 #endif
+SHMLOG_END_C_
 SHMLOG_INLINE_ void shmlog_written_(const void *memory, long size)
 {
 #ifdef SHMLOG_MSAN_
@@ -1954,15 +1930,11 @@ SHMLOG_COLD_ uint64_t shmlog_pid_ns_(void)
     errno = saved;
     return inode;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Threads that log: their entries in the segment's producer table, which say who wrote a record,
  * and their state.
  */
-
-SHMLOG_BEGIN_C_
 
 #if defined(__GLIBC__)
 #define SHMLOG_TLS_MODEL_ __attribute__((tls_model("initial-exec")))
@@ -2146,14 +2118,10 @@ SHMLOG_COLD_ void shmlog_sign_off_(struct shmlog *log)
                                   (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
     }
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * A ring that looks full: there is room after all, or the policy decides.
  */
-
-SHMLOG_BEGIN_C_
 
 /* No ring gets as far; a damaged one may say so, and sums with it would wrap. */
 #define SHMLOG_HEAD_MAX_ (UINT64_C(1) << 62)
@@ -2274,8 +2242,6 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     __atomic_fetch_and(&ring->limit_severe, gone, __ATOMIC_RELAXED);
     return 1;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Committing to the ring of a core, x86-64: two restartable sequences (rseq), one for a slot whose
@@ -2488,14 +2454,8 @@ SHMLOG_INLINE_ int shmlog_commit_image_(const struct shmlog *log, struct shmlog_
                  "movq %%rcx, %%rax\n\t"
                  "andq %[mask], %%rax\n\t"
                  "shlq $6, %%rax\n\t"
-                 SHMLOG_COPY_("0")
-                 SHMLOG_COPY_("8")
-                 SHMLOG_COPY_("16")
-                 SHMLOG_COPY_("24")
-                 SHMLOG_COPY_("32")
-                 SHMLOG_COPY_("40")
-                 SHMLOG_COPY_("48")
-                 SHMLOG_COPY_("56")
+                 SHMLOG_COPY_("0") SHMLOG_COPY_("8") SHMLOG_COPY_("16") SHMLOG_COPY_("24")
+                 SHMLOG_COPY_("32") SHMLOG_COPY_("40") SHMLOG_COPY_("48") SHMLOG_COPY_("56")
                  "addq $64, %%rdx\n\t"
                  "incq %%rcx\n\t"
                  "cmpq %[end], %%rcx\n\t"
@@ -2543,8 +2503,6 @@ SHMLOG_INLINE_ void shmlog_note_core_(struct shmlog_thread_ *thread, uint64_t wh
  * of the core, or to a shared one, which a thread holds meanwhile. A log call of one slot gets here
  * only where it cannot go straight.
  */
-
-SHMLOG_BEGIN_C_
 
 #define SHMLOG_SEVERE_ 1 /* records of SHMLOG_SEVERE or above: the reserve is for them */
 #define SHMLOG_TIMED_ 2  /* they have their times */
@@ -2862,15 +2820,11 @@ SHMLOG_INLINE_ int shmlog_commit_(struct shmlog *log, struct shmlog_thread_ *thr
         __atomic_fetch_add(&thread->lost, 1, __ATOMIC_RELAXED);
     return r;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Call sites: at its first call in a segment, one is described in the segment's site table, once
  * for all processes, and gets the number by which its records go.
  */
-
-SHMLOG_BEGIN_C_
 
 /* Bytes that a value of a type takes in the fixed area. */
 SHMLOG_INLINE_ uint32_t shmlog_width_(uint32_t type)
@@ -2893,6 +2847,21 @@ SHMLOG_INLINE_ const char *shmlog_strings_(const struct shmlog_site_ *site)
     const uint8_t *const behind = (const uint8_t *)(site + 1);
 
     return (const char *)(types == behind ? behind + 1 + types[0] : behind);
+}
+SHMLOG_INLINE_ const struct shmlog_record_site_ *shmlog_raw_(const struct shmlog_site_ *site)
+{
+    return site->kind == SHMLOG_SITE_RAW ? (const struct shmlog_record_site_ *)(const void *)site
+                                         : SHMLOG_NULL_;
+}
+/* Its format or name (0), arguments as written (1), category (2). */
+SHMLOG_COLD_ const char *shmlog_string_(const struct shmlog_site_ *site, int which)
+{
+    const struct shmlog_record_site_ *const record = shmlog_raw_(site);
+    const char *text = record ? "" : shmlog_strings_(site);
+
+    for (int i = 0; i < which && !record; i++)
+        text += strlen(text) + 1;
+    return !record ? text : which == 0 ? record->name : which == 2 ? record->category : "";
 }
 
 /* Work out the plan of a site's strings, from its types and, for a message, its format. Sites that
@@ -2967,12 +2936,8 @@ SHMLOG_COLD_ void shmlog_add_(struct shmlog_blob_ *blob, const char *text, uint3
 SHMLOG_COLD_ void shmlog_describe_(struct shmlog_blob_ *blob, struct shmlog_site_ *site,
                                    int by_text)
 {
-    const struct shmlog_record_site_ *const record =
-        site->kind == SHMLOG_SITE_RAW ? (const struct shmlog_record_site_ *)(const void *)site
-                                      : SHMLOG_NULL_;
+    const struct shmlog_record_site_ *const record = shmlog_raw_(site);
     const uint8_t *const types = record ? SHMLOG_NULL_ : shmlog_types_(site);
-    const char *const name = record ? record->name : shmlog_strings_(site);
-    const char *const text = record ? "" : name + strlen(name) + 1;
     uint32_t offset = SHMLOG_PAYLOAD_ARGS;
     struct shmlog_site head;
 
@@ -3004,12 +2969,12 @@ SHMLOG_COLD_ void shmlog_describe_(struct shmlog_blob_ *blob, struct shmlog_site
         blob->size += (uint32_t)sizeof(arg);
     }
     /* so far the strings may go: a long one leaves room for the rest */
-    shmlog_add_(blob, name, 900);
+    shmlog_add_(blob, shmlog_string_(site, 0), 900);
     shmlog_add_(blob, site->file, 1200);
     shmlog_add_(blob, site->function, 1400);
-    shmlog_add_(blob, record ? record->category : text + strlen(text) + 1, 1460);
+    shmlog_add_(blob, shmlog_string_(site, 2), 1460);
     if (!record && by_text)
-        shmlog_add_(blob, text, SHMLOG_SITE_MAX);
+        shmlog_add_(blob, shmlog_string_(site, 1), SHMLOG_SITE_MAX);
     for (uint32_t i = 0; (record || !by_text) && i < head.args; i++) {
         char number[6] = {'a', 'r', 'g', (char)('0' + (i + 1) % 10), 0, 0};
 
@@ -3082,38 +3047,6 @@ SHMLOG_COLD_ uint32_t shmlog_publish_(struct shmlog *log, const struct shmlog_bl
     }
     return 0;
 }
-
-/* Returns the site's word: id and one slot in the upper half, 0 in the lower; 0 if there is no room
- * for it in the table, and will be none, or if the table is gone. Threads that register the same
- * site store the same. */
-SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_site_ *site)
-{
-    union {
-        struct shmlog_plan_ as_made;
-        uint64_t words[sizeof(struct shmlog_plan_) / 8];
-    } plan;
-    struct shmlog_blob_ blob;
-    uint64_t word;
-    uint32_t id;
-
-    shmlog_describe_(&blob, site, (log->local.geometry.compatible & SHMLOG_COMPATIBLE_TEXT) != 0);
-    id = shmlog_publish_(log, &blob);
-    if (shmlog_control_gone_(log)) /* not to be kept for another log of the segment */
-        return 0;
-    if (id && site->kind != SHMLOG_SITE_RAW) {
-        memset(&plan, 0, sizeof(plan));
-        shmlog_plan_(&plan.as_made, shmlog_types_(site),
-                     site->kind == SHMLOG_SITE_PRINTF ? shmlog_strings_(site) : "");
-        for (uint32_t i = 0; i < sizeof(plan) / 8; i++) /* another thread may store the same */
-            shmlog_store_relaxed_(&((uint64_t *)(void *)&log->local.plans[id])[i], plan.words[i]);
-    }
-    word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
-    /* release: the plan before it, pairs with the acquire of shmlog_find_site_() */
-    shmlog_store_release_(&site->word, word | (log->local.site_key - !id));
-    return word;
-}
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * What of a segment is gone: a file was cut short (SHMLOG_OPEN_GUARD), or a log leaves the segment.
@@ -3128,10 +3061,7 @@ SHMLOG_END_C_
  * ring looks full.
  */
 
-SHMLOG_BEGIN_C_
-
-/* struct sigaction and sigaction(), as the C libraries of Linux have them and -std=c11 hides them.
- */
+/* struct sigaction and sigaction(), as Linux's C libraries have them and -std=c11 hides them. */
 struct shmlog_sigaction_ {
     void (*handler)(int signal, void *info, void *context);
     uint64_t mask[16];
@@ -3290,14 +3220,10 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     for (int i = 0; i < 100 && __atomic_load_n(&shmlog_bus_users_, __ATOMIC_SEQ_CST); i++)
         shmlog_nap_(1000);
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Attaching to a segment: find its directory, check and map its files, register.
  */
-
-SHMLOG_BEGIN_C_
 
 static uint32_t shmlog_entries_; /* the attachments that are open, as bits: of a thread's states */
 static uint32_t shmlog_refused_version_; /* of the last segment that was refused for it */
@@ -3663,8 +3589,7 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
         log->key = shmlog_random_();
         shmlog_register_(log, 0, log->local.geometry.producers_max);
         /* Registered, then looked at the state: the collector closes, then looks for producers. One
-         * of the two sees the other. An addition of nothing is a fence that gcc's TSan knows, too.
-         */
+         * of the two sees the other. An addition of nothing is a fence that TSan knows, too. */
         if (__atomic_fetch_add(&log->control.state, 0, __ATOMIC_SEQ_CST) != SHMLOG_SEGMENT_LIVE)
             r = -SHMLOG_ERR_CLOSED;
     }
@@ -3676,8 +3601,6 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     *ret_log = log;
     return 0;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Open and close, and logs that attach later (SHMLOG_OPEN_LATER).
@@ -3688,8 +3611,6 @@ SHMLOG_END_C_
  * moment. One that was left stays mapped until the log is closed, for calls may still be in it; but
  * what it had of the segment is replaced by private memory.
  */
-
-SHMLOG_BEGIN_C_
 
 static uint64_t shmlog_unattached_; /* calls without a segment that no segment was told of */
 
@@ -3922,6 +3843,12 @@ int shmlog_set_level(struct shmlog *log, uint32_t level)
 
     if (!current || level > SHMLOG_OFF)
         return -EINVAL;
+    if (shmlog_load_relaxed_(&current->control.rules)) {
+        shmlog_store_relaxed_(&current->control.base_level, level);
+        __atomic_fetch_add(&current->control.generation, 2, __ATOMIC_RELEASE);
+        if (shmlog_load_relaxed_(&current->control.rules_level) < level)
+            level = shmlog_load_relaxed_(&current->control.rules_level);
+    }
     shmlog_store_relaxed_(&current->control.level, level);
     shmlog_store_relaxed_(&log->control.level, level);
     return 0;
@@ -3954,27 +3881,191 @@ uint64_t shmlog_thread_lost(struct shmlog *log)
     thread = shmlog_state_(log);
     return (thread->key & ~UINT64_C(3)) == log->key ? shmlog_load_relaxed_(&thread->lost) : 0;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
- * What a log call calls: one of four words goes straight into the ring of its core, all else by an
- * image of its slots on the stack.
+ * What a call passes on its way to a ring: its site is registered, and the rules have it logged.
+ * The word of a site says both for as long as the rules are as they were.
  */
 
-SHMLOG_BEGIN_C_
+/* Calls that do not log each time: whose turn it is. */
+int shmlog_turn_(uint64_t *state, uint64_t n, unsigned long *ret_skipped)
+{
+    const uint64_t calls = __atomic_fetch_add(&state[0], 1, __ATOMIC_RELAXED);
+
+    *ret_skipped = calls && n ? n - 1 : 0;
+    return !n || calls % n == 0;
+}
+
+SHMLOG_STATIC_ int shmlog_due_ns_(uint64_t *state, uint64_t ns, unsigned long *ret_skipped)
+{
+    const uint64_t now = shmlog_monotonic_ns_();
+    const uint64_t next = ns > UINT64_MAX - now ? UINT64_MAX : now + ns;
+    uint64_t due = shmlog_load_relaxed_(&state[1]);
+
+    if (now < due || !__atomic_compare_exchange_n(&state[1], &due, next, 0, __ATOMIC_RELAXED,
+                                                  __ATOMIC_RELAXED)) {
+        __atomic_fetch_add(&state[0], 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    *ret_skipped = __atomic_exchange_n(&state[0], 0, __ATOMIC_RELAXED);
+    return 1;
+}
+int shmlog_due_(uint64_t *state, uint64_t ms, unsigned long *ret_skipped)
+{
+    return shmlog_due_ns_(state, ms > UINT64_MAX / 1000000 ? UINT64_MAX : ms * 1000000,
+                          ret_skipped);
+}
+
+/* Does a pattern, with * and ?, match all of a text? */
+SHMLOG_COLD_ int shmlog_matches_(const char *pattern, const char *text)
+{
+    const char *star = SHMLOG_NULL_, *from = text;
+
+    while (*text || *pattern == '*') {
+        if (*pattern == '*') {
+            star = ++pattern;
+            from = text;
+        } else if (*pattern && (*pattern == '?' || *pattern == *text)) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star;
+            text = ++from;
+        } else {
+            return 0;
+        }
+    }
+    return !*pattern;
+}
+
+/* Is the rule, a copy, for the site? */
+SHMLOG_COLD_ int shmlog_rule_is_for_(const struct shmlog_rule *rule, const struct shmlog *log,
+                                     const struct shmlog_site_ *site)
+{
+    const char *const slash = strrchr(site->file, '/');
+
+    return (!*rule->process || shmlog_matches_(rule->process, log->local.process)) &&
+           (!*rule->category || shmlog_matches_(rule->category, shmlog_string_(site, 2))) &&
+           (!rule->line || rule->line == site->line) &&
+           (!*rule->site || shmlog_matches_(rule->site, site->file) ||
+            (slash && shmlog_matches_(rule->site, slash + 1)) ||
+            shmlog_matches_(rule->site, site->function) ||
+            shmlog_matches_(rule->site, shmlog_string_(site, 0)));
+}
+
+/* Note in the plan of a site what the rules say. Returns whether they leave calls out. Pieces of
+ * text are not sampled. */
+SHMLOG_COLD_ int shmlog_apply_rules_(const struct shmlog *log, const struct shmlog_site_ *site,
+                                     struct shmlog_plan_ *plan)
+{
+    const uint32_t rules = shmlog_load_relaxed_(&log->control.rules);
+    uint32_t level = rules ? shmlog_load_relaxed_(&log->control.base_level) : SHMLOG_TRACE;
+
+    plan->one_in = 1;
+    for (uint32_t i = 0; i < rules && i < SHMLOG_RULES_MAX; i++) {
+        struct shmlog_rule rule = log->control.rule[i];
+
+        rule.process[31] = rule.category[39] = rule.site[75] = 0;
+        if (!shmlog_rule_is_for_(&rule, log, site))
+            continue;
+        level = rule.level <= SHMLOG_OFF ? rule.level : level;
+        if (rule.one_in && !site->flags) {
+            plan->one_in = rule.one_in;
+            plan->gap_ns = rule.gap_ns;
+        }
+    }
+    if (site->level < level)
+        plan->one_in = 0;
+    return plan->one_in != 1 || plan->gap_ns;
+}
+
+/* Is a call of a site whose calls are not all logged one of those that are? */
+SHMLOG_STATIC_ int shmlog_is_sampled_(struct shmlog *log, struct shmlog_plan_ *plan,
+                                      uint64_t records)
+{
+    const uint64_t one_in = shmlog_load_relaxed_(&plan->one_in);
+    const uint64_t gap_ns = shmlog_load_relaxed_(&plan->gap_ns);
+    const uint32_t cause = gap_ns ? SHMLOG_SKIPPED_GAP : SHMLOG_SKIPPED_ONE_IN;
+    unsigned long before;
+
+    if (!one_in)
+        return 0;
+    if (gap_ns ? shmlog_due_ns_(plan->turns, gap_ns, &before)
+               : shmlog_turn_(plan->turns, one_in, &before))
+        return 1;
+    __atomic_fetch_add(&log->control.skipped[cause], records, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* What the lower half of a site's word is while it may go straight: as long as it is of this
+ * attachment, and the rules are as they were. Odd. */
+SHMLOG_INLINE_ uint64_t shmlog_site_key_(const struct shmlog *log)
+{
+    return log->local.site_key ^ shmlog_load_relaxed_(&log->control.generation);
+}
+
+/* Returns the site's word with the lower half 0, or 1 where rules leave calls out. 0 or 1 in all:
+ * there is no room for it in the table, and will be none, or the table is gone. Threads that
+ * register the same site store the same. */
+SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_site_ *site)
+{
+    /* acquire: the rules after it, pairs with the release of who changed them */
+    const uint64_t key = log->local.site_key ^ shmlog_load_acquire_(&log->control.generation);
+    union {
+        struct shmlog_plan_ as_made;
+        uint64_t words[sizeof(struct shmlog_plan_) / 8];
+    } plan;
+    struct shmlog_blob_ blob;
+    uint64_t word = 1;
+    uint32_t id;
+
+    shmlog_describe_(&blob, site, (log->local.geometry.compatible & SHMLOG_COMPATIBLE_TEXT) != 0);
+    id = shmlog_publish_(log, &blob);
+    if (shmlog_control_gone_(log)) /* not to be kept for another log of the segment */
+        return 0;
+    if (id) {
+        memset(&plan, 0, sizeof(plan));
+        if (site->kind != SHMLOG_SITE_RAW)
+            shmlog_plan_(&plan.as_made, shmlog_types_(site),
+                         site->kind == SHMLOG_SITE_PRINTF ? shmlog_strings_(site) : "");
+        word = (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 |
+               (uint64_t)shmlog_apply_rules_(log, site, &plan.as_made);
+        for (uint32_t i = 0; i < sizeof(plan) / 8; i++) /* another thread may store the same */
+            shmlog_store_relaxed_(&((uint64_t *)(void *)&log->local.plans[id])[i], plan.words[i]);
+    }
+    /* release: the plan before it, pairs with the acquire of shmlog_find_site_() */
+    shmlog_store_release_(&site->word, word ^ key);
+    return word;
+}
 
 /* Where a call goes. */
 struct shmlog_target_ {
-    struct shmlog *log; /* NULL: the call is lost, and counted */
+    struct shmlog *log; /* NULL: nowhere; if it is lost by that, it is counted */
     uint64_t word;      /* of the site there */
 };
-/* The site was not registered in the log's segment last, or the log stands for others. */
+/* `word`, with the key in it, is not that of a site whose calls are all logged. */
+SHMLOG_STATIC_ struct shmlog *shmlog_settle_(struct shmlog *log, struct shmlog_site_ *site,
+                                             uint64_t *word, uint64_t records)
+{
+    if ((uint32_t)*word > 1)
+        *word = shmlog_register_site_(log, site);
+    if (*word <= 1) {
+        __atomic_fetch_add(&log->control.lost[SHMLOG_LOST_NO_SITE], records, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&shmlog_thread_(log)->lost, records, __ATOMIC_RELAXED);
+        return SHMLOG_NULL_;
+    }
+    if (!(*word & 1))
+        return log;
+    *word ^= 1;
+    return shmlog_is_sampled_(log, &log->local.plans[*word >> 32 & SHMLOG_SITE_ID_MASK], records)
+               ? log
+               : SHMLOG_NULL_;
+}
+/* The site's word is not that of one which goes straight, or the log stands for others. */
 SHMLOG_STATIC_ struct shmlog_target_ shmlog_find_site_(struct shmlog *log,
                                                        struct shmlog_site_ *site, uint64_t records)
 {
     struct shmlog_target_ to;
-    uint64_t word;
 
     to.log = shmlog_current_(log);
     to.word = 0;
@@ -3982,16 +4073,9 @@ SHMLOG_STATIC_ struct shmlog_target_ shmlog_find_site_(struct shmlog *log,
         shmlog_miss_(log, records);
         return to;
     }
-    word = shmlog_load_acquire_(&site->word);
-    if ((uint32_t)(word ^ to.log->local.site_key) == 0)
-        to.word = word ^ to.log->local.site_key;
-    else if (word != to.log->local.site_key - 1) /* else tried before */
-        to.word = shmlog_register_site_(to.log, site);
-    if (!to.word) {
-        __atomic_fetch_add(&to.log->control.lost[SHMLOG_LOST_NO_SITE], records, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&shmlog_thread_(to.log)->lost, records, __ATOMIC_RELAXED);
-        to.log = SHMLOG_NULL_;
-    }
+    to.word = shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(to.log);
+    if (SHMLOG_UNLIKELY_((uint32_t)to.word != 0))
+        to.log = shmlog_settle_(to.log, site, &to.word, records);
     return to;
 }
 SHMLOG_INLINE_ struct shmlog_target_ shmlog_target_(struct shmlog *log, struct shmlog_site_ *site,
@@ -4001,11 +4085,16 @@ SHMLOG_INLINE_ struct shmlog_target_ shmlog_target_(struct shmlog *log, struct s
 
     to.log = log;
     /* pairs with the release of shmlog_register_site_() */
-    to.word = shmlog_load_acquire_(&site->word) ^ shmlog_load_relaxed_(&log->local.site_key);
+    to.word = shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(log);
     if (SHMLOG_UNLIKELY_((uint32_t)to.word != 0))
         to = shmlog_find_site_(log, site, records);
     return to;
 }
+/* SPDX-License-Identifier: MIT
+ *
+ * What a log call calls: one of four words goes straight into the ring of its core, all else by an
+ * image of its slots on the stack.
+ */
 
 /* ---- Images ---- */
 
@@ -4085,38 +4174,38 @@ SHMLOG_STATIC_ void shmlog_put_slot_(struct shmlog_target_ to, const struct shml
 }
 
 #if SHMLOG_RSEQ_
-/* Can a call go straight, by a sequence of its own? `word` is what the site's gives with the log's
- * key. */
-SHMLOG_INLINE_ int shmlog_is_straight_(const struct shmlog *log, const struct shmlog_site_ *site,
-                                       const struct shmlog_thread_ *thread, uint64_t word)
-{
-    return (uint32_t)word == 0 && thread->key == shmlog_load_relaxed_(&log->key) &&
-           !(site->level >= SHMLOG_SEVERE && log->local.severe_rings);
-}
-/* The condition under which `commit_`, a sequence, is tried; `log` and `site` are in scope. */
-#define SHMLOG_GOES_STRAIGHT_(commit_)                                                           \
-    const struct shmlog_thread_ *const thread = shmlog_state_(log);                              \
-    const uint64_t word =                                                                        \
-        shmlog_load_acquire_(&site->word) ^ shmlog_load_relaxed_(&log->local.site_key);          \
-                                                                                                 \
-    if (SHMLOG_LIKELY_(shmlog_is_straight_(log, site, thread, word)) && SHMLOG_LIKELY_(commit_)) \
+/* `commit_`, a sequence of its own, is tried where nothing is in the way. `word_` is the site's,
+ * with the log's key; `log` and `site` are in scope. */
+#define SHMLOG_GOES_STRAIGHT_(word_, commit_)                                                   \
+    const struct shmlog_thread_ *const thread = shmlog_state_(log);                             \
+    const uint64_t word = word_;                                                                \
+                                                                                                \
+    if (SHMLOG_LIKELY_((uint32_t)word == 0 && thread->key == shmlog_load_relaxed_(&log->key) && \
+                       !(site->level >= SHMLOG_SEVERE && log->local.severe_rings)) &&           \
+        SHMLOG_LIKELY_(commit_))                                                                \
     return
 #else
-#define SHMLOG_GOES_STRAIGHT_(commit_)
+#define SHMLOG_GOES_STRAIGHT_(word_, commit_)
 #endif
 
+/* A slot; the log is that of an attachment. */
+SHMLOG_INLINE_ void shmlog_put_six_to_(struct shmlog_target_ to, struct shmlog_site_ *site,
+                                       uint64_t *words, const uint64_t *ticks)
+{
+    struct shmlog *const log = to.log;
+
+    SHMLOG_GOES_STRAIGHT_(to.word, (words[0] |= thread->producer, ticks)
+                                       ? shmlog_commit_six_at_(log, thread, word, words, *ticks)
+                                       : shmlog_commit_six_(log, thread, word, words));
+    shmlog_put_slot_(to, site, words, ticks);
+}
 SHMLOG_STATIC_ void shmlog_put_six_(struct shmlog *log, struct shmlog_site_ *site, uint64_t *words,
                                     const uint64_t *ticks)
 {
     const struct shmlog_target_ to = shmlog_target_(log, site, 1);
 
-    if (!to.log)
-        return;
-    log = to.log; /* that of an attachment, if it stood for others */
-    SHMLOG_GOES_STRAIGHT_((words[0] |= thread->producer, ticks)
-                              ? shmlog_commit_six_at_(log, thread, word, words, *ticks)
-                              : shmlog_commit_six_(log, thread, word, words));
-    shmlog_put_slot_(to, site, words, ticks);
+    if (to.log)
+        shmlog_put_six_to_(to, site, words, ticks);
 }
 
 /* What cannot go straight; so the others need no place on the stack. */
@@ -4135,20 +4224,20 @@ SHMLOG_STATIC_ void shmlog_put4_at_anyhow_(struct shmlog *log, struct shmlog_sit
 
     shmlog_put_six_(log, site, words, &ticks);
 }
-
 void shmlog_put4_(struct shmlog *log, struct shmlog_site_ *site, uint64_t w0, uint64_t w1,
                   uint64_t w2, uint64_t w3)
 {
-    SHMLOG_GOES_STRAIGHT_(
-        shmlog_commit_four_(log, thread, word, w0 | thread->producer, w1, w2, w3));
+    SHMLOG_GOES_STRAIGHT_(shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(log),
+                          shmlog_commit_four_(log, thread, word, w0 | thread->producer, w1, w2,
+                                              w3));
     shmlog_put4_anyhow_(log, site, w0, w1, w2, w3);
 }
-
 void shmlog_put4_at_(struct shmlog *log, struct shmlog_site_ *site, uint64_t w0, uint64_t w1,
                      uint64_t w2, uint64_t w3, uint64_t ticks)
 {
-    SHMLOG_GOES_STRAIGHT_(
-        shmlog_commit_four_at_(log, thread, word, w0 | thread->producer, w1, w2, w3, ticks));
+    SHMLOG_GOES_STRAIGHT_(shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(log),
+                          shmlog_commit_four_at_(log, thread, word, w0 | thread->producer, w1, w2,
+                                                 w3, ticks));
     shmlog_put4_at_anyhow_(log, site, w0, w1, w2, w3, ticks);
 }
 
@@ -4293,31 +4382,25 @@ void shmlog_put_texts_(struct shmlog *log, struct shmlog_site_ *site, uint64_t *
         return;
     plan = &to.log->local.plans[(to.word >> 32) & SHMLOG_SITE_ID_MASK];
     if (count == 6 && SHMLOG_LIKELY_(shmlog_texts_fit_(plan, words, texts)))
-        shmlog_put_six_(to.log, site, words, ticks);
+        shmlog_put_six_to_(to, site, words, ticks);
     else
         shmlog_put_long_(to, site, plan, words, count, texts, ticks);
 }
 
 /* ---- Raw records ---- */
 
-void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record, const void *data,
-                         size_t count, const uint64_t *ticks)
+SHMLOG_STATIC_ void shmlog_put_batch_(struct shmlog *log, struct shmlog_record_site_ *record,
+                                      const void *data, size_t count, const uint64_t *ticks)
 {
     const struct shmlog_target_ to = shmlog_target_(log, &record->site, count);
     const uint32_t end = SHMLOG_PAYLOAD_RAW + record->size;
-    uint64_t words[6] = {0, 0, 0, 0, 0, 0};
     const uint32_t slots = (end + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
     const int flags = shmlog_flags_(&record->site, ticks);
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
     struct shmlog_thread_ *thread;
 
-    if (SHMLOG_UNLIKELY_(!to.log))
+    if (!to.log)
         return;
-    if (count == 1 && record->size <= sizeof(words) - 8) {
-        memcpy(words + 1, data, record->size);
-        shmlog_put_six_(to.log, &record->site, words, ticks);
-        return;
-    }
     thread = shmlog_thread_(to.log);
     for (size_t done = 0, some; done < count; done += some) {
         some =
@@ -4339,44 +4422,22 @@ void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record,
     }
 }
 
-SHMLOG_END_C_
-/* SPDX-License-Identifier: MIT
- *
- * Calls that do not log each time: whose turn it is.
- */
-
-SHMLOG_BEGIN_C_
-
-int shmlog_turn_(uint64_t *state, uint64_t n, unsigned long *ret_skipped)
+void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record, const void *data,
+                         size_t count, const uint64_t *ticks)
 {
-    const uint64_t calls = __atomic_fetch_add(&state[0], 1, __ATOMIC_RELAXED);
+    uint64_t words[6] = {0, 0, 0, 0, 0, 0};
 
-    *ret_skipped = calls && n ? n - 1 : 0;
-    return !n || calls % n == 0;
-}
-
-int shmlog_due_(uint64_t *state, uint64_t ms, unsigned long *ret_skipped)
-{
-    const uint64_t now = shmlog_monotonic_ns_();
-    const uint64_t next = ms > (UINT64_MAX - now) / 1000000 ? UINT64_MAX : now + ms * 1000000;
-    uint64_t due = shmlog_load_relaxed_(&state[1]);
-
-    if (now < due || !__atomic_compare_exchange_n(&state[1], &due, next, 0, __ATOMIC_RELAXED,
-                                                  __ATOMIC_RELAXED)) {
-        __atomic_fetch_add(&state[0], 1, __ATOMIC_RELAXED);
-        return 0;
+    if (count == 1 && record->size <= sizeof(words) - 8) {
+        memcpy(words + 1, data, record->size);
+        shmlog_put_six_(log, &record->site, words, ticks);
+    } else {
+        shmlog_put_batch_(log, record, data, count, ticks);
     }
-    *ret_skipped = __atomic_exchange_n(&state[0], 0, __ATOMIC_RELAXED);
-    return 1;
 }
-
-SHMLOG_END_C_
 /* SPDX-License-Identifier: MIT
  *
  * Texts of errors.
  */
-
-SHMLOG_BEGIN_C_
 
 /* Both layout versions, and what to do. */
 SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice)
@@ -4436,6 +4497,4 @@ const char *shmlog_strerror(int error)
         return strerror(error < 0 ? -error : error);
     }
 }
-
-SHMLOG_END_C_
 #endif /* SHMLOG_IMPLEMENTATION */

@@ -15,7 +15,7 @@
 #ifndef SHM_SEGMENT_H
 #define SHM_SEGMENT_H
 
-#include "producer/shmlog/check.h"
+#include "producer/segment_tables.h"
 
 #include <limits.h>
 #include <stdbool.h>

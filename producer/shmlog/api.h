@@ -18,8 +18,8 @@
  * threads share, each holding it for one call. It allocates nothing and enters the kernel only when
  * a thread or a call site logs for the first time, and where it has to wait: under the wait policy
  * for room, in a shared ring for its holder. It works from any thread, from signal handlers and in
- * a forked child; not in a child of vfork(). Arguments are evaluated only if the level is on, each
- * once.
+ * a forked child; not in a child of vfork(). Arguments are evaluated only if the level is on, for
+ * this call or, by a rule (shmlog-ctl(1)), for some other, each once.
  *
  * A NULL log is a segment that is not there: calls are counted, see shmlog_lost(), and otherwise do
  * nothing.
@@ -70,8 +70,7 @@ struct shmlog_options {
  * use; records for it are counted as lost. Other SIGBUSes go to the handler that was there before.
  * It is never taken back: a shared object that uses it must not be unloaded.
  *
- * Thread-safe; not for signal handlers. Cost: some system calls and the page tables of all rings.
- */
+ * Thread-safe; not for signal handlers. Cost: system calls and the page tables of all rings. */
 int shmlog_open(struct shmlog **ret_log, const char *segment, const struct shmlog_options *options);
 
 /* Detach and unmap. No thread may be in, or later make, a call with `log`. NULL is fine. Not for

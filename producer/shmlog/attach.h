@@ -3,8 +3,6 @@
  * Attaching to a segment: find its directory, check and map its files, register.
  */
 
-SHMLOG_BEGIN_C_
-
 static uint32_t shmlog_entries_; /* the attachments that are open, as bits: of a thread's states */
 static uint32_t shmlog_refused_version_; /* of the last segment that was refused for it */
 
@@ -369,8 +367,7 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
         log->key = shmlog_random_();
         shmlog_register_(log, 0, log->local.geometry.producers_max);
         /* Registered, then looked at the state: the collector closes, then looks for producers. One
-         * of the two sees the other. An addition of nothing is a fence that gcc's TSan knows, too.
-         */
+         * of the two sees the other. An addition of nothing is a fence that TSan knows, too. */
         if (__atomic_fetch_add(&log->control.state, 0, __ATOMIC_SEQ_CST) != SHMLOG_SEGMENT_LIVE)
             r = -SHMLOG_ERR_CLOSED;
     }
@@ -382,5 +379,3 @@ SHMLOG_COLD_ int shmlog_attach_(const char *directory, const struct shmlog_optio
     *ret_log = log;
     return 0;
 }
-
-SHMLOG_END_C_

@@ -4,8 +4,7 @@
  */
 #define SHMLOG_COUNTED_ 16u /* beside a type's code: no char *, or not as it is */
 #define SHMLOG_IS_TEXT_(code_) (((code_)&15u) >= SHMLOG_TYPE_STRING)
-/* Words that a call gives room to, for a fixed area of so many bytes: those of one slot if they do.
- */
+/* Words that a call gives room to, for a fixed area of so many bytes: one slot's if they do. */
 #define SHMLOG_WORDS_(size_, texts_) \
     ((size_) <= 32 && !(texts_) ? 4 : (size_) <= 48 ? 6 : ((size_) + 7) / 8)
 

@@ -215,8 +215,7 @@ SHMLOG_INLINE_ auto shmlog_send_(struct shmlog *log, struct shmlog_site_ *site, 
     shmlog_send_(log, site, when, shmlog_value_(x, 0)...);
 }
 
-/* An event: names and values in turn. Each round takes a name away and puts its value at the end.
- */
+/* An event: names and values in turn. Each round takes a name away, its value goes to the end. */
 template <size_t shmlog_left_, class shmlog_w_, class shmlog_n_, class shmlog_x_,
           class... shmlog_t_>
 SHMLOG_INLINE_ auto shmlog_send_fields_(struct shmlog *log, struct shmlog_site_ *site,

@@ -35,14 +35,10 @@ SHMLOG_STATIC_INLINE_ int shmlog_table_fits_(uint64_t offset, uint64_t count, ui
 }
 
 #define SHMLOG_CLOCK_PAIRS_MAX 65536u
+#define SHMLOG_RING_ENTRY_SIZE 64u /* bytes; producers do not look at these two tables */
+#define SHMLOG_CLOCK_PAIR_SIZE 32u
 #define SHMLOG_ARENA_MAX (UINT64_C(8) << 32) /* what the 32 bits of a site word can point to */
 #define SHMLOG_CONTROL_MAX (UINT64_C(1) << 36)
-
-/* Is ring `index` the shared one? */
-SHMLOG_STATIC_INLINE_ int shmlog_ring_is_shared_(const struct shmlog_control *c, uint32_t index)
-{
-    return c->compatible & SHMLOG_COMPATIBLE_SHARED_RING && index == c->rings - 1;
-}
 
 /* Is ring `index` for severe records alone? */
 SHMLOG_STATIC_INLINE_ int shmlog_ring_is_severe_(const struct shmlog_control *c, uint32_t index)
@@ -81,10 +77,9 @@ SHMLOG_STATIC_INLINE_ int shmlog_check_control_(const struct shmlog_control *c, 
         c->sites_max > SHMLOG_SITE_ID_MASK + 1 || !c->producers_max ||
         c->producers_max > SHMLOG_PRODUCERS_MAX || !shmlog_power_of_two_(c->clock_pairs) ||
         c->clock_pairs > SHMLOG_CLOCK_PAIRS_MAX || c->arena_size > SHMLOG_ARENA_MAX ||
-        !shmlog_table_fits_(c->rings_offset, c->rings, sizeof(struct shmlog_ring_entry), file_size,
+        !shmlog_table_fits_(c->rings_offset, c->rings, SHMLOG_RING_ENTRY_SIZE, file_size, &end) ||
+        !shmlog_table_fits_(c->clock_offset, c->clock_pairs, SHMLOG_CLOCK_PAIR_SIZE, file_size,
                             &end) ||
-        !shmlog_table_fits_(c->clock_offset, c->clock_pairs, sizeof(struct shmlog_clock_pair),
-                            file_size, &end) ||
         !shmlog_table_fits_(c->producers_offset, c->producers_max, sizeof(struct shmlog_producer),
                             file_size, &end) ||
         !shmlog_table_fits_(c->sites_offset, c->sites_max, sizeof(uint64_t), file_size, &end) ||

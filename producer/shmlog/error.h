@@ -3,8 +3,6 @@
  * Texts of errors.
  */
 
-SHMLOG_BEGIN_C_
-
 /* Both layout versions, and what to do. */
 SHMLOG_COLD_ const char *shmlog_version_text_(const char *advice)
 {
@@ -63,5 +61,3 @@ const char *shmlog_strerror(int error)
         return strerror(error < 0 ? -error : error);
     }
 }
-
-SHMLOG_END_C_

@@ -3,8 +3,6 @@
  * A ring that looks full: there is room after all, or the policy decides.
  */
 
-SHMLOG_BEGIN_C_
-
 /* No ring gets as far; a damaged one may say so, and sums with it would wrap. */
 #define SHMLOG_HEAD_MAX_ (UINT64_C(1) << 62)
 
@@ -124,5 +122,3 @@ SHMLOG_COLD_ int shmlog_make_room_(struct shmlog *log, struct shmlog_ring *ring,
     __atomic_fetch_and(&ring->limit_severe, gone, __ATOMIC_RELAXED);
     return 1;
 }
-
-SHMLOG_END_C_

@@ -12,10 +12,7 @@
  * ring looks full.
  */
 
-SHMLOG_BEGIN_C_
-
-/* struct sigaction and sigaction(), as the C libraries of Linux have them and -std=c11 hides them.
- */
+/* struct sigaction and sigaction(), as Linux's C libraries have them and -std=c11 hides them. */
 struct shmlog_sigaction_ {
     void (*handler)(int signal, void *info, void *context);
     uint64_t mask[16];
@@ -174,5 +171,3 @@ SHMLOG_COLD_ void shmlog_unguard_(struct shmlog *log)
     for (int i = 0; i < 100 && __atomic_load_n(&shmlog_bus_users_, __ATOMIC_SEQ_CST); i++)
         shmlog_nap_(1000);
 }
-
-SHMLOG_END_C_

@@ -9,8 +9,6 @@
  * what it had of the segment is replaced by private memory.
  */
 
-SHMLOG_BEGIN_C_
-
 static uint64_t shmlog_unattached_; /* calls without a segment that no segment was told of */
 
 struct shmlog_later_ {
@@ -242,6 +240,12 @@ int shmlog_set_level(struct shmlog *log, uint32_t level)
 
     if (!current || level > SHMLOG_OFF)
         return -EINVAL;
+    if (shmlog_load_relaxed_(&current->control.rules)) {
+        shmlog_store_relaxed_(&current->control.base_level, level);
+        __atomic_fetch_add(&current->control.generation, 2, __ATOMIC_RELEASE);
+        if (shmlog_load_relaxed_(&current->control.rules_level) < level)
+            level = shmlog_load_relaxed_(&current->control.rules_level);
+    }
     shmlog_store_relaxed_(&current->control.level, level);
     shmlog_store_relaxed_(&log->control.level, level);
     return 0;
@@ -274,5 +278,3 @@ uint64_t shmlog_thread_lost(struct shmlog *log)
     thread = shmlog_state_(log);
     return (thread->key & ~UINT64_C(3)) == log->key ? shmlog_load_relaxed_(&thread->lost) : 0;
 }
-
-SHMLOG_END_C_

@@ -205,12 +205,6 @@ struct shmlog_ring {
     uint8_t reserved7[2296];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring) == 4096, "ring header is one small page");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, head) == 128, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, limit_severe) == 152, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, doorbell) == 256, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, tail) == 384, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, lost) == 512, "hot line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' line moved");
 
 #define SHMLOG_RING_HEADER 4096u
 #define SHMLOG_RING_CPU 1u   /* one per core, written under rseq by any thread on that core */
@@ -232,6 +226,24 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_ring, waiting) == 1792, "sleepers' 
 
 /* The writer stores the doorbell when its head crosses a multiple of slots >> this. */
 #define SHMLOG_DOORBELL_SHIFT 2
+
+/* Which calls are logged, and how often. A rule is for the sites that all of its patterns match (*
+ * and ? stand for anything and one byte; an empty pattern matches), the last one for a site counts:
+ * its level, and its sampling. */
+struct shmlog_rule {
+    uint32_t level;   /* SHMLOG_TRACE .. SHMLOG_OFF; SHMLOG_RULE_KEEP: says nothing of it */
+    uint32_t one_in;  /* log one call in so many; 0: the rule says nothing of sampling */
+    uint64_t gap_ns;  /* and then at most one in so long */
+    char process[32]; /* as the producer table has it. All are NUL-terminated */
+    char category[40];
+    char site[76]; /* file (with or without its folders), function, format or name */
+    uint32_t line; /* 0: any */
+};
+#define SHMLOG_RULE_KEEP 0xffu
+#define SHMLOG_RULES_MAX 16u
+#define SHMLOG_SKIPPED_ONE_IN 0u
+#define SHMLOG_SKIPPED_GAP 1u
+#define SHMLOG_SKIPPED_CAUSES 2u
 
 /* ---- Control file ----
  *
@@ -271,9 +283,13 @@ struct shmlog_control {
     uint32_t reserved6;
     char name[64]; /* NUL-terminated, for people */
     /* 256: read by all, written seldom */
-    uint32_t level; /* records below it are not logged */
-    uint32_t state; /* SHMLOG_SEGMENT_* */
-    uint8_t reserved1[120];
+    uint32_t level;      /* calls below it cost a load and a branch: the lowest that any rule has */
+    uint32_t state;      /* SHMLOG_SEGMENT_* */
+    uint32_t generation; /* of the rules, even: a change of them adds 2 */
+    uint32_t rules; /* how many there are; while there are none, `level` is all there is to it */
+    uint32_t base_level;  /* of what no rule is about */
+    uint32_t rules_level; /* the lowest level of a rule, SHMLOG_OFF if none has one */
+    uint8_t reserved1[104];
     /* 384: registration of sites and producers */
     uint64_t arena_used;
     uint32_t producers_used; /* entries from here on were never used */
@@ -297,15 +313,12 @@ struct shmlog_control {
     uint64_t stats[64]; /* the collector's counters, see shm/stats.h */
     /* of rings whose files were cut short, which it has left out; by SHMLOG_LOST_* */
     uint64_t collector_lost_rings[SHMLOG_LOST_CAUSES];
-    uint8_t reserved5[2752];
+    /* 1344: records that sampling left out, by SHMLOG_SKIPPED_*; atomic adds */
+    uint64_t skipped[SHMLOG_SKIPPED_CAUSES];
+    uint8_t reserved5[48];
+    struct shmlog_rule rule[SHMLOG_RULES_MAX]; /* 1408: written before `generation` */
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_control) == 4096, "control header is one small page");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, name) == 192, "name moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, level) == 256, "level moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, arena_used) == 384, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, lost) == 512, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, collector_pid) == 640, "line moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_control, stats) == 768, "line moved");
 
 #define SHMLOG_CONTROL_HEADER 4096u
 /* Every core has two rings, the second half of cpu_rings being, in the same order of cores, for

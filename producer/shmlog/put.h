@@ -4,51 +4,6 @@
  * image of its slots on the stack.
  */
 
-SHMLOG_BEGIN_C_
-
-/* Where a call goes. */
-struct shmlog_target_ {
-    struct shmlog *log; /* NULL: the call is lost, and counted */
-    uint64_t word;      /* of the site there */
-};
-/* The site was not registered in the log's segment last, or the log stands for others. */
-SHMLOG_STATIC_ struct shmlog_target_ shmlog_find_site_(struct shmlog *log,
-                                                       struct shmlog_site_ *site, uint64_t records)
-{
-    struct shmlog_target_ to;
-    uint64_t word;
-
-    to.log = shmlog_current_(log);
-    to.word = 0;
-    if (!to.log) {
-        shmlog_miss_(log, records);
-        return to;
-    }
-    word = shmlog_load_acquire_(&site->word);
-    if ((uint32_t)(word ^ to.log->local.site_key) == 0)
-        to.word = word ^ to.log->local.site_key;
-    else if (word != to.log->local.site_key - 1) /* else tried before */
-        to.word = shmlog_register_site_(to.log, site);
-    if (!to.word) {
-        __atomic_fetch_add(&to.log->control.lost[SHMLOG_LOST_NO_SITE], records, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&shmlog_thread_(to.log)->lost, records, __ATOMIC_RELAXED);
-        to.log = SHMLOG_NULL_;
-    }
-    return to;
-}
-SHMLOG_INLINE_ struct shmlog_target_ shmlog_target_(struct shmlog *log, struct shmlog_site_ *site,
-                                                    uint64_t records)
-{
-    struct shmlog_target_ to;
-
-    to.log = log;
-    /* pairs with the release of shmlog_register_site_() */
-    to.word = shmlog_load_acquire_(&site->word) ^ shmlog_load_relaxed_(&log->local.site_key);
-    if (SHMLOG_UNLIKELY_((uint32_t)to.word != 0))
-        to = shmlog_find_site_(log, site, records);
-    return to;
-}
-
 /* ---- Images ---- */
 
 /* Copy into the payload of an image, over its slots' boundaries. */
@@ -127,38 +82,38 @@ SHMLOG_STATIC_ void shmlog_put_slot_(struct shmlog_target_ to, const struct shml
 }
 
 #if SHMLOG_RSEQ_
-/* Can a call go straight, by a sequence of its own? `word` is what the site's gives with the log's
- * key. */
-SHMLOG_INLINE_ int shmlog_is_straight_(const struct shmlog *log, const struct shmlog_site_ *site,
-                                       const struct shmlog_thread_ *thread, uint64_t word)
-{
-    return (uint32_t)word == 0 && thread->key == shmlog_load_relaxed_(&log->key) &&
-           !(site->level >= SHMLOG_SEVERE && log->local.severe_rings);
-}
-/* The condition under which `commit_`, a sequence, is tried; `log` and `site` are in scope. */
-#define SHMLOG_GOES_STRAIGHT_(commit_)                                                           \
-    const struct shmlog_thread_ *const thread = shmlog_state_(log);                              \
-    const uint64_t word =                                                                        \
-        shmlog_load_acquire_(&site->word) ^ shmlog_load_relaxed_(&log->local.site_key);          \
-                                                                                                 \
-    if (SHMLOG_LIKELY_(shmlog_is_straight_(log, site, thread, word)) && SHMLOG_LIKELY_(commit_)) \
+/* `commit_`, a sequence of its own, is tried where nothing is in the way. `word_` is the site's,
+ * with the log's key; `log` and `site` are in scope. */
+#define SHMLOG_GOES_STRAIGHT_(word_, commit_)                                                   \
+    const struct shmlog_thread_ *const thread = shmlog_state_(log);                             \
+    const uint64_t word = word_;                                                                \
+                                                                                                \
+    if (SHMLOG_LIKELY_((uint32_t)word == 0 && thread->key == shmlog_load_relaxed_(&log->key) && \
+                       !(site->level >= SHMLOG_SEVERE && log->local.severe_rings)) &&           \
+        SHMLOG_LIKELY_(commit_))                                                                \
     return
 #else
-#define SHMLOG_GOES_STRAIGHT_(commit_)
+#define SHMLOG_GOES_STRAIGHT_(word_, commit_)
 #endif
 
+/* A slot; the log is that of an attachment. */
+SHMLOG_INLINE_ void shmlog_put_six_to_(struct shmlog_target_ to, struct shmlog_site_ *site,
+                                       uint64_t *words, const uint64_t *ticks)
+{
+    struct shmlog *const log = to.log;
+
+    SHMLOG_GOES_STRAIGHT_(to.word, (words[0] |= thread->producer, ticks)
+                                       ? shmlog_commit_six_at_(log, thread, word, words, *ticks)
+                                       : shmlog_commit_six_(log, thread, word, words));
+    shmlog_put_slot_(to, site, words, ticks);
+}
 SHMLOG_STATIC_ void shmlog_put_six_(struct shmlog *log, struct shmlog_site_ *site, uint64_t *words,
                                     const uint64_t *ticks)
 {
     const struct shmlog_target_ to = shmlog_target_(log, site, 1);
 
-    if (!to.log)
-        return;
-    log = to.log; /* that of an attachment, if it stood for others */
-    SHMLOG_GOES_STRAIGHT_((words[0] |= thread->producer, ticks)
-                              ? shmlog_commit_six_at_(log, thread, word, words, *ticks)
-                              : shmlog_commit_six_(log, thread, word, words));
-    shmlog_put_slot_(to, site, words, ticks);
+    if (to.log)
+        shmlog_put_six_to_(to, site, words, ticks);
 }
 
 /* What cannot go straight; so the others need no place on the stack. */
@@ -177,20 +132,20 @@ SHMLOG_STATIC_ void shmlog_put4_at_anyhow_(struct shmlog *log, struct shmlog_sit
 
     shmlog_put_six_(log, site, words, &ticks);
 }
-
 void shmlog_put4_(struct shmlog *log, struct shmlog_site_ *site, uint64_t w0, uint64_t w1,
                   uint64_t w2, uint64_t w3)
 {
-    SHMLOG_GOES_STRAIGHT_(
-        shmlog_commit_four_(log, thread, word, w0 | thread->producer, w1, w2, w3));
+    SHMLOG_GOES_STRAIGHT_(shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(log),
+                          shmlog_commit_four_(log, thread, word, w0 | thread->producer, w1, w2,
+                                              w3));
     shmlog_put4_anyhow_(log, site, w0, w1, w2, w3);
 }
-
 void shmlog_put4_at_(struct shmlog *log, struct shmlog_site_ *site, uint64_t w0, uint64_t w1,
                      uint64_t w2, uint64_t w3, uint64_t ticks)
 {
-    SHMLOG_GOES_STRAIGHT_(
-        shmlog_commit_four_at_(log, thread, word, w0 | thread->producer, w1, w2, w3, ticks));
+    SHMLOG_GOES_STRAIGHT_(shmlog_load_acquire_(&site->word) ^ shmlog_site_key_(log),
+                          shmlog_commit_four_at_(log, thread, word, w0 | thread->producer, w1, w2,
+                                                 w3, ticks));
     shmlog_put4_at_anyhow_(log, site, w0, w1, w2, w3, ticks);
 }
 
@@ -335,31 +290,25 @@ void shmlog_put_texts_(struct shmlog *log, struct shmlog_site_ *site, uint64_t *
         return;
     plan = &to.log->local.plans[(to.word >> 32) & SHMLOG_SITE_ID_MASK];
     if (count == 6 && SHMLOG_LIKELY_(shmlog_texts_fit_(plan, words, texts)))
-        shmlog_put_six_(to.log, site, words, ticks);
+        shmlog_put_six_to_(to, site, words, ticks);
     else
         shmlog_put_long_(to, site, plan, words, count, texts, ticks);
 }
 
 /* ---- Raw records ---- */
 
-void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record, const void *data,
-                         size_t count, const uint64_t *ticks)
+SHMLOG_STATIC_ void shmlog_put_batch_(struct shmlog *log, struct shmlog_record_site_ *record,
+                                      const void *data, size_t count, const uint64_t *ticks)
 {
     const struct shmlog_target_ to = shmlog_target_(log, &record->site, count);
     const uint32_t end = SHMLOG_PAYLOAD_RAW + record->size;
-    uint64_t words[6] = {0, 0, 0, 0, 0, 0};
     const uint32_t slots = (end + SHMLOG_SLOT_PAYLOAD - 1) / SHMLOG_SLOT_PAYLOAD;
     const int flags = shmlog_flags_(&record->site, ticks);
     struct shmlog_slot image[SHMLOG_RECORD_SLOTS];
     struct shmlog_thread_ *thread;
 
-    if (SHMLOG_UNLIKELY_(!to.log))
+    if (!to.log)
         return;
-    if (count == 1 && record->size <= sizeof(words) - 8) {
-        memcpy(words + 1, data, record->size);
-        shmlog_put_six_(to.log, &record->site, words, ticks);
-        return;
-    }
     thread = shmlog_thread_(to.log);
     for (size_t done = 0, some; done < count; done += some) {
         some =
@@ -381,4 +330,15 @@ void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record,
     }
 }
 
-SHMLOG_END_C_
+void shmlog_put_records_(struct shmlog *log, struct shmlog_record_site_ *record, const void *data,
+                         size_t count, const uint64_t *ticks)
+{
+    uint64_t words[6] = {0, 0, 0, 0, 0, 0};
+
+    if (count == 1 && record->size <= sizeof(words) - 8) {
+        memcpy(words + 1, data, record->size);
+        shmlog_put_six_(log, &record->site, words, ticks);
+    } else {
+        shmlog_put_batch_(log, record, data, count, ticks);
+    }
+}

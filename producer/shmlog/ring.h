@@ -5,8 +5,6 @@
  * only where it cannot go straight.
  */
 
-SHMLOG_BEGIN_C_
-
 #define SHMLOG_SEVERE_ 1 /* records of SHMLOG_SEVERE or above: the reserve is for them */
 #define SHMLOG_TIMED_ 2  /* they have their times */
 #define SHMLOG_TRY_ 4    /* if there is no room, do nothing */
@@ -323,5 +321,3 @@ SHMLOG_INLINE_ int shmlog_commit_(struct shmlog *log, struct shmlog_thread_ *thr
         __atomic_fetch_add(&thread->lost, 1, __ATOMIC_RELAXED);
     return r;
 }
-
-SHMLOG_END_C_

@@ -210,14 +210,8 @@ SHMLOG_INLINE_ int shmlog_commit_image_(const struct shmlog *log, struct shmlog_
                  "movq %%rcx, %%rax\n\t"
                  "andq %[mask], %%rax\n\t"
                  "shlq $6, %%rax\n\t"
-                 SHMLOG_COPY_("0")
-                 SHMLOG_COPY_("8")
-                 SHMLOG_COPY_("16")
-                 SHMLOG_COPY_("24")
-                 SHMLOG_COPY_("32")
-                 SHMLOG_COPY_("40")
-                 SHMLOG_COPY_("48")
-                 SHMLOG_COPY_("56")
+                 SHMLOG_COPY_("0") SHMLOG_COPY_("8") SHMLOG_COPY_("16") SHMLOG_COPY_("24")
+                 SHMLOG_COPY_("32") SHMLOG_COPY_("40") SHMLOG_COPY_("48") SHMLOG_COPY_("56")
                  "addq $64, %%rdx\n\t"
                  "incq %%rcx\n\t"
                  "cmpq %[end], %%rcx\n\t"

@@ -4,8 +4,6 @@
  * for all processes, and gets the number by which its records go.
  */
 
-SHMLOG_BEGIN_C_
-
 /* Bytes that a value of a type takes in the fixed area. */
 SHMLOG_INLINE_ uint32_t shmlog_width_(uint32_t type)
 {
@@ -27,6 +25,21 @@ SHMLOG_INLINE_ const char *shmlog_strings_(const struct shmlog_site_ *site)
     const uint8_t *const behind = (const uint8_t *)(site + 1);
 
     return (const char *)(types == behind ? behind + 1 + types[0] : behind);
+}
+SHMLOG_INLINE_ const struct shmlog_record_site_ *shmlog_raw_(const struct shmlog_site_ *site)
+{
+    return site->kind == SHMLOG_SITE_RAW ? (const struct shmlog_record_site_ *)(const void *)site
+                                         : SHMLOG_NULL_;
+}
+/* Its format or name (0), arguments as written (1), category (2). */
+SHMLOG_COLD_ const char *shmlog_string_(const struct shmlog_site_ *site, int which)
+{
+    const struct shmlog_record_site_ *const record = shmlog_raw_(site);
+    const char *text = record ? "" : shmlog_strings_(site);
+
+    for (int i = 0; i < which && !record; i++)
+        text += strlen(text) + 1;
+    return !record ? text : which == 0 ? record->name : which == 2 ? record->category : "";
 }
 
 /* Work out the plan of a site's strings, from its types and, for a message, its format. Sites that
@@ -101,12 +114,8 @@ SHMLOG_COLD_ void shmlog_add_(struct shmlog_blob_ *blob, const char *text, uint3
 SHMLOG_COLD_ void shmlog_describe_(struct shmlog_blob_ *blob, struct shmlog_site_ *site,
                                    int by_text)
 {
-    const struct shmlog_record_site_ *const record =
-        site->kind == SHMLOG_SITE_RAW ? (const struct shmlog_record_site_ *)(const void *)site
-                                      : SHMLOG_NULL_;
+    const struct shmlog_record_site_ *const record = shmlog_raw_(site);
     const uint8_t *const types = record ? SHMLOG_NULL_ : shmlog_types_(site);
-    const char *const name = record ? record->name : shmlog_strings_(site);
-    const char *const text = record ? "" : name + strlen(name) + 1;
     uint32_t offset = SHMLOG_PAYLOAD_ARGS;
     struct shmlog_site head;
 
@@ -138,12 +147,12 @@ SHMLOG_COLD_ void shmlog_describe_(struct shmlog_blob_ *blob, struct shmlog_site
         blob->size += (uint32_t)sizeof(arg);
     }
     /* so far the strings may go: a long one leaves room for the rest */
-    shmlog_add_(blob, name, 900);
+    shmlog_add_(blob, shmlog_string_(site, 0), 900);
     shmlog_add_(blob, site->file, 1200);
     shmlog_add_(blob, site->function, 1400);
-    shmlog_add_(blob, record ? record->category : text + strlen(text) + 1, 1460);
+    shmlog_add_(blob, shmlog_string_(site, 2), 1460);
     if (!record && by_text)
-        shmlog_add_(blob, text, SHMLOG_SITE_MAX);
+        shmlog_add_(blob, shmlog_string_(site, 1), SHMLOG_SITE_MAX);
     for (uint32_t i = 0; (record || !by_text) && i < head.args; i++) {
         char number[6] = {'a', 'r', 'g', (char)('0' + (i + 1) % 10), 0, 0};
 
@@ -216,35 +225,3 @@ SHMLOG_COLD_ uint32_t shmlog_publish_(struct shmlog *log, const struct shmlog_bl
     }
     return 0;
 }
-
-/* Returns the site's word: id and one slot in the upper half, 0 in the lower; 0 if there is no room
- * for it in the table, and will be none, or if the table is gone. Threads that register the same
- * site store the same. */
-SHMLOG_COLD_ uint64_t shmlog_register_site_(struct shmlog *log, struct shmlog_site_ *site)
-{
-    union {
-        struct shmlog_plan_ as_made;
-        uint64_t words[sizeof(struct shmlog_plan_) / 8];
-    } plan;
-    struct shmlog_blob_ blob;
-    uint64_t word;
-    uint32_t id;
-
-    shmlog_describe_(&blob, site, (log->local.geometry.compatible & SHMLOG_COMPATIBLE_TEXT) != 0);
-    id = shmlog_publish_(log, &blob);
-    if (shmlog_control_gone_(log)) /* not to be kept for another log of the segment */
-        return 0;
-    if (id && site->kind != SHMLOG_SITE_RAW) {
-        memset(&plan, 0, sizeof(plan));
-        shmlog_plan_(&plan.as_made, shmlog_types_(site),
-                     site->kind == SHMLOG_SITE_PRINTF ? shmlog_strings_(site) : "");
-        for (uint32_t i = 0; i < sizeof(plan) / 8; i++) /* another thread may store the same */
-            shmlog_store_relaxed_(&((uint64_t *)(void *)&log->local.plans[id])[i], plan.words[i]);
-    }
-    word = id ? (uint64_t)(id | 1u << SHMLOG_SITE_SLOTS_SHIFT) << 32 : 0;
-    /* release: the plan before it, pairs with the acquire of shmlog_find_site_() */
-    shmlog_store_release_(&site->word, word | (log->local.site_key - !id));
-    return word;
-}
-
-SHMLOG_END_C_

@@ -50,6 +50,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_thread_, where) % 16 == 0 &&
 /* What becomes of a site's strings, worked out once, when it is registered. Of texts of their own
  * size the format says nothing. */
 struct shmlog_plan_ {
+    /* Where rules say that not all calls are logged: one in so many (0: none), at most one in so
+     * long; and the state of shmlog_turn_() and shmlog_due_(). */
+    uint64_t one_in, gap_ns, turns[2];
     uint16_t end;   /* of the fixed area, in the payload */
     uint16_t count; /* of texts */
     struct {
@@ -113,8 +116,9 @@ SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog, control) == 2 * SHMLOG_PAGE_, "con
 /* A call site: what the compiler knows of it. Its types (C: types[0] is how many, then their codes)
  * and its strings (format, arguments as written, category) follow it; in C++ `types` points to the
  * former. `word` is that of the attachment it was registered in last: id and 1 slot in the upper
- * half, as in the first word of a slot; in the lower its site_key, so that one exclusive or checks
- * and clears it. The key is odd; the even number below it says that there was no room. */
+ * half, as in the first word of a slot; in the lower its site_key, with the generation of the
+ * rules, so that exclusive ors check and clear it. The key is odd; the even number below it says
+ * that rules leave calls out, or, with no id, that there was no room. */
 struct shmlog_site_ {
     uint64_t word;
     const char *file, *function;
@@ -123,9 +127,7 @@ struct shmlog_site_ {
     uint8_t kind, level;
     uint16_t flags;
 };
-#define SHMLOG_NO_SEGMENT_                                                 \
-    1u /* the site_key of a log that stands for others: that of no segment \
-        */
+#define SHMLOG_NO_SEGMENT_ 1u /* the site_key of a log that stands for others */
 
 /* A kind of raw records. */
 struct shmlog_field_ {

@@ -19,7 +19,6 @@
 #define SHMLOG_STATIC_ static __attribute__((noinline, unused))
 
 SHMLOG_BEGIN_C_
-
 #if !defined(__cplusplus) && defined(__STRICT_ANSI__) && !defined(_GNU_SOURCE) && \
     !defined(_DEFAULT_SOURCE)
 extern long syscall(long number, ...); /* hidden by -std=c11 */
@@ -32,6 +31,7 @@ extern long syscall(long number, ...); /* hidden by -std=c11 */
 extern void __msan_unpoison(const volatile void *memory, size_t size);
 #endif
 #endif
+SHMLOG_END_C_
 SHMLOG_INLINE_ void shmlog_written_(const void *memory, long size)
 {
 #ifdef SHMLOG_MSAN_
@@ -198,5 +198,3 @@ SHMLOG_COLD_ uint64_t shmlog_pid_ns_(void)
     errno = saved;
     return inode;
 }
-
-SHMLOG_END_C_

@@ -7,32 +7,6 @@
 
 #include "producer/shmlog/layout.h"
 
-/* One entry of the ring table: what was wanted and what was got at creation. */
-struct shmlog_ring_entry {
-    uint32_t kind;
-    uint32_t cpu;
-    uint32_t page_kib;        /* page size got, in KiB */
-    uint32_t page_kib_wanted; /* page size asked for, in KiB */
-    int32_t node;             /* NUMA node got, -1 unknown */
-    int32_t node_wanted;      /* -1 none */
-    uint32_t flags;           /* SHMLOG_RING_ENTRY_* */
-    uint32_t why_small;       /* why pages are no larger: SHMLOG_PAGES_*, of 2 MiB pages in bits
-                                 0-3, of 1 GiB pages in bits 4-7; 0 not tried, or unknown */
-    uint64_t file_size;
-    uint8_t reserved1[24];
-};
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_ring_entry) == 64, "ring entry");
-#define SHMLOG_RING_ENTRY_THP 1u /* page_kib is that of a transparent huge page */
-/* The clock at one moment: ticks <-> CLOCK_REALTIME, with half the width of the bracket in which
- * the two were read. Guarded by seq: odd while being written. */
-struct shmlog_clock_pair {
-    uint64_t seq;
-    uint64_t ticks;
-    uint64_t realtime_ns;
-    uint64_t error_ns;
-};
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_clock_pair) == 32, "clock pair");
-
 /* A thread of a process that logs. claim is 0 in a free entry, else tid << 32 | SHMLOG_PRODUCER_*;
  * it is claimed with a compare-and-swap and freed by the collector alone: when the slots of all
  * records of a dead thread were overwritten, or earlier if the table gets short, but not before the
@@ -56,13 +30,10 @@ struct shmlog_producer {
     uint8_t reserved0[24];
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, why) == 96, "why moved");
-SHMLOG_STATIC_ASSERT_(offsetof(struct shmlog_producer, rings_missing) == 100, "member moved");
-#define SHMLOG_WHY_ASKED 1u   /* older programs: it asked for a ring of its own */
-#define SHMLOG_WHY_NO_RSEQ 2u /* restartable sequences are not to be had */
-#define SHMLOG_WHY_NO_TSC 3u  /* sequences cannot read the segment's clock */
-#define SHMLOG_WHY_ABORTS \
-    4u /* sequences were aborted again and again: a debugger, a broken kernel */
+#define SHMLOG_WHY_ASKED 1u         /* older programs: it asked for a ring of its own */
+#define SHMLOG_WHY_NO_RSEQ 2u       /* restartable sequences are not to be had */
+#define SHMLOG_WHY_NO_TSC 3u        /* sequences cannot read the segment's clock */
+#define SHMLOG_WHY_ABORTS 4u        /* sequences were aborted again and again, as by a debugger */
 #define SHMLOG_WHY_NO_CORE 5u       /* there is no ring for the core that it ran on */
 #define SHMLOG_PRODUCER_FILLING 1u  /* claimed, not yet filled in */
 #define SHMLOG_PRODUCER_LIVE 2u     /* logs, or may */
@@ -90,7 +61,6 @@ struct shmlog_site {
      * then NUL-terminated strings: format (events, raw: the name), file, function, category,
      * and what SHMLOG_SITE_FLAG_TEXT says, or one name for each argument */
 };
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site) == 16, "site head");
 struct shmlog_site_arg {
     uint8_t type; /* SHMLOG_TYPE_* */
     uint8_t flags;
@@ -98,7 +68,6 @@ struct shmlog_site_arg {
     uint16_t size;   /* bytes in the fixed area or in the struct */
     uint16_t reserved0;
 };
-SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_site_arg) == 8, "site argument");
 #define SHMLOG_SITE_MAX 2048u
 /* An attachment adds at most a quarter of the table, and of the arena; of small ones more. What one
  * program registers without end leaves the others theirs. */

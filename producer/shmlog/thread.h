@@ -4,8 +4,6 @@
  * and their state.
  */
 
-SHMLOG_BEGIN_C_
-
 #if defined(__GLIBC__)
 #define SHMLOG_TLS_MODEL_ __attribute__((tls_model("initial-exec")))
 #else
@@ -188,5 +186,3 @@ SHMLOG_COLD_ void shmlog_sign_off_(struct shmlog *log)
                                   (claim & ~UINT64_C(0xffffffff)) | SHMLOG_PRODUCER_DETACHED);
     }
 }
-
-SHMLOG_END_C_

@@ -12,6 +12,28 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+/* What is out stays where it is. */
+_Static_assert(offsetof(struct shmlog_ring, head) == 128, "");
+_Static_assert(offsetof(struct shmlog_ring, limit_severe) == 152, "");
+_Static_assert(offsetof(struct shmlog_ring, doorbell) == 256, "");
+_Static_assert(offsetof(struct shmlog_ring, tail) == 384, "");
+_Static_assert(offsetof(struct shmlog_ring, lost) == 512, "");
+_Static_assert(offsetof(struct shmlog_ring, waiting) == 1792, "");
+_Static_assert(offsetof(struct shmlog_control, name) == 192, "");
+_Static_assert(offsetof(struct shmlog_control, level) == 256, "");
+_Static_assert(offsetof(struct shmlog_control, generation) == 264, "");
+_Static_assert(offsetof(struct shmlog_control, arena_used) == 384, "");
+_Static_assert(offsetof(struct shmlog_control, lost) == 512, "");
+_Static_assert(offsetof(struct shmlog_control, collector_pid) == 640, "");
+_Static_assert(offsetof(struct shmlog_control, stats) == 768, "");
+_Static_assert(offsetof(struct shmlog_control, skipped) == 1344, "");
+_Static_assert(offsetof(struct shmlog_control, rule) == 1408, "");
+_Static_assert(sizeof(struct shmlog_rule) == 168, "");
+_Static_assert(sizeof(struct shmlog_site) == 16, "");
+_Static_assert(sizeof(struct shmlog_site_arg) == 8, "");
+_Static_assert(offsetof(struct shmlog_producer, why) == 96, "");
+_Static_assert(offsetof(struct shmlog_producer, rings_missing) == 100, "");
+
 static struct shm_segment *s;
 
 static void open_tables(void)
