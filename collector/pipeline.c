@@ -9,6 +9,7 @@
 #include "collector/writeback.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
+#include "shm/rules.h"
 #include "shm/stats.h"
 
 #include <errno.h>
@@ -243,13 +244,19 @@ bool pipeline_close_segment(struct pipeline *p)
     return false;
 }
 
+/* Its levels and rules are to last. */
+static bool is_wanted(const struct shm_segment *segment)
+{
+    return shm_segment_in_use(segment) || shm_rules_steered(segment);
+}
+
 /* Close the segment if nobody needs it, to be removed at last. What producers that are gone by now
  * logged or lost since the end of draining goes into a last file. */
 static int close_segment(struct pipeline *p)
 {
     int r;
 
-    for (unsigned turn = 0; turn < 2 && !shm_segment_in_use(p->segment); turn++) {
+    for (unsigned turn = 0; turn < 2 && !is_wanted(p->segment); turn++) {
         p->remove = pipeline_close_segment(p);
         if (p->remove && drain_is_complete(p->drain))
             return 0;
@@ -261,7 +268,9 @@ static int close_segment(struct pipeline *p)
             return r;
     }
     if (!p->options.quiet)
-        say("the segment stays: for the producers that are attached, and the next collector");
+        say("the segment stays: for %s, and the next collector",
+            shm_segment_in_use(p->segment) ? "the producers that are attached"
+                                           : "the levels and rules that were set");
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "shm/health.h"
 #include "shm/losses.h"
 #include "shm/ring_reader.h"
+#include "shm/rules.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
 
@@ -115,6 +116,23 @@ static void put_losses(const struct shm_segment *segment, FILE *to)
     }
 }
 
+static void put_rules(const struct shm_segment *segment, FILE *to)
+{
+    struct shm_rules rules;
+
+    shm_rules_read(segment, &rules);
+    head(to, "level", "gauge", "Lowest level that is logged, 0 trace to 5 critical, 6 off.");
+    put_one(segment, "level", rules.level, to);
+    head(to, "rules", "gauge", "Rules that set level or sampling of some calls.");
+    put_one(segment, "rules", rules.count, to);
+    head(to, "skipped_records_total", "counter", "Records that sampling left out, by cause.");
+    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++) {
+        put_segment(segment, "skipped_records_total", to);
+        fprintf(to, ",cause=\"%s\"} %" PRIu64 "\n", shm_rules_cause(cause),
+                shm_rules_skipped(segment, cause));
+    }
+}
+
 /* Counters of the collector, and what is none of these. */
 static void put_stats(const struct shm_segment *segment, FILE *to)
 {
@@ -193,8 +211,6 @@ static void put_geometry(const struct shm_segment *segment, FILE *to)
     }
     head(to, "ring_slots", "gauge", "Slots of 64 bytes in each ring.");
     put_one(segment, "ring_slots", (double)segment->geometry.ring_slots, to);
-    head(to, "level", "gauge", "Lowest level that is logged, 0 trace to 5 critical, 6 off.");
-    put_one(segment, "level", shmlog_load_relaxed_(&segment->control->level), to);
     head(to, "producers", "gauge", "Threads that are registered and alive.");
     put_one(segment, "producers", producers, to);
 }
@@ -203,6 +219,7 @@ void shm_metrics_put(const struct shm_segment *segment, FILE *to)
 {
     put_geometry(segment, to);
     put_health(segment, to);
+    put_rules(segment, to);
     put_losses(segment, to);
     put_ring_metrics(segment, to);
     put_stats(segment, to);

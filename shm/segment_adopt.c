@@ -11,6 +11,7 @@
 #include "shm/geometry.h"
 #include "shm/node.h"
 #include "shm/place.h"
+#include "shm/rules.h"
 #include "shm/segment_file.h"
 
 #include <errno.h>
@@ -81,9 +82,9 @@ static bool is_needed(const struct shm_segment *segment, const char *path,
             (outbox_empty && !outbox_empty(path)));
 }
 
-int shm_segment_adopt(const char *path, int directory, int control_fd,
-                      const struct shmlog_control *plan, const struct shm_params *params,
-                      bool (*outbox_empty)(const char *path), struct shm_segment **ret_segment)
+int shm_segment_adopt(const char *path, int directory, int control_fd, struct shmlog_control *plan,
+                      const struct shm_params *params, bool (*outbox_empty)(const char *path),
+                      struct shm_segment **ret_segment)
 {
     struct shm_segment *segment;
     struct shmlog_control copy;
@@ -114,6 +115,7 @@ int shm_segment_adopt(const char *path, int directory, int control_fd,
                 group_as_wanted(directory, params) && rings_with_error(segment, -ENOENT) < rings;
     if (!as_wanted && shm_segment_drained(segment) && !shm_segment_in_use(segment) &&
         (!outbox_empty || outbox_empty(path))) {
+        shm_rules_keep(segment, plan);
         r = shm_segment_clear(directory, control_fd, &copy);
         if (r == 0)
             r = -EAGAIN;

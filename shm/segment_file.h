@@ -47,10 +47,10 @@ int shm_segment_map(const char *path, int directory, int control_fd,
 int shm_segment_clear(int directory, int control_fd, const struct shmlog_control *copy);
 
 /* The creator's way to an existing segment: adopt it, or remove what may be removed and say so with
- * -EAGAIN. `plan` and `params` are what was asked for. */
-int shm_segment_adopt(const char *path, int directory, int control_fd,
-                      const struct shmlog_control *plan, const struct shm_params *params,
-                      bool (*outbox_empty)(const char *path), struct shm_segment **ret_segment);
+ * -EAGAIN. `plan` and `params` are what was asked for; its levels and rules go into `plan`. */
+int shm_segment_adopt(const char *path, int directory, int control_fd, struct shmlog_control *plan,
+                      const struct shm_params *params, bool (*outbox_empty)(const char *path),
+                      struct shm_segment **ret_segment);
 
 /* The entry of ring `index` as these parameters want it, its node looked up. */
 void shm_segment_plan_ring(const struct shm_params *params, uint32_t index,

@@ -7,17 +7,15 @@
 #include "reader/target.h"
 #include "reader/text.h"
 #include "reader/when.h"
-#include "shm/directory.h"
 #include "shm/health.h"
 #include "shm/metrics.h"
 #include "shm/path.h"
-#include "shm/ring_reader.h"
-#include "shm/stats.h"
+#include "tools/flush.h"
 #include "tools/record.h"
+#include "tools/rules.h"
+#include "tools/segments.h"
 #include "tools/snapshot.h"
-#include "tools/table.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -27,7 +25,6 @@
 #include <unistd.h>
 
 #define PROGRAM "shmlog-ctl"
-#define POLL_NS 2000000
 
 enum { EXIT_WELL = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 
@@ -39,6 +36,8 @@ struct arguments {
     uint32_t on_full, level;
     const char *output, *where;
     bool on_death;
+    struct shmlog_rule rule;
+    unsigned samplings; /* how often the rule was told to sample */
 };
 
 struct command {
@@ -61,6 +60,19 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
     return EXIT_BAD;
 }
 
+__attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    fail("%s", message);
+    fprintf(stderr, "Try '" PROGRAM " --help'.\n");
+    return EXIT_USAGE;
+}
+
 static struct shm_segment *open_segment(const char *name, bool writable)
 {
     struct shm_segment *segment;
@@ -74,106 +86,34 @@ static struct shm_segment *open_segment(const char *name, bool writable)
 
 /* ---- Segments ---- */
 
-static void put_segment(const struct shm_segment *segment, const char *name, struct text *rows)
-{
-    struct shm_health health;
-
-    shm_health_of(segment, &health);
-    text_put_plain(rows, name, strlen(name));
-    text_printf(rows, "\t%s\t%u\t%" PRIu64 "\t%s\t", shm_health_word(health.state),
-                segment->geometry.rings, segment->geometry.ring_slots * SHMLOG_SLOT_SIZE / 1024,
-                level_name(shmlog_load_relaxed_(&segment->control->level)));
-    text_put_plain(rows, segment->path, strlen(segment->path));
-    text_putc(rows, '\n');
-}
-
-static int list_folder(const char *folder, struct text *rows)
-{
-    DIR *const directory = opendir(folder);
-    const struct dirent *entry;
-    int r = EXIT_WELL;
-
-    if (!directory)
-        return errno == ENOENT ? EXIT_WELL : fail("%s: %s", folder, strerror(errno));
-    while (shm_directory_next(directory, &entry) > 0) {
-        char path[PATH_MAX];
-        struct shm_segment *segment;
-
-        if (entry->d_name[0] == '.' ||
-            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path) ||
-            shm_segment_open(path, false, &segment) < 0)
-            continue;
-        put_segment(segment, entry->d_name, rows);
-        shm_segment_close(segment);
-    }
-    closedir(directory);
-    return r;
-}
-
 static int run_list(const struct arguments *arguments)
 {
-    const char *folder[SHM_PATH_FOLDERS];
-    const unsigned folders = shm_path_folders(folder);
-    struct text rows = {0};
+    char message[PATH_MAX + 256];
+    struct text table = {0};
     int r = EXIT_WELL;
 
-    for (unsigned i = 0; i < folders && r == EXIT_WELL; i++)
-        r = list_folder(folder[i], &rows);
-    if (r == EXIT_WELL && rows.size) {
-        struct text table = {0};
-
-        text_puts(&table, "segment\tstate\trings\tKiB each\tlevel\tpath\n");
-        text_put(&table, rows.data, rows.size);
-        table_align(&table, 2, 2);
+    if (segments_list(&table, message, sizeof(message)) < 0)
+        r = fail("%s", message);
+    else if (table.size)
         fwrite(table.data, 1, table.size, stdout);
-        text_done(&table);
-    } else if (r == EXIT_WELL) {
+    else
         fprintf(stderr, PROGRAM ": no segments\n");
-    }
-    text_done(&rows);
+    text_done(&table);
     return r;
-}
-
-static bool nothing_waits(const char *path)
-{
-    return true; /* a segment that is there is not touched */
 }
 
 static int run_create(const struct arguments *arguments)
 {
-    const long cpus = sysconf(_SC_NPROCESSORS_CONF);
-    struct shm_params params = {
-        .name = strrchr(arguments->word[0], '/') ? strrchr(arguments->word[0], '/') + 1
-                                                 : arguments->word[0],
-        .spare_rings = 8,
-        .ring_bytes = arguments->ring_bytes ? arguments->ring_bytes : 1024 * 1024,
-        .on_full = arguments->on_full ? arguments->on_full : SHMLOG_ON_FULL_OVERWRITE,
+    const struct segments_params params = {
+        .ring_bytes = arguments->ring_bytes,
+        .on_full = arguments->on_full,
         .level = arguments->level == ~UINT32_C(0) ? SHMLOG_TRACE : arguments->level,
-        .reserve = 12,
-        .shared_ring = true,
-        .wait_ns = UINT64_C(10000000000),
-        .numa = true,
-        .group = -1,
     };
-    char path[PATH_MAX], message[PATH_MAX + 256] = "";
-    uint32_t cpu[SHMLOG_CPUS_MAX];
-    struct shm_segment *segment;
-    int r = shm_path_make(arguments->word[0], path, sizeof(path));
+    char message[PATH_MAX + 256];
 
-    if (r < 0)
-        return fail("%s: %s", arguments->word[0], shm_strerror(r));
-    if (access(path, F_OK) == 0)
-        return fail("%s: it is there already; " PROGRAM " destroy removes it", arguments->word[0]);
-    for (params.cpu_count = 0;
-         params.cpu_count < (uint32_t)cpus && params.cpu_count < SHMLOG_CPUS_MAX;
-         params.cpu_count++)
-        cpu[params.cpu_count] = params.cpu_count;
-    params.cpus = cpu;
-    r = shm_segment_create(path, &params, nothing_waits, &segment, message, sizeof(message));
-    if (r < 0)
-        return fail("%s", *message ? message : shm_strerror(r));
-    shm_segment_close(segment);
-    return EXIT_WELL;
+    return segments_create(arguments->word[0], &params, message, sizeof(message)) < 0
+               ? fail("%s", message)
+               : EXIT_WELL;
 }
 
 static int run_destroy(const struct arguments *arguments)
@@ -186,25 +126,88 @@ static int run_destroy(const struct arguments *arguments)
     return r < 0 ? fail("%s: %s", arguments->word[0], shm_strerror(r)) : EXIT_WELL;
 }
 
+/* ---- Levels and sampling ---- */
+
+static int fail_rules(const char *segment, int error)
+{
+    if (error == -ENOSPC)
+        return fail("%s: it has %u rules already; " PROGRAM " unset removes some", segment,
+                    SHMLOG_RULES_MAX);
+    return error == -ENOENT
+               ? fail("%s: no rule has these patterns; " PROGRAM " rules lists them", segment)
+               : fail("%s: %s", segment, strerror(-error));
+}
+
+static int set_rule(const char *name, const struct shmlog_rule *rule)
+{
+    struct shm_segment *const segment = open_segment(name, true);
+    int r;
+
+    if (!segment)
+        return EXIT_BAD;
+    r = shm_rules_set(segment, rule);
+    shm_segment_close(segment);
+    return r < 0 ? fail_rules(name, r) : EXIT_WELL;
+}
+
 static int run_level(const struct arguments *arguments)
 {
+    struct shmlog_rule rule = arguments->rule;
     struct shm_segment *segment;
     uint32_t level, before;
+    int r;
 
     if (level_parse(arguments->word[0], &level) < 0) {
         fail("level %s: must be one of trace, debug, info, warn, error, critical, off",
              arguments->word[0]);
         return EXIT_USAGE;
     }
+    rule.level = level;
+    if (!rules_for_all(&rule))
+        return set_rule(arguments->word[1], &rule);
     segment = open_segment(arguments->word[1], true);
     if (!segment)
         return EXIT_BAD;
-    before = shmlog_load_relaxed_(&segment->control->level);
-    shmlog_store_release_(&segment->control->level, level);
+    r = shm_rules_set_level(segment, level, &before);
+    shm_segment_close(segment);
+    if (r < 0)
+        return fail_rules(arguments->word[1], r);
     text_say(stdout, "%s: level %s, was %s", arguments->word[1], level_name(level),
              level_name(before));
+    return EXIT_WELL;
+}
+
+static int run_sample(const struct arguments *arguments)
+{
+    if (arguments->samplings != 1)
+        return wrong_use("sample: one of --one-in, --per-second, --all is needed");
+    return set_rule(arguments->word[0], &arguments->rule);
+}
+
+static int run_rules(const struct arguments *arguments)
+{
+    struct shm_segment *const segment = open_segment(arguments->word[0], false);
+    struct text table = {0};
+
+    if (!segment)
+        return EXIT_BAD;
+    rules_table(segment, &table);
+    fwrite(table.data, 1, table.size, stdout);
+    text_done(&table);
     shm_segment_close(segment);
     return EXIT_WELL;
+}
+
+static int run_unset(const struct arguments *arguments)
+{
+    struct shm_segment *const segment = open_segment(arguments->word[0], true);
+    int r;
+
+    if (!segment)
+        return EXIT_BAD;
+    r = shm_rules_unset(segment, rules_for_all(&arguments->rule) ? NULL : &arguments->rule);
+    shm_segment_close(segment);
+    return r < 0 ? fail_rules(arguments->word[0], r) : EXIT_WELL;
 }
 
 /* ---- The collector ---- */
@@ -242,63 +245,24 @@ static int run_mark(const struct arguments *arguments)
     return lost ? fail("%s: the mark found its ring full", arguments->word[0]) : EXIT_WELL;
 }
 
-/* The collector has taken every ring up to there. */
-static bool is_taken(const struct shm_segment *segment, const uint64_t *head)
-{
-    for (uint32_t i = 0; i < segment->geometry.rings; i++)
-        if (segment->rings[i].header &&
-            shmlog_load_acquire_(&segment->rings[i].header->tail) < head[i]) /* its release */
-            return false;
-    return true;
-}
-
-static uint64_t stat_of(const struct shm_segment *segment, enum shm_stat stat)
-{
-    return shmlog_load_relaxed_(&segment->control->stats[stat]);
-}
-
-static bool wait_for_disk(const struct shm_segment *segment, const uint64_t *head, uint64_t until)
-{
-    const struct timespec pause = {.tv_nsec = POLL_NS};
-    uint64_t records;
-
-    while (!is_taken(segment, head)) {
-        if (when_monotonic() > until)
-            return false;
-        nanosleep(&pause, NULL);
-    }
-    records = stat_of(segment, SHM_STAT_records);
-    while (stat_of(segment, SHM_STAT_acknowledged) < records) {
-        if (when_monotonic() > until)
-            return false;
-        nanosleep(&pause, NULL);
-    }
-    return true;
-}
-
 static int run_drain(const struct arguments *arguments)
 {
     struct shm_segment *const segment = open_segment(arguments->word[0], false);
     struct shm_health health;
-    uint64_t *head = NULL;
-    int r = EXIT_WELL;
+    int r;
 
     if (!segment)
         return EXIT_BAD;
     shm_health_of(segment, &health);
-    if (!shm_health_has_collector(health.state))
-        r = fail("%s: no collector is at work", arguments->word[0]);
-    if (r == EXIT_WELL && !(head = calloc(segment->geometry.rings, sizeof(*head))))
-        r = fail("%s", strerror(ENOMEM));
-    for (uint32_t i = 0; head && i < segment->geometry.rings; i++)
-        if (segment->rings[i].header)
-            head[i] = shm_ring_head(segment->rings[i].header);
-    if (r == EXIT_WELL && !wait_for_disk(segment, head, when_monotonic() + arguments->timeout_ns))
-        r = fail("%s: not on the disk within %g s; " PROGRAM " is done waiting, see --timeout",
-                 arguments->word[0], (double)arguments->timeout_ns / 1e9);
-    free(head);
+    r = shm_health_has_collector(health.state) ? flush_wait(segment, arguments->timeout_ns)
+                                               : -ESRCH;
     shm_segment_close(segment);
-    return r;
+    if (r == -ESRCH)
+        return fail("%s: no collector is at work", arguments->word[0]);
+    if (r == -ETIMEDOUT)
+        return fail("%s: not on the disk within %g s; " PROGRAM " is done waiting, see --timeout",
+                    arguments->word[0], (double)arguments->timeout_ns / 1e9);
+    return r < 0 ? fail("%s", strerror(-r)) : EXIT_WELL;
 }
 
 static int run_metrics(const struct arguments *arguments)
@@ -384,7 +348,11 @@ static const struct command commands[] = {
     {"create", "SEGMENT", "rfl", 1, 1, run_create,
      "a segment without a collector, by default a flight recorder"},
     {"destroy", "SEGMENT", "", 1, 1, run_destroy, "remove a segment that no collector holds"},
-    {"level", "LEVEL SEGMENT", "", 2, 2, run_level, "what is logged in running programs"},
+    {"level", "LEVEL SEGMENT", "PCS", 2, 2, run_level,
+     "log from this level on, by all or some calls"},
+    {"sample", "SEGMENT", "PCS1sa", 1, 1, run_sample, "log not every call"},
+    {"rules", "SEGMENT", "", 1, 1, run_rules, "the levels and samplings that are set"},
+    {"unset", "SEGMENT", "PCS", 1, 1, run_unset, "remove the rule with these patterns, or all"},
     {"rotate", "SEGMENT", "", 1, 1, run_rotate, "have the collector begin a new file"},
     {"mark", "SEGMENT TEXT", "", 2, 2, run_mark, "log a critical record of category shmlog"},
     {"drain", "SEGMENT", "t", 1, 1, run_drain,
@@ -397,13 +365,26 @@ static const struct command commands[] = {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option options[] = {
-    {"ring-size", required_argument, NULL, 'r'}, {"on-full", required_argument, NULL, 'f'},
-    {"level", required_argument, NULL, 'l'},     {"timeout", required_argument, NULL, 't'},
-    {"last", required_argument, NULL, 'n'},      {"output", required_argument, NULL, 'o'},
-    {"keep", required_argument, NULL, 'k'},      {"where", required_argument, NULL, 'w'},
-    {"on-death", no_argument, NULL, 'd'},        {"every", required_argument, NULL, 'e'},
-    {"pause", required_argument, NULL, 'p'},     {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},         {0},
+    {"ring-size", required_argument, NULL, 'r'},
+    {"on-full", required_argument, NULL, 'f'},
+    {"level", required_argument, NULL, 'l'},
+    {"timeout", required_argument, NULL, 't'},
+    {"last", required_argument, NULL, 'n'},
+    {"output", required_argument, NULL, 'o'},
+    {"keep", required_argument, NULL, 'k'},
+    {"where", required_argument, NULL, 'w'},
+    {"on-death", no_argument, NULL, 'd'},
+    {"every", required_argument, NULL, 'e'},
+    {"pause", required_argument, NULL, 'p'},
+    {"process", required_argument, NULL, 'P'},
+    {"category", required_argument, NULL, 'C'},
+    {"site", required_argument, NULL, 'S'},
+    {"one-in", required_argument, NULL, '1'},
+    {"per-second", required_argument, NULL, 's'},
+    {"all", no_argument, NULL, 'a'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},
+    {0},
 };
 
 static void print_help(void)
@@ -415,24 +396,31 @@ static void print_help(void)
         snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].words);
         printf("  %-24s %s\n", left, commands[i].help);
     }
-    fputs("\n"
-          "  create: --ring-size BYTES      of each ring, a power of two, with k, m or g (1m)\n"
-          "          --on-full POLICY       overwrite (default), drop, wait\n"
-          "          --level LEVEL          lowest level that is logged (trace)\n"
-          "  drain: --timeout DURATION      how long to wait (10s)\n"
-          "  snapshot: --last DURATION      only the last seconds, as 30s (all)\n"
-          "            --output DIR         where to (the current folder)\n"
-          "            --keep N             so many snapshots of the segment, the newest (all)\n"
-          "  record: the same, and SIGUSR1 asks for one;\n"
-          "          --where EXPR           when a record passes, see shmlog-query(7)\n"
-          "          --on-death             when a program has died without closing its log\n"
-          "          --every DURATION       every so often\n"
-          "          --pause DURATION       at least so long between two by the former (10s)\n"
-          "  --help                         this text\n"
-          "  --version                      the version\n"
-          "\n"
-          "exit status: 0 done; 1 a failure; 2 wrong use\n",
-          stdout);
+    fputs(
+        "\n"
+        "  create: --ring-size BYTES      of each ring, a power of two, with k, m or g (1m)\n"
+        "          --on-full POLICY       overwrite (default), drop, wait\n"
+        "          --level LEVEL          lowest level that is logged (trace)\n"
+        "  level, sample, unset: --process PATTERN, --category PATTERN, --site PATTERN|FILE:LINE\n"
+        "                                 for which calls: * and ? are wildcards; a site's is for\n"
+        "                                 its file, function or format. The rule set last counts\n"
+        "  sample: --one-in N             of the calls of a site in a program, one in N\n"
+        "          --per-second N         at most so many\n"
+        "          --all                  each, in spite of rules before\n"
+        "  drain: --timeout DURATION      how long to wait (10s)\n"
+        "  snapshot: --last DURATION      only the last seconds, as 30s (all)\n"
+        "            --output DIR         where to (the current folder)\n"
+        "            --keep N             so many snapshots of the segment, the newest (all)\n"
+        "  record: the same, and SIGUSR1 asks for one;\n"
+        "          --where EXPR           when a record passes, see shmlog-query(7)\n"
+        "          --on-death             when a program has died without closing its log\n"
+        "          --every DURATION       every so often\n"
+        "          --pause DURATION       at least so long between two by the former (10s)\n"
+        "  --help                         this text\n"
+        "  --version                      the version\n"
+        "\n"
+        "exit status: 0 done; 1 a failure; 2 wrong use\n",
+        stdout);
 }
 
 static bool parse_bytes(const char *string, uint64_t *ret_bytes)
@@ -488,6 +476,21 @@ static const char *take_option(int letter, const char *value, struct arguments *
         return level_parse(value, &arguments->level) == 0
                    ? NULL
                    : "must be one of trace, debug, info, warn, error, critical, off";
+    case 'P':
+        return rules_take_process(value, &arguments->rule);
+    case 'C':
+        return rules_take_category(value, &arguments->rule);
+    case 'S':
+        return rules_take_site(value, &arguments->rule);
+    case '1':
+        arguments->samplings++;
+        return rules_take_one_in(value, &arguments->rule);
+    case 's':
+        arguments->samplings++;
+        return rules_take_per_second(value, &arguments->rule);
+    case 'a':
+        arguments->samplings++;
+        return rules_take_all(&arguments->rule);
     case 'k':
         return parse_bytes(value, &arguments->keep) && arguments->keep ? NULL : "must be a number";
     case 'w':
@@ -510,19 +513,6 @@ static const char *take_option(int letter, const char *value, struct arguments *
     }
 }
 
-__attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
-{
-    char message[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    fail("%s", message);
-    fprintf(stderr, "Try '" PROGRAM " --help'.\n");
-    return EXIT_USAGE;
-}
-
 static const char *name_of_option(int letter)
 {
     for (size_t i = 0; options[i].name; i++)
@@ -534,6 +524,7 @@ static const char *name_of_option(int letter)
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct arguments arguments = {.level = ~UINT32_C(0),
+                                  .rule.level = SHMLOG_RULE_KEEP,
                                   .timeout_ns = UINT64_C(10000000000),
                                   .pause_ns = UINT64_C(10000000000)};
     int letter;

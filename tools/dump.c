@@ -6,6 +6,7 @@
 #include "reader/level.h"
 #include "reader/target.h"
 #include "reader/when.h"
+#include "shm/rules.h"
 #include "tools/health.h"
 #include "tools/info.h"
 #include "tools/output.h"
@@ -85,11 +86,16 @@ static int set_level(const struct options *options)
         output_complain(message);
         return EXIT_BAD;
     }
-    before = shmlog_load_relaxed_(&segment->control->level);
-    shmlog_store_release_(&segment->control->level, options->set_level);
-    text_say(stdout, "%s: level %s, was %s", options->paths[0], level_name(options->set_level),
-             level_name(before));
+    r = shm_rules_set_level(segment, options->set_level, &before);
+    if (r == 0)
+        text_say(stdout, "%s: level %s, was %s", options->paths[0], level_name(options->set_level),
+                 level_name(before));
     shm_segment_close(segment);
+    if (r < 0) {
+        snprintf(message, sizeof(message), "%s: %s", options->paths[0], strerror(-r));
+        output_complain(message);
+        return EXIT_BAD;
+    }
     return output_status(output_flush());
 }
 

@@ -2,6 +2,7 @@
  *
  * What a segment is at the moment, as one JSON object.
  */
+#include "shm/rules.h"
 #include "shm/rungs.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
@@ -76,6 +77,19 @@ static void age(struct text *out, const char *name, uint64_t ns)
         text_u64(out, ns);
 }
 
+static void put_rules(const struct shm_segment *segment, struct text *out)
+{
+    struct shm_rules rules;
+
+    shm_rules_read(segment, &rules);
+    number(out, "rules", rules.count);
+    key(out, "skipped");
+    text_putc(out, '{');
+    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++)
+        number(out, shm_rules_cause(cause), shm_rules_skipped(segment, cause));
+    text_putc(out, '}');
+}
+
 static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
@@ -94,7 +108,8 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
            state == SHMLOG_SEGMENT_LIVE     ? "live"
            : state == SHMLOG_SEGMENT_CLOSED ? "closed"
                                             : "unknown");
-    string(out, "level", level_name(shmlog_load_relaxed_(&segment->control->level)));
+    string(out, "level", level_name(shm_rules_level(segment)));
+    put_rules(segment, out);
     string(out, "on_full", info_on_full(geometry->on_full));
     number(out, "wait_ns", geometry->wait_ns);
     string(out, "clock", geometry->clock == SHMLOG_CLOCK_TSC ? "tsc" : "monotonic");

@@ -2,6 +2,7 @@
  *
  * What a segment is at the moment, for people.
  */
+#include "shm/rules.h"
 #include "shm/rungs.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
@@ -48,6 +49,20 @@ static void put_oldest(struct text *out, const struct shm_backlog *behind)
     text_done(&age);
 }
 
+static void put_rules(const struct shm_segment *segment, struct text *out)
+{
+    struct shm_rules rules;
+
+    shm_rules_read(segment, &rules);
+    if (rules.count)
+        text_printf(out, ", and %" PRIu32 " rule%s", rules.count, text_plural(rules.count));
+    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++)
+        if (shm_rules_skipped(segment, cause))
+            text_printf(out, "; %" PRIu64 " skipped by %s", shm_rules_skipped(segment, cause),
+                        shm_rules_cause(cause));
+    text_putc(out, '\n');
+}
+
 static void put_segment(const struct shm_segment *segment, struct text *out)
 {
     const struct shmlog_control *geometry = &segment->geometry;
@@ -66,8 +81,8 @@ static void put_segment(const struct shm_segment *segment, struct text *out)
                 state == SHMLOG_SEGMENT_LIVE     ? "live"
                 : state == SHMLOG_SEGMENT_CLOSED ? "being removed"
                                                  : "unknown");
-    text_printf(out, "level       %s\n",
-                level_name(shmlog_load_relaxed_(&segment->control->level)));
+    text_printf(out, "level       %s", level_name(shm_rules_level(segment)));
+    put_rules(segment, out);
     text_printf(out, "when full   %s", info_on_full(geometry->on_full));
     if (geometry->on_full == SHMLOG_ON_FULL_WAIT && geometry->wait_ns == UINT64_MAX)
         text_puts(out, ", forever");

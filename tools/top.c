@@ -8,6 +8,7 @@
 #include "reader/join.h"
 #include "reader/level.h"
 #include "reader/target.h"
+#include "shm/rules.h"
 #include "shm/stats.h"
 #include "shm/tables.h"
 #include "tools/activity.h"
@@ -65,6 +66,20 @@ static bool passes(const struct top *top, const struct text *row)
 
 /* ---- The lines ---- */
 
+static void put_rules(const struct shm_segment *segment, struct text *out)
+{
+    struct shm_rules rules;
+
+    shm_rules_read(segment, &rules);
+    if (!rules.count)
+        return;
+    text_printf(out, "rules: %" PRIu32, rules.count);
+    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++)
+        text_printf(out, "%s %" PRIu64 " by %s", cause ? "," : "  skipped",
+                    shm_rules_skipped(segment, cause), shm_rules_cause(cause));
+    text_putc(out, '\n');
+}
+
 static void put_summary(struct top *top)
 {
     const struct activity *const activity = top->activity;
@@ -79,7 +94,7 @@ static void put_summary(struct top *top)
     text_put_plain(out, top->name, strlen(top->name));
     text_printf(out, ": %s  %s  level %s  %" PRIu32 " rings of %" PRIu64 " KiB%s\n",
                 shm_health_word(activity->health.segment.state), now,
-                level_name(shmlog_load_relaxed_(&top->segment->control->level)), geometry->rings,
+                level_name(shm_rules_level(top->segment)), geometry->rings,
                 geometry->ring_slots * SHMLOG_SLOT_SIZE / 1024, top->paused ? "  PAUSED" : "");
     put_rate(out, activity->records_rate);
     text_puts(out, " records/s  ");
@@ -98,6 +113,7 @@ static void put_summary(struct top *top)
         health_put_losses(activity->losses.cause, out);
         text_putc(out, '\n');
     }
+    put_rules(top->segment, out);
     if (activity->health.segment.state != SHM_HEALTH_WORKING) {
         text_puts(out, "! ");
         health_put_reason(&activity->health, out);
