@@ -47,7 +47,8 @@ struct cursor_options {
     /* Files: blocks that have none of the newest so many records are skipped undecoded; others'
      * records come all. 0: none is. */
     uint64_t tail;
-    /* Segment: wait for more, and for the next segment of that name when it is gone or not there
+    /* Segment: begin with what the collector has not taken, or, with since_ns, with all that is
+     * there; wait for more, and for the next segment of that name when it is gone or not there
      * yet. Files: wait for more in them, and for more files in directories. cursor_next() then
      * returns -EAGAIN after each pause without a record, and 0 only when on_idle() ends it. */
     bool follow;
@@ -64,7 +65,8 @@ struct cursor_options {
      * again. `unread` of them were overwritten before the collector had taken them; these are lost
      * as well, and on_gap() is told. The others are in the files, or on their way there. */
     void (*on_missed)(void *arg, uint32_t ring, uint64_t records, uint64_t unread);
-    /* Before each pause of `follow`; true ends it. May be NULL. */
+    /* Before each pause of `follow`; true ends it, after what was committed by then. May be NULL.
+     */
     bool (*on_idle)(void *arg);
     void *arg;
 };

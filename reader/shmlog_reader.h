@@ -36,8 +36,9 @@ extern "C" {
 
 struct shmlog_reader;
 
-/* Go on with new records: a segment, the next one of its name when it is gone, files and
- * directories while they are written. */
+/* Go on with new records: a segment, from what its collector has not taken on, or, with since_ns,
+ * from all that is there, and the next one of its name when it is gone; files and directories while
+ * they are written. */
 #define SHMLOG_READER_FOLLOW 1u
 
 /* What a reader tells beside records. */

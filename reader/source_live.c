@@ -74,6 +74,7 @@ struct live {
     uint64_t now;               /* ticks at the last snapshot */
     uint64_t horizon;           /* follow: records up to here may go out */
     bool gone;                  /* the last snapshot was taken after the segment's end */
+    bool ended;                 /* or after the caller ended it: no more are taken */
 };
 
 static void damaged(const struct live *live, uint64_t offset, int error, const char *reason)
@@ -326,22 +327,21 @@ static bool segment_gone(const struct live *live)
  * it does not wait. */
 static bool is_due(const struct live *live, uint64_t ticks)
 {
-    return !live->params.options->follow || live->gone || ticks <= live->horizon ||
+    return !live->params.options->follow || live->gone || live->ended || ticks <= live->horizon ||
            (ticks > live->now && ticks - live->now > live->segment->geometry.clock_hz);
 }
 
-static bool pause_until_next(struct live *live)
+/* Whoever ends it gets what was committed by then. */
+static void pause_until_next(struct live *live)
 {
     const struct cursor_options *options = live->params.options;
     const struct timespec pause = {.tv_nsec = POLL_NS};
 
-    if (options->on_idle && options->on_idle(options->arg))
-        return false;
+    live->ended = options->on_idle && options->on_idle(options->arg);
     live->gone = segment_gone(live);
-    if (!live->gone)
+    if (!live->gone && !live->ended)
         nanosleep(&pause, NULL);
     take_snapshot(live);
-    return true;
 }
 
 static int live_next(struct source *source, const struct cursor_record **ret_record)
@@ -357,10 +357,11 @@ static int live_next(struct source *source, const struct cursor_record **ret_rec
         *ret_record = &stream->record;
         return 1;
     }
-    if (!live->params.options->follow || live->gone)
+    source->stopped = live->ended;
+    if (!live->params.options->follow || live->gone || live->ended)
         return 0;
-    source->stopped = !pause_until_next(live);
-    return source->stopped ? 0 : -EAGAIN;
+    pause_until_next(live);
+    return -EAGAIN;
 }
 
 static void live_close(struct source *source)
@@ -416,7 +417,8 @@ static int start_streams(struct live *live)
         stream->stream.advance = live_stream_advance;
         stream->cpu = segment->rings[i].entry.kind == SHMLOG_RING_CPU ? segment->rings[i].entry.cpu
                                                                       : ~UINT32_C(0);
-        if (live->params.options->follow && !live->params.from_start) /* what is new */
+        if (live->params.options->follow && !live->params.from_start &&
+            live->params.options->since_ns == INT64_MIN) /* what is new */
             shm_ring_reader_init_oldest(&stream->reader, segment, i);
         else /* all that is still there, though the collector has had it */
             shm_ring_reader_init_kept(&stream->reader, segment, i);

@@ -5,6 +5,7 @@
 #include "tools/records.h"
 #include "reader/fileset.h"
 #include "reader/join.h"
+#include "reader/when.h"
 #include "shm/losses.h"
 #include "tools/chrome.h"
 #include "tools/count.h"
@@ -25,11 +26,14 @@
 #define DAMAGE_SHOWN 100
 #define FOLLOW_HOLD_NS UINT64_C(5000000000) /* for the rest of a line */
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, ending;
 
+/* SIGTERM: what was logged by then is still to be printed. */
 static void on_signal(int number)
 {
-    stop = 1;
+    if (number == SIGINT)
+        stop = 1;
+    ending = 1;
 }
 
 /* What a run gathers beside its answer. */
@@ -113,7 +117,7 @@ static bool on_idle(void *arg)
 
     if (r == 0 && run->answer && run->join)
         r = save(run, run->read);
-    return r < 0 || stop;
+    return r < 0 || stop || ending;
 }
 
 /* On standard error: what is printed is not all there was. Lost is what no reader will see. */
@@ -216,11 +220,16 @@ static int take_records(struct options *options, struct run *run)
 {
     struct answer *const answer = run->answer;
     struct line line = {0};
+    int64_t until = INT64_MAX;
     int r = 0;
 
     while (r == 0 && !stop && (!options->limited || run->passed < options->limit)) {
         r = join_next(run->join, &line);
         if (r <= 0)
+            break;
+        if (ending && until == INT64_MAX)
+            until = when_now();
+        if (line.record.time_ns > until)
             break;
         r = 0;
         run->read++;
@@ -294,11 +303,15 @@ int records(struct options *options)
 {
     struct sigaction action = {.sa_handler = on_signal};
     struct run run = {0};
+    sigset_t waiting;
     int r;
 
     if (options->cursor.follow) {
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
+        sigemptyset(&waiting);
+        sigaddset(&waiting, SIGTERM);
+        sigprocmask(SIG_UNBLOCK, &waiting, NULL); /* the collector has blocked it until now */
     }
     options->cursor.on_damage = on_damage;
     options->cursor.on_gap = on_gap;
