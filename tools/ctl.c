@@ -15,6 +15,7 @@
 #include "tools/rules.h"
 #include "tools/segments.h"
 #include "tools/snapshot.h"
+#include "tools/watch.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -32,9 +33,10 @@ enum { EXIT_WELL = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 struct arguments {
     const char *word[3]; /* without an option */
     int words;
-    uint64_t ring_bytes, last_ns, keep, timeout_ns, every_ns, pause_ns;
-    uint32_t on_full, level;
+    struct segments_params create;
+    uint64_t last_ns, keep, timeout_ns, every_ns, pause_ns;
     const char *output, *where;
+    int64_t since_ns;
     bool on_death;
     struct shmlog_rule rule;
     unsigned samplings; /* how often the rule was told to sample */
@@ -104,14 +106,9 @@ static int run_list(const struct arguments *arguments)
 
 static int run_create(const struct arguments *arguments)
 {
-    const struct segments_params params = {
-        .ring_bytes = arguments->ring_bytes,
-        .on_full = arguments->on_full,
-        .level = arguments->level == ~UINT32_C(0) ? SHMLOG_TRACE : arguments->level,
-    };
     char message[PATH_MAX + 256];
 
-    return segments_create(arguments->word[0], &params, message, sizeof(message)) < 0
+    return segments_create(arguments->word[0], &arguments->create, message, sizeof(message)) < 0
                ? fail("%s", message)
                : EXIT_WELL;
 }
@@ -316,6 +313,17 @@ static void say_ready(void)
     fprintf(stderr, PROGRAM ": recording\n");
 }
 
+/* What following a segment came to. */
+static int end_of(int r, const char *where, const char *message)
+{
+    if (r == 0)
+        return EXIT_WELL;
+    if (r != -EINVAL || !where)
+        return fail("%s", message);
+    fail("--where %s: %s", where, message);
+    return EXIT_USAGE;
+}
+
 static int run_record(const struct arguments *arguments)
 {
     const struct record_params params = {
@@ -334,11 +342,36 @@ static int run_record(const struct arguments *arguments)
     char message[PATH_MAX + 256];
     const int r = record_run(&params, message, sizeof(message));
 
-    if (r == -EINVAL && arguments->where) {
-        fail("--where %s: %s", arguments->where, message);
-        return EXIT_USAGE;
-    }
-    return r < 0 ? fail("%s", message) : EXIT_WELL;
+    return end_of(r, arguments->where, message);
+}
+
+static void say_watching(void)
+{
+    fprintf(stderr, PROGRAM ": watching\n");
+}
+
+static void say_line(const char *line)
+{
+    fail("%s", line);
+}
+
+static int run_watch(const struct arguments *arguments)
+{
+    const struct watch_params params = {
+        .segment = arguments->word[0],
+        .where = arguments->where,
+        .since_ns = arguments->since_ns,
+        .command = arguments->word[1],
+        .ready = say_watching,
+        .said = say_line,
+    };
+    char message[PATH_MAX + 256];
+    int r;
+
+    if (!arguments->where)
+        return wrong_use("watch: --where is needed");
+    r = watch_run(&params, message, sizeof(message));
+    return end_of(r, arguments->where, message);
 }
 
 /* ---- The command line ---- */
@@ -361,6 +394,7 @@ static const struct command commands[] = {
     {"snapshot", "SEGMENT", "nok", 1, 1, run_snapshot, "what the rings hold now, as a log file"},
     {"record", "SEGMENT", "nokwdep", 1, 1, run_record,
      "take snapshots when something happens, until SIGTERM"},
+    {"watch", "SEGMENT COMMAND", "wi", 2, 2, run_watch, "run a command for records, until SIGTERM"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -382,6 +416,7 @@ static const struct option options[] = {
     {"one-in", required_argument, NULL, '1'},
     {"per-second", required_argument, NULL, 's'},
     {"all", no_argument, NULL, 'a'},
+    {"since", required_argument, NULL, 'i'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},
     {0},
@@ -416,6 +451,8 @@ static void print_help(void)
         "          --on-death             when a program has died without closing its log\n"
         "          --every DURATION       every so often\n"
         "          --pause DURATION       at least so long between two by the former (10s)\n"
+        "  watch: --where EXPR            for records that pass\n"
+        "         --since TIME            and are as new as that, as shmlog-dump takes it (now)\n"
         "  --help                         this text\n"
         "  --version                      the version\n"
         "\n"
@@ -423,59 +460,19 @@ static void print_help(void)
         stdout);
 }
 
-static bool parse_bytes(const char *string, uint64_t *ret_bytes)
-{
-    static const char units[] = "kmg";
-    const char *unit;
-    char *end;
-    uint64_t bytes;
-
-    errno = 0;
-    if (*string < '0' || *string > '9')
-        return false;
-    bytes = strtoull(string, &end, 10);
-    if (*end && (unit = strchr(units, *end))) {
-        const unsigned shift = 10 * (unsigned)(unit - units + 1);
-
-        if (bytes >> (64 - shift))
-            return false;
-        bytes <<= shift;
-        end++;
-    }
-    *ret_bytes = bytes;
-    return !errno && !*end;
-}
-
-static bool parse_policy(const char *string, uint32_t *ret_policy)
-{
-    static const char *const names[] = {"drop", "overwrite", "wait"};
-
-    for (uint32_t i = 0; i < 3; i++)
-        if (!strcmp(string, names[i])) {
-            *ret_policy = SHMLOG_ON_FULL_DROP + i;
-            return true;
-        }
-    return false;
-}
-
 /* NULL: taken; else what it must be. */
 static const char *take_option(int letter, const char *value, struct arguments *arguments)
 {
     int64_t ns;
+    char *end;
 
     switch (letter) {
     case 'r':
-        return parse_bytes(value, &arguments->ring_bytes) && arguments->ring_bytes >= 65536 &&
-                       !(arguments->ring_bytes & (arguments->ring_bytes - 1))
-                   ? NULL
-                   : "must be a power of two from 64k on";
+        return segments_take_ring_size(value, &arguments->create);
     case 'f':
-        return parse_policy(value, &arguments->on_full) ? NULL
-                                                        : "must be one of drop, overwrite, wait";
+        return segments_take_on_full(value, &arguments->create);
     case 'l':
-        return level_parse(value, &arguments->level) == 0
-                   ? NULL
-                   : "must be one of trace, debug, info, warn, error, critical, off";
+        return segments_take_level(value, &arguments->create);
     case 'P':
         return rules_take_process(value, &arguments->rule);
     case 'C':
@@ -492,10 +489,15 @@ static const char *take_option(int letter, const char *value, struct arguments *
         arguments->samplings++;
         return rules_take_all(&arguments->rule);
     case 'k':
-        return parse_bytes(value, &arguments->keep) && arguments->keep ? NULL : "must be a number";
+        arguments->keep = strtoull(value, &end, 10);
+        return *value >= '1' && *value <= '9' && !*end ? NULL : "must be a number";
     case 'w':
         arguments->where = value;
         return *value ? NULL : "must not be empty";
+    case 'i':
+        return when_parse(value, when_now(), &arguments->since_ns) == 0
+                   ? NULL
+                   : "must be a time, as 2026-11-21T02:09:10, @SECONDS or -10s";
     case 'd':
         arguments->on_death = true;
         return NULL;
@@ -523,8 +525,7 @@ static const char *name_of_option(int letter)
 
 static int run_command(const struct command *command, int argc, char **argv)
 {
-    struct arguments arguments = {.level = ~UINT32_C(0),
-                                  .rule.level = SHMLOG_RULE_KEEP,
+    struct arguments arguments = {.rule.level = SHMLOG_RULE_KEEP,
                                   .timeout_ns = UINT64_C(10000000000),
                                   .pause_ns = UINT64_C(10000000000)};
     int letter;

@@ -3,10 +3,10 @@
  * A flight recorder at work: see record.h.
  */
 #include "tools/record.h"
-#include "reader/cursor.h"
 #include "reader/target.h"
 #include "reader/when.h"
 #include "shm/tables.h"
+#include "tools/lookout.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,12 +16,7 @@
 
 #define DEATHS_NS UINT64_C(100000000) /* between two looks at who lives */
 
-static volatile sig_atomic_t stop, asked;
-
-static void on_stop(int number)
-{
-    stop = 1;
-}
+static volatile sig_atomic_t asked;
 
 static void on_ask(int number)
 {
@@ -31,9 +26,7 @@ static void on_ask(int number)
 struct recorder {
     const struct record_params *params;
     struct shm_segment *segment; /* for snapshots and deaths; NULL: it is not there now */
-    struct line line;
-    struct query *where;
-    const char *why; /* a snapshot is due; NULL: none is */
+    const char *why;             /* a snapshot is due; NULL: none is */
     uint64_t taken_ns, every_ns, deaths_ns;
     uint32_t *dead; /* by producer entry: the id of the dead thread that was seen there */
     uint32_t entries;
@@ -129,68 +122,43 @@ static void look_around(struct recorder *recorder)
     }
 }
 
-static bool on_idle(void *arg)
+static void turn(void *arg)
 {
     look_around(arg);
-    return stop;
 }
 
-static int follow(struct recorder *recorder, char *ret_message, size_t message_size)
+static void on_record(void *arg, struct line *line)
 {
-    const struct cursor_options options = {
-        .since_ns = INT64_MIN,
-        .until_ns = INT64_MAX,
-        .follow = true,
-        .on_idle = on_idle,
-        .arg = recorder,
-    };
-    const int64_t began = when_now();
-    struct cursor *cursor;
-    uint64_t looked = 0;
-    int r =
-        cursor_open(&recorder->params->segment, 1, &options, &cursor, ret_message, message_size);
+    struct recorder *const recorder = arg;
 
-    if (r < 0)
-        return r;
+    recorder->why = "a record";
+}
+
+static void ready(void *arg)
+{
+    struct recorder *const recorder = arg;
+
     if (recorder->params->on_death)
         (void)somebody_died(recorder);
     recorder->params->ready();
-    while (!stop) {
-        r = cursor_next(cursor, &recorder->line.record);
-        if (r != -EAGAIN && r <= 0)
-            break;
-        if (r > 0 && recorder->where && recorder->line.record.time_ns >= began) {
-            line_begin(&recorder->line);
-            if (query_passes(recorder->where, &recorder->line))
-                recorder->why = "a record";
-        }
-        if (when_monotonic() - looked > 1000000) { /* there may be no pause */
-            look_around(recorder);
-            looked = when_monotonic();
-        }
-    }
-    cursor_close(cursor);
-    if (r < 0 && r != -EAGAIN)
-        snprintf(ret_message, message_size, "%s: %s", recorder->params->segment, strerror(-r));
-    return r == -EAGAIN || r > 0 ? 0 : r;
 }
 
 int record_run(const struct record_params *params, char *ret_message, size_t message_size)
 {
-    struct sigaction action = {.sa_handler = on_stop};
+    struct sigaction action = {.sa_handler = on_ask};
     struct recorder recorder = {.params = params, .every_ns = when_monotonic()};
-    int r = 0;
+    struct lookout lookout = {
+        .segment = params->segment,
+        .where = params->where,
+        .ready = ready,
+        .record = on_record,
+        .turn = turn,
+        .arg = &recorder,
+    };
+    int r;
 
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    action.sa_handler = on_ask;
     sigaction(SIGUSR1, &action, NULL);
-    if (params->where)
-        r = query_compile(params->where, when_now(), &recorder.where, ret_message, message_size);
-    if (r == 0)
-        r = follow(&recorder, ret_message, message_size);
-    query_close(recorder.where);
-    line_done(&recorder.line);
+    r = lookout_run(&lookout, ret_message, message_size);
     close_segment(&recorder);
     return r;
 }

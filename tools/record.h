@@ -6,7 +6,6 @@
 #ifndef TOOLS_RECORD_H
 #define TOOLS_RECORD_H
 
-#include "reader/query.h"
 #include "tools/snapshot.h"
 
 struct record_params {

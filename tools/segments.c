@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,6 +73,44 @@ int segments_list(struct text *table, char *ret_message, size_t message_size)
     }
     text_done(&rows);
     return r;
+}
+
+const char *segments_take_ring_size(const char *value, struct segments_params *params)
+{
+    static const char units[] = "kmg";
+    const char *unit;
+    char *end;
+    uint64_t bytes = strtoull(value, &end, 10);
+
+    if (*end && (unit = strchr(units, *end))) {
+        const unsigned shift = 10 * (unsigned)(unit - units + 1);
+
+        bytes = bytes >> (64 - shift) ? 0 : bytes << shift;
+        end++;
+    }
+    params->ring_bytes = bytes;
+    return *value >= '0' && *value <= '9' && !*end && bytes >= 65536 && !(bytes & (bytes - 1))
+               ? NULL
+               : "must be a power of two from 64k on";
+}
+
+const char *segments_take_on_full(const char *value, struct segments_params *params)
+{
+    static const char *const names[] = {"drop", "overwrite", "wait"};
+
+    for (uint32_t i = 0; i < 3; i++)
+        if (!strcmp(value, names[i])) {
+            params->on_full = SHMLOG_ON_FULL_DROP + i;
+            return NULL;
+        }
+    return "must be one of drop, overwrite, wait";
+}
+
+const char *segments_take_level(const char *value, struct segments_params *params)
+{
+    return level_parse(value, &params->level) == 0
+               ? NULL
+               : "must be one of trace, debug, info, warn, error, critical, off";
 }
 
 static bool nothing_waits(const char *path)
