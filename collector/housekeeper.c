@@ -7,6 +7,7 @@
 #include "collector/census.h"
 #include "collector/claim.h"
 #include "collector/housekeeping_parts.h"
+#include "collector/listeners.h"
 #include "collector/own_log.h"
 #include "collector/retention.h"
 #include "collector/say.h"
@@ -34,7 +35,8 @@
 #define NAP_DEEP_NS (5 * 1000000) /* an outbox of the default size takes longer to fill */
 #define NAPS_BEFORE_DEEP 100u
 #define METRICS_MS 5000
-#define CONCLUDE_MS 1000 /* for lines that find no room in the log */
+#define CONCLUDE_MS 1000   /* for lines that find no room in the log */
+#define LISTENERS_MS 10000 /* to end */
 
 struct housekeeper {
     struct housekeeping_params p;
@@ -50,6 +52,7 @@ struct housekeeper {
     bool claim_lost;                /* another collector has it, which was said */
     int move_error;                 /* why the last move to new files failed; 0: it did not */
     uint64_t beat_ns, census_ns, claim_ns, retention_ns, metrics_ns;
+    struct listeners listeners;
     int metrics_error;      /* of the last try, which was said; 0: none */
     uint64_t concluding_ns; /* since when; 0: not yet */
     uint64_t written_to;    /* the outbox's tail at the last beat */
@@ -410,6 +413,7 @@ static void keep_house(struct housekeeper *k, uint64_t now)
     }
     if (k->p.options->metrics && now - k->metrics_ns >= METRICS_MS * MS)
         write_metrics(k, now);
+    listeners_look(&k->listeners);
 }
 
 /* The drain has emptied the rings and is about to stop. */
@@ -423,8 +427,13 @@ static void conclude(struct housekeeper *k, uint64_t now)
         alarm_end(&k->alarm, &losses, now);
         hear(k);
         own_log.later_ns = 0; /* there is room now */
+        listeners_end(&k->listeners);
     }
     (void)own_log_work(&own_log, now);
+    if (!listeners_have_ended(&k->listeners) && now - k->concluding_ns < LISTENERS_MS * MS) {
+        shmlog_store_relaxed_(&k->page->progress, k->page->progress + 1); /* no standstill */
+        return;
+    }
     if (!own_log.lines || now - k->concluding_ns >= CONCLUDE_MS * MS)
         shmlog_store_release_(&k->page->concluded, 1); /* pairs with housekeeping_conclude() */
 }
@@ -530,6 +539,8 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
     open_agents(&k);
     (void)shm_clock_newest(k.p.segment, &k.clock);
     check_losses(&k, clock_ns(CLOCK_MONOTONIC), &losses);
+    k.listeners.say = warn_line;
+    listeners_start(&k.listeners, k.p.options, k.p.segment->path);
     shmlog_store_release_(&page->state, HOUSEKEEPING_READY);
     for (;;) {
         const bool stop = shmlog_load_acquire_(&page->stop);
@@ -540,6 +551,7 @@ _Noreturn void housekeeper_run(const struct housekeeping_params *params,
             retain(&k);
             if (k.p.options->metrics)
                 write_metrics(&k, now);
+            listeners_kill(&k.listeners);
             settle(&k);
             _exit(0);
         }

@@ -2,6 +2,7 @@
  *
  * shmlog-collector: options, signals, pipeline.
  */
+#include "collector/listeners.h"
 #include "collector/options.h"
 #include "collector/pipeline.h"
 #include "collector/report.h"
@@ -83,7 +84,13 @@ int main(int argc, char **argv)
     if (options.remove_orphans)
         return remove_orphans();
     catch_signals();
-    r = pipeline_open(&options, &pipeline, message, sizeof(message));
+    r = listeners_check(&options, message, sizeof(message));
+    if (r == -EINVAL) {
+        fprintf(stderr, "shmlog-collector: %s\n", message);
+        return 2;
+    }
+    if (r == 0)
+        r = pipeline_open(&options, &pipeline, message, sizeof(message));
     if (r == 0) {
         fprintf(stderr, "shmlog-collector: ready\n");
         r = pipeline_run(pipeline, &stop, &rotate, message, sizeof(message));

@@ -48,6 +48,8 @@ static const struct choice idles[] = {{"spin", IDLE_SPIN},
                                       {"sleep", IDLE_SLEEP},
                                       {0}};
 
+static const struct choice print_formats[] = {{"text", 0}, {"json", 1}, {0}};
+
 #define AT(member) offsetof(struct options, member), sizeof(((struct options *)0)->member)
 
 static const struct definition definitions[] = {
@@ -108,6 +110,12 @@ static const struct definition definitions[] = {
      AT(idle), 0, 0, idles},
     {"metrics", "FILE", "keep metrics for Prometheus in this file, anew every five seconds", TEXT,
      AT(metrics), 0, 0, NULL},
+    {"print", "EXPR", "print records that pass on standard output, see shmlog-query(7)", TEXT,
+     AT(print), 0, 0, NULL},
+    {"print-format", "FORMAT", "text, json (default text)", CHOICE, AT(print_json), 0, 0,
+     print_formats},
+    {"exec-on", "EXPR COMMAND", "run a command for records that pass, see shmlog-ctl(1), watch",
+     TEXT, AT(exec_on), 0, 0, NULL},
     {"quiet", NULL, "no report at start", FLAG, AT(quiet), 0, 0, NULL},
     {"no-alarm-records", NULL, "what it says while it runs does not go to the log as well", FLAG,
      AT(no_alarm_records), 0, 0, NULL},
@@ -475,6 +483,14 @@ enum options_result options_parse(int argc, char *const *argv, struct options *r
             return OPTIONS_WRONG;
         }
         o.given |= UINT64_C(1) << (d - definitions);
+        if (d->offset == offsetof(struct options, exec_on)) { /* the one with two values */
+            o.command = ++i < argc ? argv[i] : "";
+            if (!*o.command) {
+                fprintf(err, "%s: --exec-on %s: needs a command behind it; see --help\n", tool,
+                        o.exec_on);
+                return OPTIONS_WRONG;
+            }
+        }
     }
     result = check(&o, err);
     if (result == OPTIONS_RUN)

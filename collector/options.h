@@ -45,7 +45,10 @@ struct options {
     uint64_t realtime; /* SCHED_FIFO priority, 0: none */
     bool mlock;
     enum idle_choice idle;
-    const char *metrics; /* file for Prometheus; NULL: none */
+    const char *metrics;           /* file for Prometheus; NULL: none */
+    const char *print;             /* a condition; NULL: nothing is printed */
+    uint64_t print_json;           /* 1: as JSON, else text */
+    const char *exec_on, *command; /* a condition, and what is run for it; NULL: nothing */
     bool quiet;
     bool no_alarm_records; /* what it says unasked is on stderr alone */
     bool remove_orphans;   /* that, and nothing else */
