@@ -370,11 +370,18 @@ static void beat(struct housekeeper *k, uint64_t now)
         __atomic_fetch_and(&c->collector_flags, ~SHMLOG_COLLECTOR_FAILING, __ATOMIC_RELEASE);
 }
 
+static void put_breakdown(FILE *to, const void *arg)
+{
+    const struct housekeeper *const k = arg;
+
+    breakdown_put(k->p.breakdown, k->p.segment, to);
+}
+
 /* The same failure is reported once, until a write succeeds. */
 static void write_metrics(struct housekeeper *k, uint64_t now)
 {
     const char *const path = k->p.options->metrics;
-    const int r = shm_metrics_write(k->p.segment, path);
+    const int r = shm_metrics_write(k->p.segment, path, put_breakdown, k);
 
     k->metrics_ns = now;
     if (r < 0 && r != k->metrics_error)

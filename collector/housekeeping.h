@@ -18,6 +18,7 @@
 
 #include "collector/options.h"
 #include "collector/outbox.h"
+#include "collector/breakdown.h"
 #include "shm/segment.h"
 
 #include <sched.h>
@@ -28,11 +29,12 @@ struct housekeeping_params {
     const struct options *options;
     struct shm_segment *segment;
     struct outbox *outbox;
-    const char *directory; /* of the files */
-    const char *name;      /* that theirs begin with */
-    int claim;             /* on the directory; -1: none */
-    const cpu_set_t *cpus; /* that it may use; it leaves the drain's to that */
-    uint64_t newest_file;  /* highest number of a file that is there */
+    const struct breakdown *breakdown; /* with --metrics, else NULL */
+    const char *directory;             /* of the files */
+    const char *name;                  /* that theirs begin with */
+    int claim;                         /* on the directory; -1: none */
+    const cpu_set_t *cpus;             /* that it may use; it leaves the drain's to that */
+    uint64_t newest_file;              /* highest number of a file that is there */
 };
 
 /* Start it, and wait until it can write. Negative: ret_message says why not. */

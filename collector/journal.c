@@ -3,6 +3,7 @@
  * The journal: see journal.h. Every piece is put together in `buffer` and committed as one entry of
  * the outbox; nothing of it exists before that commit, so a full outbox only means "later".
  */
+#include "collector/breakdown.h"
 #include "collector/journal_parts.h"
 
 #include "shm/clock.h"
@@ -478,6 +479,8 @@ int journal_block(struct journal *j, const struct journal_batch *batch,
     j->p.stats[SHM_STAT_blocks]++;
     j->p.stats[SHM_STAT_records] += batch->records;
     j->p.stats[SHM_STAT_slot_bytes] += batch->slot_count * SHMLOG_SLOT_SIZE;
+    if (j->p.breakdown)
+        breakdown_add(j->p.breakdown, j->p.segment, &j->sites, batch->slots, batch->slot_count);
     return 0;
 }
 

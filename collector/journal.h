@@ -24,6 +24,7 @@ struct journal_params {
     uint64_t rotate_ns;    /* 0: never by time */
     uint64_t newest_file;  /* highest number of a file that is there: the next one's is higher */
     uint64_t *stats;
+    struct breakdown *breakdown; /* that counts what went into files; NULL: none */
 };
 
 /* What an entry may need beside the slots of its batch. */

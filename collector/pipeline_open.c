@@ -305,6 +305,9 @@ static int open_drain(struct pipeline *p)
     int r = old_files_newest(p->directory, p->prefix, &journal.newest_file);
 
     p->newest_file = journal.newest_file;
+    if (r == 0 && p->options.metrics)
+        r = breakdown_open(&p->breakdown);
+    journal.breakdown = p->breakdown;
     (void)shm_clock_calibrate(p->segment);
     if (r == 0)
         r = journal_open(&journal, &p->journal);
@@ -342,6 +345,7 @@ static int start_housekeeping(struct pipeline *p)
         .options = &p->options,
         .segment = p->segment,
         .outbox = p->outbox,
+        .breakdown = p->breakdown,
         .directory = p->directory,
         .name = p->prefix,
         .claim = p->claim,

@@ -26,6 +26,7 @@ struct pipeline {
     struct shm_segment *segment;
     struct outbox *outbox;
     struct housekeeping *housekeeping;
+    struct breakdown *breakdown; /* with --metrics */
     struct journal *journal;
     struct drain *drain;
     struct privileges privileges;

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void head(FILE *to, const char *name, const char *type, const char *help)
+void shm_metrics_head(FILE *to, const char *name, const char *type, const char *help)
 {
     fprintf(to, "# HELP shmlog_%s %s\n# TYPE shmlog_%s %s\n", name, help, name, type);
 }
@@ -38,6 +38,15 @@ static void put_segment(const struct shm_segment *segment, const char *name, FIL
 {
     fprintf(to, "shmlog_%s{", name);
     put_label(to, "segment", segment->geometry.name, sizeof(segment->geometry.name));
+}
+
+void shm_metrics_row(const struct shm_segment *segment, const char *name, const char *label,
+                     const char *value, uint64_t number, FILE *to)
+{
+    put_segment(segment, name, to);
+    fputc(',', to);
+    put_label(to, label, value, strlen(value));
+    fprintf(to, "} %" PRIu64 "\n", number);
 }
 
 static void put_one(const struct shm_segment *segment, const char *name, double value, FILE *to)
@@ -91,14 +100,14 @@ static double oldest_seconds(const struct shm_segment *segment, uint32_t index)
 
 static void put_ring_metrics(const struct shm_segment *segment, FILE *to)
 {
-    head(to, "ring_slots_committed_total", "counter",
-         "Slots of 64 bytes that programs committed, by ring.");
+    shm_metrics_head(to, "ring_slots_committed_total", "counter",
+                     "Slots of 64 bytes that programs committed, by ring.");
     put_rings(segment, "ring_slots_committed_total", slots_committed, to);
-    head(to, "ring_used_ratio", "gauge",
-         "How full a ring is with what the collector has not taken.");
+    shm_metrics_head(to, "ring_used_ratio", "gauge",
+                     "How full a ring is with what the collector has not taken.");
     put_rings(segment, "ring_used_ratio", part_used, to);
-    head(to, "ring_oldest_seconds", "gauge",
-         "Age of the oldest record that the collector has not taken, by its own time.");
+    shm_metrics_head(to, "ring_oldest_seconds", "gauge",
+                     "Age of the oldest record that the collector has not taken, by its own time.");
     put_rings(segment, "ring_oldest_seconds", oldest_seconds, to);
 }
 
@@ -106,13 +115,13 @@ static void put_losses(const struct shm_segment *segment, FILE *to)
 {
     struct shm_losses losses;
 
-    head(to, "lost_records_total", "counter", "Records that were lost, by cause.");
+    shm_metrics_head(to, "lost_records_total", "counter", "Records that were lost, by cause.");
     shm_losses_of_segment(segment, &losses);
     for (unsigned cause = 0; cause < SHMLOG_LOST_CAUSES; cause++) {
         if (!strcmp(shm_losses_name(cause), "?") || !strcmp(shm_losses_name(cause), "reserved"))
             continue;
-        put_segment(segment, "lost_records_total", to);
-        fprintf(to, ",cause=\"%s\"} %" PRIu64 "\n", shm_losses_name(cause), losses.cause[cause]);
+        shm_metrics_row(segment, "lost_records_total", "cause", shm_losses_name(cause),
+                        losses.cause[cause], to);
     }
 }
 
@@ -121,16 +130,16 @@ static void put_rules(const struct shm_segment *segment, FILE *to)
     struct shm_rules rules;
 
     shm_rules_read(segment, &rules);
-    head(to, "level", "gauge", "Lowest level that is logged, 0 trace to 5 critical, 6 off.");
+    shm_metrics_head(to, "level", "gauge",
+                     "Lowest level that is logged, 0 trace to 5 critical, 6 off.");
     put_one(segment, "level", rules.level, to);
-    head(to, "rules", "gauge", "Rules that set level or sampling of some calls.");
+    shm_metrics_head(to, "rules", "gauge", "Rules that set level or sampling of some calls.");
     put_one(segment, "rules", rules.count, to);
-    head(to, "skipped_records_total", "counter", "Records that sampling left out, by cause.");
-    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++) {
-        put_segment(segment, "skipped_records_total", to);
-        fprintf(to, ",cause=\"%s\"} %" PRIu64 "\n", shm_rules_cause(cause),
-                shm_rules_skipped(segment, cause));
-    }
+    shm_metrics_head(to, "skipped_records_total", "counter",
+                     "Records that sampling left out, by cause.");
+    for (uint32_t cause = 0; cause < SHMLOG_SKIPPED_CAUSES; cause++)
+        shm_metrics_row(segment, "skipped_records_total", "cause", shm_rules_cause(cause),
+                        shm_rules_skipped(segment, cause), to);
 }
 
 /* Counters of the collector, and what is none of these. */
@@ -148,7 +157,7 @@ static void put_stats(const struct shm_segment *segment, FILE *to)
 
         snprintf(name, sizeof(name), "collector_%s%s", stats[i].name, gauge ? "" : "_total");
         snprintf(help, sizeof(help), "Collector: %s.", stats[i].help);
-        head(to, name, gauge ? "gauge" : "counter", help);
+        shm_metrics_head(to, name, gauge ? "gauge" : "counter", help);
         put_one(segment, name, (double)shmlog_load_relaxed_(&segment->control->stats[i]), to);
     }
 }
@@ -181,19 +190,22 @@ static void put_health(const struct shm_segment *segment, FILE *to)
     double seconds;
 
     shm_health_of(segment, &health);
-    head(to, "collector_state", "gauge", "1 for what the collector is, 0 for what it is not.");
+    shm_metrics_head(to, "collector_state", "gauge",
+                     "1 for what the collector is, 0 for what it is not.");
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         put_segment(segment, "collector_state", to);
         fprintf(to, ",state=\"%s\"} %d\n", words[i],
                 !strcmp(words[i], shm_health_word(health.state)));
     }
     if (health.beat_ns != SHM_HEALTH_UNKNOWN) {
-        head(to, "collector_round_age_seconds", "gauge", "Since the collector's last round.");
+        shm_metrics_head(to, "collector_round_age_seconds", "gauge",
+                         "Since the collector's last round.");
         put_one(segment, "collector_round_age_seconds", (double)health.beat_ns / 1e9, to);
     }
     seconds = cpu_seconds(health.pid);
     if (seconds >= 0) {
-        head(to, "collector_cpu_seconds_total", "counter", "CPU time of the draining process.");
+        shm_metrics_head(to, "collector_cpu_seconds_total", "counter",
+                         "CPU time of the draining process.");
         put_one(segment, "collector_cpu_seconds_total", seconds, to);
     }
 }
@@ -209,9 +221,9 @@ static void put_geometry(const struct shm_segment *segment, FILE *to)
             shm_producer_alive(&producer) == SHM_ALIVE)
             producers++;
     }
-    head(to, "ring_slots", "gauge", "Slots of 64 bytes in each ring.");
+    shm_metrics_head(to, "ring_slots", "gauge", "Slots of 64 bytes in each ring.");
     put_one(segment, "ring_slots", (double)segment->geometry.ring_slots, to);
-    head(to, "producers", "gauge", "Threads that are registered and alive.");
+    shm_metrics_head(to, "producers", "gauge", "Threads that are registered and alive.");
     put_one(segment, "producers", producers, to);
 }
 
@@ -225,7 +237,8 @@ void shm_metrics_put(const struct shm_segment *segment, FILE *to)
     put_stats(segment, to);
 }
 
-int shm_metrics_write(const struct shm_segment *segment, const char *path)
+int shm_metrics_write(const struct shm_segment *segment, const char *path,
+                      void (*more)(FILE *to, const void *arg), const void *arg)
 {
     char next[PATH_MAX];
     FILE *to;
@@ -238,6 +251,7 @@ int shm_metrics_write(const struct shm_segment *segment, const char *path)
         return -errno;
     errno = 0;
     shm_metrics_put(segment, to);
+    more(to, arg);
     if (ferror(to))
         r = errno ? -errno : -EIO;
     if (fclose(to) && r == 0)
