@@ -34,6 +34,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are copied as
 #define FILE_KIND_INDEX 8u
 #define FILE_KIND_TRAILER 9u
 #define FILE_KIND_RANGES 10u
+#define FILE_KIND_ORIGIN 11u
 
 /* Hard limits: checked before anything is allocated or believed. */
 #define FILE_FRAME_MIN 40u              /* head and checksum */
@@ -113,6 +114,13 @@ struct frame_clock {
     uint64_t checksum;
 };
 _Static_assert(sizeof(struct frame_clock) == 64, "clock");
+
+struct frame_origin {
+    struct frame_head head;
+    struct file_origin origin;
+    uint64_t checksum;
+};
+_Static_assert(sizeof(struct frame_origin) == 240, "origin");
 
 struct frame_block {
     struct frame_head head;

@@ -73,6 +73,7 @@ size_t file_frame_size(const struct frame_head *head)
         [FILE_KIND_GAP] = sizeof(struct frame_gap),
         [FILE_KIND_INDEX] = sizeof(struct frame_index),
         [FILE_KIND_TRAILER] = sizeof(struct frame_trailer),
+        [FILE_KIND_ORIGIN] = sizeof(struct frame_origin),
     };
     uint64_t size = (uint64_t)head->size + 8;
 
@@ -142,6 +143,14 @@ int file_put_clock(struct file_encoder *encoder, const uint8_t file_uuid[16],
 
     (void)encoder;
     return put_frame(&frame.head, FILE_KIND_CLOCK, sizeof(frame), file_uuid, out);
+}
+
+int file_put_origin(const uint8_t file_uuid[16], const struct file_origin *origin,
+                    struct file_buffer *out)
+{
+    struct frame_origin frame = {.origin = *origin};
+
+    return put_frame(&frame.head, FILE_KIND_ORIGIN, sizeof(frame), file_uuid, out);
 }
 
 int file_put_gap(struct file_encoder *encoder, const struct file_gap *gap, struct file_buffer *out)

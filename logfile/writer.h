@@ -43,6 +43,15 @@ struct file_identity {
     char segment_path[256]; /* where it was, so that --verify can ask the live segment */
 };
 
+/* Why there is a file that was not written by a collector, one after the other. Texts are
+ * NUL-terminated. */
+struct file_origin {
+    uint32_t pid; /* of the process that it is about, 0: of none */
+    uint32_t reserved;
+    char service[64];
+    char reason[128];
+};
+
 /* Growing byte buffer that all encoders append to. */
 struct file_buffer {
     uint8_t *data;
@@ -57,6 +66,9 @@ void file_encoder_close(struct file_encoder *encoder);
 
 /* Each appends one piece to `out`; 0 or -ENOMEM, -EINVAL. On error `out` is as before. */
 
+/* Right behind the header, or not at all. */
+int file_put_origin(const uint8_t file_uuid[16], const struct file_origin *origin,
+                    struct file_buffer *out);
 int file_put_header(struct file_encoder *encoder, const struct file_identity *identity,
                     const struct file_ledger_entry *ledger, size_t rings, struct file_buffer *out);
 int file_put_site(struct file_encoder *encoder, const uint8_t file_uuid[16], uint32_t id,

@@ -35,7 +35,7 @@ struct arguments {
     int words;
     struct segments_params create;
     uint64_t last_ns, keep, timeout_ns, every_ns, pause_ns;
-    const char *output, *where;
+    const char *output, *where, *service;
     int64_t since_ns;
     bool on_death;
     struct shmlog_rule rule;
@@ -279,6 +279,8 @@ static int run_snapshot(const struct arguments *arguments)
     const struct snapshot_params params = {.segment = segment,
                                            .directory = arguments->output ? arguments->output : ".",
                                            .last_ns = arguments->last_ns,
+                                           .service = arguments->service,
+                                           .reason = "asked for",
                                            .keep = arguments->keep};
     char path[PATH_MAX], message[PATH_MAX + 256];
     uint64_t records, lost;
@@ -330,6 +332,7 @@ static int run_record(const struct arguments *arguments)
         .segment = arguments->word[0],
         .snapshot = {.directory = arguments->output ? arguments->output : ".",
                      .last_ns = arguments->last_ns,
+                     .service = arguments->service,
                      .keep = arguments->keep},
         .where = arguments->where,
         .on_death = arguments->on_death,
@@ -391,8 +394,8 @@ static const struct command commands[] = {
     {"drain", "SEGMENT", "t", 1, 1, run_drain,
      "wait until all that was committed by now is in the files"},
     {"metrics", "SEGMENT", "", 1, 1, run_metrics, "its numbers, as Prometheus takes them"},
-    {"snapshot", "SEGMENT", "nok", 1, 1, run_snapshot, "what the rings hold now, as a log file"},
-    {"record", "SEGMENT", "nokwdep", 1, 1, run_record,
+    {"snapshot", "SEGMENT", "noky", 1, 1, run_snapshot, "what the rings hold now, as a log file"},
+    {"record", "SEGMENT", "nokywdep", 1, 1, run_record,
      "take snapshots when something happens, until SIGTERM"},
     {"watch", "SEGMENT COMMAND", "wi", 2, 2, run_watch, "run a command for records, until SIGTERM"},
 };
@@ -417,6 +420,7 @@ static const struct option options[] = {
     {"per-second", required_argument, NULL, 's'},
     {"all", no_argument, NULL, 'a'},
     {"since", required_argument, NULL, 'i'},
+    {"service", required_argument, NULL, 'y'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'v'},
     {0},
@@ -446,6 +450,7 @@ static void print_help(void)
         "  snapshot: --last DURATION      only the last seconds, as 30s (all)\n"
         "            --output DIR         where to (the current folder)\n"
         "            --keep N             so many snapshots of the segment, the newest (all)\n"
+        "            --service NAME       of whom they are, for shmlog-dump --info (the segment)\n"
         "  record: the same, and SIGUSR1 asks for one;\n"
         "          --where EXPR           when a record passes, see shmlog-query(7)\n"
         "          --on-death             when a program has died without closing its log\n"
@@ -491,6 +496,9 @@ static const char *take_option(int letter, const char *value, struct arguments *
     case 'k':
         arguments->keep = strtoull(value, &end, 10);
         return *value >= '1' && *value <= '9' && !*end ? NULL : "must be a number";
+    case 'y':
+        arguments->service = value;
+        return *value && strlen(value) < 64 ? NULL : "must have 1 to 63 bytes";
     case 'w':
         arguments->where = value;
         return *value ? NULL : "must not be empty";

@@ -9,6 +9,7 @@
 #include "shm/rules.h"
 #include "tools/health.h"
 #include "tools/info.h"
+#include "tools/info_file.h"
 #include "tools/output.h"
 #include "tools/records.h"
 #include "tools/verify.h"
@@ -22,19 +23,40 @@
 #define PROGRAM "shmlog-dump"
 #define OUTPUT_BUFFER (256 * 1024)
 
+static int info_of(const struct options *options, struct text *out, char *ret_message,
+                   size_t message_size)
+{
+    const bool json = options->format == PRINT_JSON;
+    struct shm_segment *segment;
+    enum target_kind kind;
+    char path[PATH_MAX];
+    int r = target_find(options->paths[0], &kind, path, ret_message, message_size);
+
+    if (r == 0 && kind == TARGET_FILE) {
+        r = info_file(path, json, out);
+        if (r < 0)
+            snprintf(ret_message, message_size, "%s: %s", options->paths[0], fileset_strerror(r));
+        return r;
+    }
+    r = target_open_segment(options->paths[0], false, &segment, ret_message, message_size);
+    if (r < 0)
+        return r;
+    r = json ? info_json(segment, options->show, out) : info_text(segment, options->show, out);
+    shm_segment_close(segment);
+    return r;
+}
+
 static int info(const struct options *options)
 {
-    struct shm_segment *segment;
     struct text out = {0};
     char message[PATH_MAX + 256] = "";
-    int r = target_open_segment(options->paths[0], false, &segment, message, sizeof(message));
+    int r = info_of(options, &out, message, sizeof(message));
 
-    if (r < 0) {
+    if (r < 0 && *message) {
         output_complain(message);
+        text_done(&out);
         return EXIT_BAD;
     }
-    r = options->format == PRINT_JSON ? info_json(segment, options->show, &out)
-                                      : info_text(segment, options->show, &out);
     if (r == 0 && out.size) {
         size_t skip = out.data[0] == '\n'; /* a part that is printed alone needs no blank line */
 
@@ -42,7 +64,6 @@ static int info(const struct options *options)
         r = output_flush();
     }
     text_done(&out);
-    shm_segment_close(segment);
     return output_status(r);
 }
 

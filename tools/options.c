@@ -63,7 +63,7 @@
     X(LIMIT, 'n', "limit", "N", VALUE, FOR_RECORDS, "must be a number of records",            \
       "stop after N records")                                                                 \
     X(INFO, 'i', "info", NULL, ACTION, FOR_INFO, NULL,                                        \
-      "what a segment is: geometry, rings, producers, sites, collector")                      \
+      "what a segment is: geometry, rings, producers, sites, collector; or a file")           \
     X(RINGS, 0, "rings", NULL, PART, FOR_INFO, NULL, "of --info, the rings")                  \
     X(PRODUCERS, 0, "producers", NULL, PART, FOR_INFO, NULL, "of --info, the producers")      \
     X(SITES, 0, "sites", NULL, PART, FOR_INFO, NULL, "of --info, the sites")                  \
@@ -95,7 +95,7 @@ const size_t options_table_size = ROWS;
 void options_print_help(FILE *out)
 {
     fputs("usage: shmlog-dump [OPTION]... SEGMENT | FILE... | DIRECTORY...\n"
-          "       shmlog-dump --info SEGMENT\n"
+          "       shmlog-dump --info SEGMENT | FILE\n"
           "       shmlog-dump --health SEGMENT\n"
           "       shmlog-dump --verify DIRECTORY | FILE...\n"
           "       shmlog-dump --set-level LEVEL SEGMENT\n"

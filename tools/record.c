@@ -26,7 +26,8 @@ static void on_ask(int number)
 struct recorder {
     const struct record_params *params;
     struct shm_segment *segment; /* for snapshots and deaths; NULL: it is not there now */
-    const char *why;             /* a snapshot is due; NULL: none is */
+    char why[128];               /* a snapshot is due for this; empty: none is */
+    uint32_t pid;                /* and it is about this process; 0: none */
     uint64_t taken_ns, every_ns, deaths_ns;
     uint32_t *dead; /* by producer entry: the id of the dead thread that was seen there */
     uint32_t entries;
@@ -54,7 +55,7 @@ static bool have_segment(struct recorder *recorder)
     return recorder->segment != NULL;
 }
 
-static void take(struct recorder *recorder, const char *why)
+static void take(struct recorder *recorder, const char *why, uint32_t pid)
 {
     struct snapshot_params params = recorder->params->snapshot;
     char path[PATH_MAX], message[PATH_MAX + 256];
@@ -63,21 +64,24 @@ static void take(struct recorder *recorder, const char *why)
     if (!have_segment(recorder))
         return;
     params.segment = recorder->segment;
+    params.reason = why;
+    params.pid = pid;
     if (snapshot_take(&params, path, &records, &lost, message, sizeof(message)) < 0)
         recorder->params->failed(message);
     else
         recorder->params->taken(path, records, why);
 }
 
-/* Is there an entry of a dead thread that was not there at the last look, or not dead? One that
- * closes its log in order gives it back. What is found at the first look is old. */
-static bool somebody_died(struct recorder *recorder)
+/* A snapshot is due if there is an entry of a dead thread that was not there at the last look, or
+ * not dead. One that closes its log in order gives it back. What is found at the first look is old.
+ */
+static void look_for_deaths(struct recorder *recorder)
 {
-    bool died = false, first;
+    bool first;
     uint32_t used;
 
     if (!have_segment(recorder))
-        return false;
+        return;
     first = !recorder->dead;
     used = shm_producers_used(recorder->segment);
     if (first) {
@@ -91,9 +95,12 @@ static bool somebody_died(struct recorder *recorder)
             producer.id == recorder->dead[i] || shm_producer_alive(&producer) != SHM_DEAD)
             continue;
         recorder->dead[i] = producer.id;
-        died = !first;
+        if (!first) {
+            snprintf(recorder->why, sizeof(recorder->why), "a program died: %.32s",
+                     producer.process);
+            recorder->pid = producer.pid;
+        }
     }
-    return died;
 }
 
 /* What is due by the clock, by a signal, or since something happened. */
@@ -104,21 +111,20 @@ static void look_around(struct recorder *recorder)
 
     if (asked) {
         asked = 0;
-        take(recorder, "asked for");
+        take(recorder, "asked for", 0);
     }
     if (params->every_ns && now - recorder->every_ns >= params->every_ns) {
         recorder->every_ns = now;
-        take(recorder, "by time");
+        take(recorder, "by time", 0);
     }
     if (params->on_death && now - recorder->deaths_ns >= DEATHS_NS) {
         recorder->deaths_ns = now;
-        if (somebody_died(recorder))
-            recorder->why = "a program died";
+        look_for_deaths(recorder);
     }
-    if (recorder->why && (!recorder->taken_ns || now - recorder->taken_ns >= params->pause_ns)) {
+    if (*recorder->why && (!recorder->taken_ns || now - recorder->taken_ns >= params->pause_ns)) {
         recorder->taken_ns = now;
-        take(recorder, recorder->why);
-        recorder->why = NULL;
+        take(recorder, recorder->why, recorder->pid);
+        *recorder->why = '\0';
     }
 }
 
@@ -131,7 +137,10 @@ static void on_record(void *arg, struct line *line)
 {
     struct recorder *const recorder = arg;
 
-    recorder->why = "a record";
+    const struct shmlog_producer *const producer = line->record.producer;
+
+    snprintf(recorder->why, sizeof(recorder->why), "a record: %s", recorder->params->where);
+    recorder->pid = producer ? producer->pid : 0;
 }
 
 static void ready(void *arg)
@@ -139,7 +148,7 @@ static void ready(void *arg)
     struct recorder *const recorder = arg;
 
     if (recorder->params->on_death)
-        (void)somebody_died(recorder);
+        look_for_deaths(recorder);
     recorder->params->ready();
 }
 

@@ -152,6 +152,17 @@ static int put_header(struct snapshot *snapshot)
                                          from->rings + 1, &snapshot->buffer));
 }
 
+static int put_origin(struct snapshot *snapshot)
+{
+    const struct snapshot_params *const params = snapshot->params;
+    struct file_origin origin = {.pid = params->pid};
+
+    snprintf(origin.service, sizeof(origin.service), "%s",
+             params->service ? params->service : snapshot->identity.segment);
+    snprintf(origin.reason, sizeof(origin.reason), "%s", params->reason);
+    return put(snapshot, file_put_origin(snapshot->identity.file_uuid, &origin, &snapshot->buffer));
+}
+
 /* Where the rings begin is known once they were read: the header is as large as before. */
 static int put_header_again(struct snapshot *snapshot)
 {
@@ -272,6 +283,9 @@ static int put_all(struct snapshot *snapshot)
     const uint32_t rings = snapshot->segment->geometry.rings;
     struct timespec now;
     int r = put_header(snapshot);
+
+    if (r == 0)
+        r = put_origin(snapshot);
 
     if (r == 0)
         r = put_clock(snapshot);

@@ -14,9 +14,11 @@
 
 struct snapshot_params {
     const struct shm_segment *segment;
-    const char *directory; /* made if it is missing */
-    uint64_t last_ns;      /* only blocks with records as new as that; 0: all */
-    uint64_t keep;         /* remove older snapshots of the segment's name but so many; 0: none */
+    const char *directory;        /* made if it is missing */
+    uint64_t last_ns;             /* only blocks with records as new as that; 0: all */
+    const char *service, *reason; /* for the file: of whom it is (NULL: the segment's name), why */
+    uint32_t pid;                 /* of the process that it is about; 0: none */
+    uint64_t keep; /* remove older snapshots of the segment's name but so many; 0: none */
 };
 
 /* Write DIRECTORY/SEGMENT-snapshot-TIME.shmlog; it appears when it is whole. 0; negative errno with

@@ -79,6 +79,25 @@ static int read_header(struct file_reader *reader)
     return r == -EBADMSG ? -FILE_ERR_DAMAGED : r;
 }
 
+/* Right behind the header. What is damaged there is found by who steps through the pieces. */
+static int read_origin(struct file_reader *reader)
+{
+    struct frame_origin frame;
+    struct found found;
+    int r = file_scan_frame(&reader->source, reader->begin, reader->identity.file_uuid, &found);
+
+    if (r < 0)
+        return r == -FILE_ERR_CUT || r == -FILE_ERR_DAMAGED ? 0 : r;
+    if (found.head.kind != FILE_KIND_ORIGIN)
+        return 0;
+    memcpy(&frame, found.frame, sizeof(frame));
+    reader->origin = frame.origin;
+    reader->origin.service[sizeof(frame.origin.service) - 1] = '\0';
+    reader->origin.reason[sizeof(frame.origin.reason) - 1] = '\0';
+    reader->has_origin = true;
+    return 0;
+}
+
 /* What the seal repeats of the dictionary stands from `at` on, frame after frame. */
 static int read_repeated(struct file_reader *reader, uint64_t at)
 {
@@ -201,6 +220,8 @@ static int open_pieces(struct file_reader *reader)
         r = recover(reader, r);
     else if (r == 0)
         r = read_seal(reader, reader->identity.file_uuid);
+    if (r == 0 && reader->begin)
+        r = read_origin(reader);
     file_reader_rewind(reader);
     return r;
 }
@@ -245,6 +266,11 @@ void file_reader_close(struct file_reader *reader)
 const struct file_identity *file_reader_identity(const struct file_reader *reader)
 {
     return &reader->identity;
+}
+
+const struct file_origin *file_reader_origin(const struct file_reader *reader)
+{
+    return reader->has_origin ? &reader->origin : NULL;
 }
 
 const struct file_ledger_entry *file_reader_start(const struct file_reader *reader,

@@ -29,6 +29,8 @@ const char *file_strerror(int error);
 int file_reader_open(const char *path, struct file_reader **ret_reader);
 void file_reader_close(struct file_reader *reader);
 const struct file_identity *file_reader_identity(const struct file_reader *reader);
+/* NULL: it does not say. */
+const struct file_origin *file_reader_origin(const struct file_reader *reader);
 /* Ledger at the start of the file, and at its end if it is sealed (NULL otherwise). */
 const struct file_ledger_entry *file_reader_start(const struct file_reader *reader,
                                                   size_t *ret_rings);

@@ -39,6 +39,8 @@ struct file_walk {
 struct file_reader {
     struct file_source source;
     struct file_identity identity;
+    struct file_origin origin;
+    bool has_origin;
     struct ledger start, end;
     bool sealed; /* a sound ledger stands at the end */
     bool bad;

@@ -54,6 +54,34 @@ Test(reader, tables, .init = make_file, .fini = drop_file)
     file_reader_close(reader);
 }
 
+/* With ORIGIN behind its header; cut within it, and damaged, the file is one without. */
+Test(reader, origin, .init = make_file, .fini = drop_file)
+{
+    const struct file_origin origin = {.pid = 77, .service = "matching", .reason = "it died"};
+    struct file_reader *reader;
+    size_t size;
+
+    cr_assert_eq(file_reader_open(path, &reader), 0);
+    cr_assert_null(file_reader_origin(reader));
+    file_reader_close(reader);
+    out.size = header_size;
+    cr_assert_eq(file_put_origin(identity.file_uuid, &origin, &out), 0);
+    size = out.size;
+    for (unsigned damage = 0; damage < 3; damage++) {
+        const struct file_origin *got;
+
+        out.data[size - 9] ^= damage == 2;
+        write_file(path, out.data, size - (damage == 1));
+        cr_assert_eq(file_reader_open(path, &reader), 0);
+        got = file_reader_origin(reader);
+        cr_assert_eq(got != NULL, damage == 0);
+        if (got)
+            cr_assert(got->pid == 77 && !strcmp(got->service, "matching") &&
+                      !strcmp(got->reason, "it died"));
+        file_reader_close(reader);
+    }
+}
+
 /* ---- What is not ours, and what is not finished ---- */
 
 Test(reader, refuses_what_is_not_ours, .init = make_file, .fini = drop_file)
