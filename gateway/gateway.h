@@ -9,12 +9,15 @@
 
 #include <stdint.h>
 
+struct shmlog;
+
 struct gateway {
     const char *segment; /* name or path */
     const char *logs;    /* directory of its files; NULL: the rings are searched */
     const char *address;
     uint16_t port;
     bool tokens, tls;
+    struct shmlog *log; /* that ingest logs to */
 };
 
 #endif

@@ -128,6 +128,23 @@ static const struct http_route *find_route(const struct http *http, const char *
     return NULL;
 }
 
+/* Without tokens, only by a name of this host: a page of somebody else's, whose name was made to
+ * lead here, must not read on. */
+static bool is_meant(const struct http *http, const char *host)
+{
+    const char *const names[] = {"localhost", "127.0.0.1", "[::1]", http->params.address};
+
+    if (http->params.tokens->given || !host)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const size_t size = strlen(names[i]);
+
+        if (!strncmp(host, names[i], size) && (!host[size] || host[size] == ':'))
+            return true;
+    }
+    return false;
+}
+
 static void answer(const struct http *http, struct MHD_Connection *connection, const char *path,
                    const char *method, struct coming *coming, struct http_reply *reply)
 {
@@ -139,6 +156,11 @@ static void answer(const struct http *http, struct MHD_Connection *connection, c
     bool has_path;
     const struct http_route *const route = find_route(http, method, path, &has_path);
 
+    if (!is_meant(http, http_header(&request, "Host"))) {
+        http_error(reply, MHD_HTTP_FORBIDDEN,
+                   "this host is localhost; start with --token-file to be called otherwise");
+        return;
+    }
     if (!route && has_path) {
         http_error(reply, MHD_HTTP_METHOD_NOT_ALLOWED, "%s does not go with %s", method, path);
         return;

@@ -2,10 +2,11 @@
  *
  * shmlog-gateway: a segment and its log files over HTTP.
  */
+#include "gateway/ingest.h"
 #include "gateway/search.h"
 #include "gateway/service.h"
 #include "gateway/tail.h"
-#include "producer/shmlog/layout.h"
+#include "producer/shmlog.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -23,6 +24,7 @@ static const struct http_route routes[] = {
     {"GET", "/metrics", ROLE_READ, service_metrics},
     {"GET", "/config", ROLE_READ, service_config},
     {"PUT", "/config/level", ROLE_ADMIN, service_level},
+    {"POST", "/ingest", ROLE_INGEST, ingest},
     {"POST", "/api/query", ROLE_READ, search_query},
     {"GET", "/api/search", ROLE_READ, search_text},
     {"GET", "/api/tail", ROLE_READ, tail_begin},
@@ -182,6 +184,7 @@ static int serve(struct arguments *arguments)
         .route_count = sizeof(routes) / sizeof(routes[0]),
         .arg = &arguments->gateway,
     };
+    const struct shmlog_options log_options = {.flags = SHMLOG_OPEN_LATER, .process_name = PROGRAM};
     struct tokens tokens = {0};
     char message[1024] = "", *certificate = NULL, *key = NULL;
     struct http *http;
@@ -212,6 +215,12 @@ static int serve(struct arguments *arguments)
     params.key = key;
     arguments->gateway.tokens = tokens.given;
     arguments->gateway.tls = certificate != NULL;
+    if (r == 0 && tokens.given) { /* without, nobody may ingest; one attached keeps the segment */
+        r = shmlog_open(&arguments->gateway.log, arguments->gateway.segment, &log_options);
+        if (r < 0)
+            snprintf(message, sizeof(message), "%s: %s", arguments->gateway.segment,
+                     shmlog_strerror(r));
+    }
     if (r == 0)
         r = http_open(&params, &http, message, sizeof(message));
     if (r == 0) {
@@ -222,6 +231,7 @@ static int serve(struct arguments *arguments)
     } else if (*message) {
         text_say(stderr, PROGRAM ": %s", message);
     }
+    shmlog_close(arguments->gateway.log);
     tokens_done(&tokens);
     free(certificate);
     free(key);

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAGE_BYTES (16u << 20) /* of messages; a page is not longer */
+
 /* One at work. */
 struct work {
     const struct search *search;
@@ -30,7 +32,7 @@ struct work {
     size_t size;
     /* where the page before ended, and this one does: a time, and rows of just that time */
     int64_t after_ns, last_ns;
-    uint64_t after_rows, last_rows;
+    uint64_t after_rows, last_rows, bytes;
     bool more;
     uint64_t damages;
     char message[512];
@@ -105,6 +107,8 @@ static int take_conditions(struct work *work)
     if (work->filter.where)
         query_narrow(work->filter.where, &work->options);
     work->filter.min_level = search->level;
+    if (search->newest && filter_is_open(&work->filter) && !search->since && !search->until)
+        work->options.tail = search->limit;
     return 0;
 }
 
@@ -169,13 +173,14 @@ static int take_rows(struct work *work, struct join *join)
             work->last_ns = line.record.time_ns;
             continue;
         }
-        if (pages && rows == work->search->limit) {
+        if (pages && (rows == work->search->limit || work->bytes > PAGE_BYTES)) {
             work->more = true;
             break;
         }
         work->last_ns = line.record.time_ns;
         work->last_rows = of_time;
         rows++;
+        work->bytes += line_message(&line)->size;
         r = work->answer->take(work->answer, &line);
         if (r < 0)
             break;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records that come over HTTP, and go into the segment like those of any program.
+ */
+#ifndef GATEWAY_INGEST_H
+#define GATEWAY_INGEST_H
+
+#include "gateway/gateway.h"
+
+/* POST /ingest. */
+void ingest(void *arg, const struct http_request *request, struct http_reply *reply);
+
+#endif
