@@ -97,7 +97,7 @@ static struct group *find(const struct groups *groups, uint64_t hash)
         struct group *const group = &groups->group[at];
 
         if (is_free(group) || (group->hash == hash && group->size == cell->size &&
-                               !memcmp(group->value, cell->data, cell->size)))
+                               (!cell->size || !memcmp(group->value, cell->data, cell->size))))
             return group;
     }
 }
@@ -110,10 +110,11 @@ static int add(struct groups *groups, uint64_t hash, struct group **ret_group)
     if (2 * groups->used >= groups->room && grow(groups) < 0)
         return -ENOMEM;
     group = find(groups, hash);
-    group->value = malloc(cell->size);
+    group->value = malloc(cell->size + 1); /* an empty one is a value, too */
     if (!group->value)
         return -ENOMEM;
-    memcpy(group->value, cell->data, cell->size);
+    if (cell->size)
+        memcpy(group->value, cell->data, cell->size);
     group->size = cell->size;
     group->hash = hash;
     group->lines = 1;
