@@ -16,7 +16,7 @@ struct gateway {
     const char *logs;    /* directory of its files; NULL: the rings are searched */
     const char *address;
     uint16_t port;
-    bool tokens, tls;
+    bool tokens, tls, simulate;
     struct shmlog *log; /* that ingest logs to */
 };
 

@@ -8,6 +8,7 @@
 #include "reader/level.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <microhttpd.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <zlib.h>
 
 #define UNPACKED_MAX (16u << 20)
+#define SIMULATED_MAX 100000u
 
 /* What a body comes to: records, with their levels. */
 struct incoming {
@@ -210,4 +212,40 @@ void ingest(void *arg, const struct http_request *request, struct http_reply *re
         log_all(gateway->log, &incoming, reply);
     json_decref(incoming.records);
     text_done(&incoming.unpacked);
+}
+
+/* ---- Simulation ---- */
+
+/* One record, over and over: to see whether alerts and dashboards do what they should. */
+static const char *take_simulation(const json_t *body, uint64_t *ret_count)
+{
+    const json_t *const count = json_object_get(body, "count");
+    const char *const wants = check(body);
+
+    *ret_count = count ? (uint64_t)json_integer_value(count) : 1;
+    if (!wants && (!*ret_count || *ret_count > SIMULATED_MAX))
+        return "count: must be a number from 1 to 100000";
+    return wants;
+}
+
+void ingest_simulated(void *arg, const struct http_request *request, struct http_reply *reply)
+{
+    const struct gateway *const gateway = arg;
+    json_t *const body =
+        json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL);
+    uint64_t count, done = 0;
+    const char *wants;
+
+    if (!gateway->simulate)
+        http_error(reply, MHD_HTTP_NOT_FOUND, "this is off; start with --simulate");
+    else if (!body || (wants = take_simulation(body, &count)) != NULL)
+        http_error(reply, MHD_HTTP_BAD_REQUEST, "%s", body ? wants : "the body is no JSON");
+    else if (shmlog_poll(gateway->log) < 0)
+        http_error(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no segment to log to");
+    else {
+        while (done < count && log_record(gateway->log, body))
+            done++;
+        text_printf(&reply->body, "{\"accepted\":%" PRIu64 "}\n", done);
+    }
+    json_decref(body);
 }

@@ -7,7 +7,8 @@
 
 #include "gateway/gateway.h"
 
-/* POST /ingest. */
+/* POST /ingest, POST /simulate. */
 void ingest(void *arg, const struct http_request *request, struct http_reply *reply);
+void ingest_simulated(void *arg, const struct http_request *request, struct http_reply *reply);
 
 #endif

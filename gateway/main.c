@@ -25,6 +25,7 @@ static const struct http_route routes[] = {
     {"GET", "/config", ROLE_READ, service_config},
     {"PUT", "/config/level", ROLE_ADMIN, service_level},
     {"POST", "/ingest", ROLE_INGEST, ingest},
+    {"POST", "/simulate", ROLE_ADMIN, ingest_simulated},
     {"POST", "/api/query", ROLE_READ, search_query},
     {"GET", "/api/search", ROLE_READ, search_text},
     {"GET", "/api/tail", ROLE_READ, tail_begin},
@@ -34,15 +35,11 @@ static const struct http_route routes[] = {
 };
 
 static const struct option options[] = {
-    {"segment", required_argument, NULL, 's'},
-    {"logs", required_argument, NULL, 'l'},
-    {"listen", required_argument, NULL, 'a'},
-    {"token-file", required_argument, NULL, 't'},
-    {"tls-cert", required_argument, NULL, 'c'},
-    {"tls-key", required_argument, NULL, 'k'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'v'},
-    {0},
+    {"segment", required_argument, NULL, 's'},  {"logs", required_argument, NULL, 'l'},
+    {"listen", required_argument, NULL, 'a'},   {"token-file", required_argument, NULL, 't'},
+    {"tls-cert", required_argument, NULL, 'c'}, {"tls-key", required_argument, NULL, 'k'},
+    {"simulate", no_argument, NULL, 'x'},       {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'v'},        {0},
 };
 
 struct arguments {
@@ -66,6 +63,7 @@ static void print_help(void)
          "                         admin (without: everybody may read, nobody more)\n"
          "  --tls-cert FILE        serve HTTPS, with this certificate,\n"
          "  --tls-key FILE         and its key\n"
+         "  --simulate             take POST /simulate, which logs a record over and over\n"
          "  --help                 this text\n"
          "  --version              the version\n"
          "\n"
@@ -133,6 +131,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
             break;
         case 'k':
             arguments->key = optarg;
+            break;
+        case 'x':
+            arguments->gateway.simulate = true;
             break;
         case 'h':
             print_help();
