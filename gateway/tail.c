@@ -20,7 +20,9 @@
 
 #define SILENCE_NS UINT64_C(10000000000) /* then a comment shows whether the client is there */
 #define BACKLOG_MAX 10000u
-#define EVENTS_MAX 24576u /* bytes of events that are gathered before they are sent */
+#define EVENTS_MAX 24576u     /* bytes of events that are gathered before they are sent */
+#define LOOKS_MAX 65536u      /* records that are looked at before it is seen who is still there */
+#define EARLIER_NS 1000000000 /* what a time may change by when more is known of the clock */
 
 /* Which record, and its place in the order of the rings. */
 struct mark {
@@ -42,11 +44,13 @@ struct tail {
     uint64_t said_ns;
 };
 
+/* In the order of the cursor; within a ring that is the order of the numbers, which begin anew in
+ * another segment. */
 static bool is_after(const struct mark *a, const struct mark *b)
 {
-    if (a->time_ns != b->time_ns)
-        return a->time_ns > b->time_ns;
-    return a->ring != b->ring ? a->ring > b->ring : a->seq > b->seq;
+    if (a->ring == b->ring)
+        return a->seq > b->seq || a->time_ns > b->time_ns + EARLIER_NS;
+    return a->time_ns != b->time_ns ? a->time_ns > b->time_ns : a->ring > b->ring;
 }
 
 static void on_missed(void *arg, uint32_t ring, uint64_t records, uint64_t unread)
@@ -96,7 +100,8 @@ static int gather(struct tail *tail)
 {
     int r = 0;
 
-    while (tail->out.size < EVENTS_MAX && !tail->out.failed) {
+    for (unsigned looks = 0; tail->out.size < EVENTS_MAX && looks < LOOKS_MAX && !tail->out.failed;
+         looks++) {
         r = join_next(tail->join, &tail->line);
         if (r <= 0)
             break;
@@ -199,7 +204,7 @@ static bool take_begin(const struct gateway *gateway, const struct http_request 
     char *end, left;
     uint64_t backlog = text ? strtoull(text, &end, 10) : 0;
 
-    tail->after.time_ns = INT64_MIN;
+    tail->after = (struct mark){.ring = UINT32_MAX};
     if (text && (*text < '0' || *text > '9' || *end || backlog > BACKLOG_MAX)) {
         http_error(reply, MHD_HTTP_BAD_REQUEST, "backlog: must be a number up to %u", BACKLOG_MAX);
         return false;
@@ -207,11 +212,12 @@ static bool take_begin(const struct gateway *gateway, const struct http_request 
     options->since_ns = when_now();
     if (last) {
         if (sscanf(last, "%" SCNd64 "-%" SCNu32 "-%" SCNu64 "%c", &tail->after.time_ns,
-                   &tail->after.ring, &tail->after.seq, &left) != 3) {
+                   &tail->after.ring, &tail->after.seq, &left) != 3 ||
+            tail->after.time_ns < EARLIER_NS || tail->after.time_ns > INT64_MAX - EARLIER_NS) {
             http_error(reply, MHD_HTTP_BAD_REQUEST, "Last-Event-ID: must be the id of an event");
             return false;
         }
-        options->since_ns = tail->after.time_ns;
+        options->since_ns = tail->after.time_ns - EARLIER_NS;
     } else if (backlog) {
         options->since_ns = find_backlog(gateway, &tail->filter, backlog);
     }
