@@ -21,15 +21,18 @@ void shm_metrics_head(FILE *to, const char *name, const char *type, const char *
     fprintf(to, "# HELP shmlog_%s %s\n# TYPE shmlog_%s %s\n", name, help, name, type);
 }
 
-/* A label's value: backslashes, quotes and newlines are escaped, other bytes below 32 left out. */
+/* A label's value. A scrape that is not UTF-8 is refused as a whole, and names are whatever a
+ * program has put into the segment: bytes that are not printable ASCII become \xHH. */
 static void put_label(FILE *to, const char *name, const char *value, size_t size)
 {
     fprintf(to, "%s=\"", name);
     for (size_t i = 0; i < size && value[i]; i++) {
         if (value[i] == '\\' || value[i] == '"')
             fprintf(to, "\\%c", value[i]);
-        else if ((unsigned char)value[i] >= 32)
+        else if (value[i] >= ' ' && value[i] <= '~')
             fputc(value[i], to);
+        else
+            fprintf(to, "\\\\x%02x", (unsigned char)value[i]);
     }
     fputc('"', to);
 }

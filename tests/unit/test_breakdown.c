@@ -76,6 +76,7 @@ Test(breakdown, many_processes)
         slot[i] = made(0, 1, producer->id);
     }
     s->control->producers_used = PRODUCERS;
+    memcpy(shm_producers(s)[2].process, "\xff\"\n\\", 5); /* no name, but what may stand there */
     slot[PRODUCERS] = made(SHMLOG_SITE_ID_MASK, 0, UINT32_MAX); /* damaged */
     slot[PRODUCERS + 1] = made(7, 1, 0);
     slot[PRODUCERS + 2] = made(7, 1, 2u << 16 | 1); /* whose entry is another's by now */
@@ -86,6 +87,7 @@ Test(breakdown, many_processes)
     expect_line("level", "level", "info", 0);
     expect_line("process", "process", "p0", 2);
     expect_line("process", "process", "p254", 2);
+    expect_line("process", "process", "\\\\xff\\\"\\\\x0a\\\\", 2);
     expect_line("process", "process", "(others)", 2 * (PRODUCERS - 255));
     cr_assert_null(strstr(text, "\"p255\""));
 }
