@@ -4,6 +4,7 @@
  */
 #include "collector/breakdown.h"
 
+#include "logfile/block/record.h"
 #include "shm/metrics.h"
 #include "shm/tables.h"
 
@@ -101,27 +102,19 @@ static void add(uint64_t *count, uint64_t records)
     shmlog_store_relaxed_(count, *count + records);
 }
 
-static uint32_t producer_of(const struct shmlog_slot *slot)
-{
-    uint32_t producer;
-
-    memcpy(&producer, slot->payload + SHMLOG_PAYLOAD_PRODUCER, sizeof(producer));
-    return producer;
-}
-
 void breakdown_add(struct breakdown *breakdown, const struct shm_segment *segment,
                    const struct file_sites *sites, const struct shmlog_slot *slots, size_t count)
 {
     for (size_t i = 0; i < count;) {
         const uint32_t word = slots[i].site, site = word & SHMLOG_SITE_ID_MASK;
-        const uint32_t size = word >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
-        const uint32_t producer = producer_of(&slots[i]);
+        const unsigned size = record_slots(&slots[i]);
+        const uint32_t producer = record_producer(&slots[i]);
         uint64_t records = 0, *of_process;
 
         do { /* one like the one before it, mostly */
             records++;
             i += size ? size : 1;
-        } while (i < count && slots[i].site == word && producer_of(&slots[i]) == producer);
+        } while (i < count && slots[i].site == word && record_producer(&slots[i]) == producer);
         if (!breakdown->category_of[site])
             learn_site(breakdown, sites, site);
         add(&breakdown->level[breakdown->level_of[site]], records);

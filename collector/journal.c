@@ -6,6 +6,7 @@
 #include "collector/breakdown.h"
 #include "collector/journal_parts.h"
 
+#include "logfile/block/record.h"
 #include "shm/clock.h"
 #include "shm/guard.h"
 #include "shm/ring_reader.h"
@@ -356,14 +357,6 @@ static int put_producer(struct journal *j, uint32_t id)
     return r;
 }
 
-static uint32_t producer_of(const struct shmlog_slot *slot)
-{
-    uint32_t producer;
-
-    memcpy(&producer, slot->payload + SHMLOG_PAYLOAD_PRODUCER, sizeof(producer));
-    return producer;
-}
-
 static uint64_t time_of(const struct shmlog_slot *slot)
 {
     uint64_t time;
@@ -412,7 +405,7 @@ static int put_dictionary(struct journal *j, const struct journal_batch *batch)
         const uint32_t word = batch->slots[i].site;
         const uint32_t site = word & SHMLOG_SITE_ID_MASK;
         const uint32_t slots = word >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
-        const uint32_t producer = producer_of(&batch->slots[i]);
+        const uint32_t producer = record_producer(&batch->slots[i]);
 
         if (site != j->last_site || producer != j->last_producer) {
             r = put_entries(j, site, producer);
@@ -426,7 +419,7 @@ static int put_dictionary(struct journal *j, const struct journal_batch *batch)
             last = time > last ? time : last;
             i += slots ? slots : 1;
         } while (i < batch->slot_count && batch->slots[i].site == word &&
-                 producer_of(&batch->slots[i]) == producer);
+                 record_producer(&batch->slots[i]) == producer);
     }
     r = put_clock(j, first, last);
     return r < 0 ? r : spill(j);

@@ -30,6 +30,11 @@ static inline unsigned record_slots(const struct shmlog_slot *first)
     return first->site >> SHMLOG_SITE_SLOTS_SHIFT & SHMLOG_SITE_SLOTS_MASK;
 }
 
+static inline uint32_t record_producer(const struct shmlog_slot *first)
+{
+    return load32(first->payload + SHMLOG_PAYLOAD_PRODUCER);
+}
+
 /* The byte at a payload offset of the record that starts at `first`. */
 static inline const uint8_t *payload_at(const struct shmlog_slot *first, uint32_t offset)
 {
