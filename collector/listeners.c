@@ -48,8 +48,9 @@ static int check_one(const char *name, const char *condition, char *ret_message,
 {
     char *argv[] = {(char *)DUMP, (char *)"--where", (char *)condition, (char *)"--version", NULL};
     char said[512] = "", *why = said;
+    size_t size = 0;
+    ssize_t more = 0;
     int pipes[2], status = 0;
-    ssize_t size;
     pid_t pid;
 
     signal(SIGCHLD, SIG_DFL); /* if it were ignored, nobody would be told how it ended */
@@ -64,7 +65,9 @@ static int check_one(const char *name, const char *condition, char *ret_message,
         _exit(127);
     }
     close(pipes[1]);
-    size = pid < 0 ? 0 : read(pipes[0], said, sizeof(said) - 1);
+    do /* to its end */
+        more = pid < 0 ? 0 : read(pipes[0], said + size, sizeof(said) - 1 - size);
+    while (more > 0 && (size += (size_t)more) < sizeof(said) - 1);
     close(pipes[0]);
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         return -errno;
@@ -75,7 +78,6 @@ static int check_one(const char *name, const char *condition, char *ret_message,
                  name);
         return -ENOENT;
     }
-    said[size > 0 ? size : 0] = '\0';
     said[strcspn(said, "\n")] = '\0';
     if (strncmp(said, DUMP ": --where ", sizeof(DUMP ": --where ") - 1) == 0)
         why += sizeof(DUMP ": --where ") - 1;

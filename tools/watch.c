@@ -61,7 +61,7 @@ static void turn(void *arg)
 /* A file that is nowhere: a pipe might have to be waited for. */
 static int file_of(const struct text *text)
 {
-    const int file = memfd_create("record", 0);
+    const int file = memfd_create("record", MFD_CLOEXEC);
 
     if (file >= 0 && (write(file, text->data, text->size) != (ssize_t)text->size ||
                       lseek(file, 0, SEEK_SET) < 0)) {
