@@ -90,7 +90,7 @@ static const char *check(const json_t *record)
         return "message: must be a text";
     if (level && (!json_is_string(level) || level_parse(json_string_value(level), &number) < 0 ||
                   number > SHMLOG_CRITICAL))
-        return "level: must be one of trace, debug, info, warn, error, critical";
+        return "level: " LEVEL_WANTED;
     return NULL;
 }
 

@@ -63,9 +63,9 @@ static int take_times(struct work *work)
     const int64_t now = when_now();
 
     if (search->since && when_parse(search->since, now, &work->options.since_ns) < 0)
-        return wrong(work, "since: must be a time, as 2026-11-21T02:09:10.5, @SECONDS or -10m");
+        return wrong(work, "since: " WHEN_WANTED);
     if (search->until && when_parse(search->until, now, &work->options.until_ns) < 0)
-        return wrong(work, "until: must be a time, as 2026-11-21T02:09:10.5, @SECONDS or -10m");
+        return wrong(work, "until: " WHEN_WANTED);
     if (search->after) {
         char end;
 
@@ -291,8 +291,7 @@ static bool take_level(const char *text, struct search *search, struct http_repl
 {
     if (!text || (level_parse(text, &search->level) == 0 && search->level <= SHMLOG_CRITICAL))
         return true;
-    http_error(reply, MHD_HTTP_BAD_REQUEST,
-               "level: must be one of trace, debug, info, warn, error, critical");
+    http_error(reply, MHD_HTTP_BAD_REQUEST, "level: " LEVEL_WANTED);
     return false;
 }
 

@@ -177,10 +177,8 @@ static const char *take_rule(json_t *body, struct shmlog_rule *rule, const char 
         *ret_key = key;
         if (!text)
             return "must be a text";
-        wants = !strcmp(key, "level")      ? level_parse(text, &rule->level) == 0
-                                                 ? NULL
-                                                 : "must be one of trace, debug, info, warn, error, "
-                                                   "critical, off"
+        wants = !strcmp(key, "level")
+                    ? level_parse(text, &rule->level) == 0 ? NULL : LEVEL_OR_OFF_WANTED
                 : !strcmp(key, "process")  ? rules_take_process(text, rule)
                 : !strcmp(key, "category") ? rules_take_category(text, rule)
                 : !strcmp(key, "site")     ? rules_take_site(text, rule)

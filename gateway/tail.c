@@ -185,8 +185,7 @@ static bool take_conditions(const struct http_request *request, struct filter *f
 
     if (level &&
         (level_parse(level, &filter->min_level) < 0 || filter->min_level > SHMLOG_CRITICAL)) {
-        http_error(reply, MHD_HTTP_BAD_REQUEST,
-                   "level: must be one of trace, debug, info, warn, error, critical");
+        http_error(reply, MHD_HTTP_BAD_REQUEST, "level: " LEVEL_WANTED);
         return false;
     }
     if (!where || query_compile(where, when_now(), &filter->where, message, sizeof(message)) == 0)

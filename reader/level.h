@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+/* What a word that is no level must be; of a record's, and of what is logged. */
+#define LEVEL_WANTED "must be one of trace, debug, info, warn, error, critical"
+#define LEVEL_OR_OFF_WANTED LEVEL_WANTED ", off"
+
 /* "trace" .. "critical", "off"; "unknown" for other numbers. */
 const char *level_name(uint32_t level);
 /* The first letters will do ("warn", "crit"); or its number. -EINVAL. */

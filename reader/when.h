@@ -12,6 +12,9 @@
 int64_t when_now(void);
 uint64_t when_monotonic(void);
 
+/* What a word that is no moment must be. */
+#define WHEN_WANTED "must be a time, as 2026-11-21T02:09:10.5, @SECONDS, or -10m for so long ago"
+
 /* A moment in ns since 1970, UTC: `2026-11-21`, `2026-11-21T02:09[:10[.123456789]]` (a blank for
  * the T is fine too) with nothing, `Z` or `+hh:mm` after it; `@SECONDS[.FRACTION]`; or
  * `-10s`, `-5m`, `-2h`, `-1d`, so long before `now_ns`. -EINVAL, -ERANGE. */

@@ -155,8 +155,7 @@ static int run_level(const struct arguments *arguments)
     int r;
 
     if (level_parse(arguments->word[0], &level) < 0) {
-        fail("level %s: must be one of trace, debug, info, warn, error, critical, off",
-             arguments->word[0]);
+        fail("level %s: " LEVEL_OR_OFF_WANTED, arguments->word[0]);
         return EXIT_USAGE;
     }
     rule.level = level;
@@ -503,9 +502,7 @@ static const char *take_option(int letter, const char *value, struct arguments *
         arguments->where = value;
         return *value ? NULL : "must not be empty";
     case 'i':
-        return when_parse(value, when_now(), &arguments->since_ns) == 0
-                   ? NULL
-                   : "must be a time, as 2026-11-21T02:09:10, @SECONDS or -10s";
+        return when_parse(value, when_now(), &arguments->since_ns) == 0 ? NULL : WHEN_WANTED;
     case 'd':
         arguments->on_death = true;
         return NULL;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVELS_WANTED "must be one of trace, debug, info, warn, error, critical"
-#define TIME_WANTED "must be a time, as 2026-11-21T02:09:10.5, @SECONDS, or -10m for so long ago"
 #define NUMBERS_WANTED "must be a list of numbers, as 7 or 0-3,8"
 
 /* X(ID, letter or 0, "name", "ARGUMENT" or NULL, KIND, modes, what the argument must be, "help") in
@@ -23,10 +21,10 @@
       "text (default), json (a line each), csv, parquet or chrome")                           \
     X(FIELDS, 'F', "fields", "LIST", LIST, FOR_RECORDS, NULL,                                 \
       "print these fields only: names with commas between")                                   \
-    X(SINCE, 'S', "since", "TIME", VALUE, FOR_RECORDS, TIME_WANTED,                           \
+    X(SINCE, 'S', "since", "TIME", VALUE, FOR_RECORDS, WHEN_WANTED,                           \
       "records from then on: 2026-11-21T02:09:10.5, @SECONDS, -10m")                          \
-    X(UNTIL, 'U', "until", "TIME", VALUE, FOR_RECORDS, TIME_WANTED, "records up to then")     \
-    X(LEVEL, 'l', "level", "LEVEL", VALUE, FOR_RECORDS, LEVELS_WANTED,                        \
+    X(UNTIL, 'U', "until", "TIME", VALUE, FOR_RECORDS, WHEN_WANTED, "records up to then")     \
+    X(LEVEL, 'l', "level", "LEVEL", VALUE, FOR_RECORDS, LEVEL_WANTED,                         \
       "records of this level and above")                                                      \
     X(CATEGORY, 'c', "category", "LIST", LIST, FOR_RECORDS,                                   \
       "must be patterns with commas between, none of them empty",                             \
@@ -71,7 +69,7 @@
       "one line on how a segment does; exit status 0, 1 or 2")                                \
     X(VERIFY, 'V', "verify", NULL, ACTION, FOR_VERIFY, NULL,                                  \
       "check files, and that no record is missing unaccounted")                               \
-    X(SET_LEVEL, 0, "set-level", "LEVEL", ACTION, FOR_SET_LEVEL, LEVELS_WANTED ", off",       \
+    X(SET_LEVEL, 0, "set-level", "LEVEL", ACTION, FOR_SET_LEVEL, LEVEL_OR_OFF_WANTED,         \
       "change the level of a running segment")                                                \
     X(HELP, 'h', "help", NULL, ACTION, 0, NULL, "this text")                                  \
     X(VERSION, 0, "version", NULL, ACTION, 0, NULL, "the version")

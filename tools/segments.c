@@ -108,9 +108,7 @@ const char *segments_take_on_full(const char *value, struct segments_params *par
 
 const char *segments_take_level(const char *value, struct segments_params *params)
 {
-    return level_parse(value, &params->level) == 0
-               ? NULL
-               : "must be one of trace, debug, info, warn, error, critical, off";
+    return level_parse(value, &params->level) == 0 ? NULL : LEVEL_OR_OFF_WANTED;
 }
 
 static bool nothing_waits(const char *path)
