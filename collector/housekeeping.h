@@ -16,9 +16,9 @@
 #ifndef COLLECTOR_HOUSEKEEPING_H
 #define COLLECTOR_HOUSEKEEPING_H
 
+#include "collector/breakdown.h"
 #include "collector/options.h"
 #include "collector/outbox.h"
-#include "collector/breakdown.h"
 #include "shm/segment.h"
 
 #include <sched.h>

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Each may do what the ones before it may, but for those that only read: see tokens_allow(). */
+/* Whoever may read may not ingest, nor the other way; admins may all. */
 enum role { ROLE_NONE, ROLE_READ, ROLE_INGEST, ROLE_ADMIN };
 
 struct tokens {
@@ -28,8 +28,8 @@ void tokens_done(struct tokens *tokens);
 
 enum tokens_verdict { TOKENS_ALLOWED, TOKENS_UNKNOWN, TOKENS_FORBIDDEN };
 
-/* May who brings this Authorization header (NULL: none) do what takes `role`? Admins may all;
- * ingest is apart from read. Takes as long for a wrong token as for a right one. */
+/* May whoever sends this Authorization header (NULL: none) do what takes `role`? Takes as long for
+ * a wrong token as for a right one. */
 enum tokens_verdict tokens_allow(const struct tokens *tokens, const char *authorization,
                                  enum role role);
 

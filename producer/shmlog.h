@@ -619,7 +619,7 @@ struct shmlog_producer {
 };
 SHMLOG_STATIC_ASSERT_(sizeof(struct shmlog_producer) == 128, "producer entry");
 #define SHMLOG_WHY_ASKED 1u         /* older programs: it asked for a ring of its own */
-#define SHMLOG_WHY_NO_RSEQ 2u       /* restartable sequences are not to be had */
+#define SHMLOG_WHY_NO_RSEQ 2u       /* the system has no restartable sequences */
 #define SHMLOG_WHY_NO_TSC 3u        /* sequences cannot read the segment's clock */
 #define SHMLOG_WHY_ABORTS 4u        /* sequences were aborted again and again, as by a debugger */
 #define SHMLOG_WHY_NO_CORE 5u       /* there is no ring for the core that it ran on */
